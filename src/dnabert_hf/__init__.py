@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnabert_hf.checkpoints import checkpoint
+    from dnabert_hf.data.annotation import read_start_sites, read_transcripts
     from dnabert_hf.data.genome import Genome, open_genome
+    from dnabert_hf.data.intervals import read_bed
     from dnabert_hf.data.masking import DataCollatorForContiguousKmerMasking
+    from dnabert_hf.data.peaks import build_peaks
+    from dnabert_hf.data.promoters import build_promoters
     from dnabert_hf.data.reading import read_records
+    from dnabert_hf.data.splice_sites import build_splice_sites
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
@@ -38,6 +43,9 @@ _MODULES = {
     "DataCollatorForContiguousKmerMasking": "data.masking",
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
+    "build_peaks": "data.peaks",
+    "build_promoters": "data.promoters",
+    "build_splice_sites": "data.splice_sites",
     "checkpoint": "checkpoints",
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
@@ -46,7 +54,10 @@ _MODULES = {
     "open_genome": "data.genome",
     "predict": "inference.prediction",
     "pretrain": "training.pretraining",
+    "read_bed": "data.intervals",
     "read_records": "data.reading",
+    "read_start_sites": "data.annotation",
+    "read_transcripts": "data.annotation",
     "register_with_transformers": "registration",
 }
 
@@ -60,6 +71,9 @@ __all__ = [
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
+    "build_peaks",
+    "build_promoters",
+    "build_splice_sites",
     "checkpoint",
     "embed",
     "evaluate",
@@ -68,7 +82,10 @@ __all__ = [
     "open_genome",
     "predict",
     "pretrain",
+    "read_bed",
     "read_records",
+    "read_start_sites",
+    "read_transcripts",
     "register_with_transformers",
 ]
 

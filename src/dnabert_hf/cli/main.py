@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 for _command in (tokenize, pretrain, finetune, evaluate, predict, embed, demo):
     app.command()(_command)
+app.add_typer(dataset, name="dataset")
 
 
 def main() -> None:

@@ -93,12 +93,29 @@ class Genome:
             contig.name: (begin, contig.length)
             for contig, begin in zip(self.contigs, begins[:-1], strict=True)
         }
+        self._indices = {contig.name: index for index, contig in enumerate(self.contigs)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Genome, (self.folder,)
 
     def __repr__(self) -> str:
         return f"Genome({len(self.contigs)} contigs, {len(self.codes)} bases, {str(self.folder)!r})"
+
+    def index(self, contig: str) -> int:
+        """Find the number of a contig, in the order of `contigs`.
+
+        Raises:
+            KeyError: If there is no such contig.
+        """
+        return self._indices[contig]
+
+    def length(self, contig: str) -> int:
+        """Find the length of a contig, in bases.
+
+        Raises:
+            KeyError: If there is no such contig.
+        """
+        return self._places[contig][1]
 
     def sequence(
         self, contig: str, start: int, end: int, strand: str = "+", *, soft_masked: bool = False

@@ -14,7 +14,7 @@ from datasets import Dataset, DatasetDict, NamedSplit
 from dnabert_hf.data.labels import LabelScheme, ProblemType, infer_labels
 from dnabert_hf.data.reading import Columns, SequenceRecord, has_known_suffix, read_records
 
-__all__ = ["read_dataset"]
+__all__ = ["iterate_labelled", "read_dataset"]
 
 _SPLIT_OF_NAME = {
     "train": "train",
@@ -88,15 +88,12 @@ def _spool(
     """Write the records of each split, labels as written, to an Arrow file in the folder."""
     spools: dict[str, _Spool] = {}
     with ExitStack() as stack:
-        for file_split, file in _files(path):
-            for record in read_records(file, labelled=True, **options):
-                place = f"{file}, record {record.id}"
-                split = _split_of(record, file_split, place)
-                if split not in spools:
-                    is_pair = record.sequence_b is not None
-                    spool = _Spool(folder / f"{split}.raw", is_pair=is_pair, file=str(file))
-                    spools[split] = stack.enter_context(spool)
-                spools[split].write(record, place)
+        for split, record, file in iterate_labelled(path, **options):
+            if split not in spools:
+                is_pair = record.sequence_b is not None
+                spool = _Spool(folder / f"{split}.raw", is_pair=is_pair, file=file)
+                spools[split] = stack.enter_context(spool)
+            spools[split].write(record, f"{file}, record {record.id}")
     if len({spool.is_pair for spool in spools.values()}) > 1:
         pairs = ", ".join(name for name, spool in spools.items() if spool.is_pair)
         raise ValueError(
@@ -104,6 +101,24 @@ def _spool(
             " add the second sequence to the others"
         )
     return spools
+
+
+def iterate_labelled(
+    path: str | Path | Mapping[str, str | Path], **options: Any
+) -> Iterator[tuple[str, SequenceRecord, str]]:
+    """Yield the split, the record and the file of every labelled sequence.
+
+    Args:
+        path: As in `read_dataset`.
+        **options: As in `read_records`.
+
+    Raises:
+        ValueError: If a file cannot be read or has no labels, or a split has an unknown name.
+    """
+    for file_split, file in _files(path):
+        for record in read_records(file, labelled=True, **options):
+            split = _split_of(record, file_split, f"{file}, record {record.id}")
+            yield split, record, str(file)
 
 
 def _files(path: str | Path | Mapping[str, str | Path]) -> list[tuple[str | None, str | Path]]:

@@ -1,0 +1,311 @@
+"""`dnabert dataset`: make labelled data sets from a genome and what is known of it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dnabert_hf.cli.options import Overwrite
+
+if TYPE_CHECKING:
+    from dnabert_hf.data.examples import BuiltDataset, Splitting
+
+__all__ = ["dataset"]
+
+dataset = typer.Typer(
+    help="Make labelled data sets from a genome, or check one for leaks.",
+    no_args_is_help=True,
+)
+
+
+class _PromoterNegatives(StrEnum):
+    genomic = "genomic"
+    published = "published"
+    chunks = "chunks"
+    dinucleotides = "dinucleotides"
+
+
+class _PeakNegatives(StrEnum):
+    genomic = "genomic"
+    dinucleotides = "dinucleotides"
+
+
+Genomes = Annotated[
+    list[str],
+    typer.Option(
+        "--genome", help="FASTA file, plain, gzip or bgzip; repeatable.", show_default=False
+    ),
+]
+Table = Annotated[
+    Path,
+    typer.Option("-o", "--output", help="Table to write (.tsv or .tsv.gz).", show_default=False),
+]
+DevContigs = Annotated[
+    list[str] | None,
+    typer.Option("--dev-contig", help="Contig of the validation split; repeatable."),
+]
+TestContigs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--test-contig",
+        help="Contig of the test split; repeatable.",
+        show_default="a tenth, similar sequences together",
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+
+
+@dataset.command()
+def promoters(
+    start_sites: Annotated[
+        str,
+        typer.Argument(
+            help="Transcription start sites: GTF, GFF3, BED (EPDnew's too), or a table with "
+            "contig, position (0-based) and strand.",
+            show_default=False,
+        ),
+    ],
+    genome: Genomes,
+    output: Table,
+    negatives: Annotated[
+        _PromoterNegatives,
+        typer.Option(
+            help="genomic: windows alike in GC and repeats; published: as DNABERT's; chunks or "
+            "dinucleotides: promoters shuffled."
+        ),
+    ] = _PromoterNegatives.genomic,
+    upstream: Annotated[int, typer.Option(help="Bases before the start; Prom-core: 33.")] = 249,
+    downstream: Annotated[int, typer.Option(help="Bases after the start; Prom-core: 36.")] = 50,
+    columns: Annotated[
+        str,
+        typer.Option(help="Names of the table's columns."),
+    ] = "contig,position,strand",
+    dev_contig: DevContigs = None,
+    test_contig: TestContigs = None,
+    seed: Seed = 42,
+    overwrite: Overwrite = False,
+) -> None:
+    """Promoters around transcription start sites, and as many negatives.
+
+    Example: dnabert dataset promoters epdnew.bed --genome hg38.fa.gz -o promoters.tsv
+    """
+    from dnabert_hf.data.annotation import read_start_sites
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.data.promoters import build_promoters
+
+    _check(output, overwrite)
+    names = columns.split(",")
+    if len(names) != 3:
+        raise ValueError(
+            f"columns must be three names divided by commas (contig, position, strand), got "
+            f"{columns!r}"
+        )
+    sites = read_start_sites(start_sites, columns=(names[0], names[1], names[2]))
+    built = build_promoters(
+        open_genome(genome),
+        sites,
+        negatives=negatives.value,
+        upstream=upstream,
+        downstream=downstream,
+        splitting=_splitting(dev_contig, test_contig, seed),
+        source=start_sites,
+    )
+    settings = {
+        "command": "promoters",
+        "start_sites": start_sites,
+        "genome": genome,
+        "negatives": negatives.value,
+        "upstream": upstream,
+        "downstream": downstream,
+        "seed": seed,
+    }
+    _finish(built, output, settings)
+
+
+@dataset.command()
+def peaks(
+    intervals: Annotated[
+        str, typer.Argument(help="Peaks: BED or narrowPeak, plain or gzip.", show_default=False)
+    ],
+    genome: Genomes,
+    output: Table,
+    negatives: Annotated[
+        _PeakNegatives,
+        typer.Option(
+            help="genomic: windows alike in GC and repeats; dinucleotides: peaks shuffled."
+        ),
+    ] = _PeakNegatives.genomic,
+    length: Annotated[int, typer.Option(help="Bases around the summit.")] = 101,
+    dev_contig: DevContigs = None,
+    test_contig: TestContigs = None,
+    seed: Seed = 42,
+    overwrite: Overwrite = False,
+) -> None:
+    """Binding sites around the summits of peaks, and as many negatives.
+
+    Example: dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
+    """
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.data.intervals import read_bed
+    from dnabert_hf.data.peaks import build_peaks
+
+    _check(output, overwrite)
+    built = build_peaks(
+        open_genome(genome),
+        read_bed(intervals),
+        negatives=negatives.value,
+        length=length,
+        splitting=_splitting(dev_contig, test_contig, seed),
+        source=intervals,
+    )
+    settings = {
+        "command": "peaks",
+        "peaks": intervals,
+        "genome": genome,
+        "negatives": negatives.value,
+        "length": length,
+        "seed": seed,
+    }
+    _finish(built, output, settings)
+
+
+@dataset.command()
+def splice(
+    annotation: Annotated[
+        str, typer.Argument(help="Genes: GTF or GFF3, plain or gzip.", show_default=False)
+    ],
+    genome: Genomes,
+    output: Table,
+    length: Annotated[int, typer.Option(help="Bases around the border of exon and intron.")] = 400,
+    dev_contig: DevContigs = None,
+    test_contig: TestContigs = None,
+    seed: Seed = 42,
+    overwrite: Overwrite = False,
+) -> None:
+    """Splice donors and acceptors, and as many places in genes that are neither.
+
+    Example: dnabert dataset splice gencode.gtf.gz --genome hg38.fa.gz -o splice.tsv
+    """
+    from dnabert_hf.data.annotation import read_transcripts
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.data.splice_sites import build_splice_sites
+
+    _check(output, overwrite)
+    built = build_splice_sites(
+        open_genome(genome),
+        read_transcripts(annotation),
+        length=length,
+        splitting=_splitting(dev_contig, test_contig, seed),
+        source=annotation,
+    )
+    settings = {
+        "command": "splice",
+        "annotation": annotation,
+        "genome": genome,
+        "length": length,
+        "seed": seed,
+    }
+    _finish(built, output, settings)
+
+
+@dataset.command()
+def windows(
+    genome: Genomes,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Table to write (.tsv).", show_default=False)
+    ],
+    length: Annotated[int, typer.Option(help="Bases of a window.")] = 300,
+    step: Annotated[int, typer.Option(help="Bases from one window to the next.")] = 100,
+    regions: Annotated[
+        str | None,
+        typer.Option(help="BED of where the windows lie.", show_default="the whole genome"),
+    ] = None,
+    positives: Annotated[
+        str | None,
+        typer.Option(help="BED of class 1: windows whose middle base lies in it."),
+    ] = None,
+    dev_contig: DevContigs = None,
+    test_contig: Annotated[
+        list[str] | None, typer.Option("--test-contig", help="Contig of the test split.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Windows along a genome, labelled if there is a BED of positives.
+
+    Example: dnabert dataset windows --genome hg38.fa.gz --regions genes.bed -o windows.tsv
+    """
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.data.intervals import read_bed
+    from dnabert_hf.data.windows import write_windows
+
+    _check(output, overwrite)
+    counts = write_windows(
+        open_genome(genome),
+        output,
+        length=length,
+        step=step,
+        regions=None if regions is None else read_bed(regions),
+        positives=None if positives is None else read_bed(positives),
+        splitting=_splitting(dev_contig, test_contig, 0),
+    )
+    n_windows = counts.pop("windows")
+    left_out = "".join(f"; left out: {count:,} {reason}" for reason, count in counts.items())
+    typer.echo(f"{output}: {n_windows:,} windows{left_out}")
+
+
+@dataset.command()
+def check(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A table with a split column, or a folder with train, dev and test files.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Report on a data set: classes, leaks between its splits, what GC and length give away.
+
+    Ends with exit code 1 if something leaks.
+
+    Example: dnabert dataset check promoters.tsv
+    """
+    from dnabert_hf.data.dataset_report import format_report, report_dataset
+    from dnabert_hf.data.labelled import iterate_labelled
+
+    splits, records, _ = zip(*iterate_labelled(data), strict=True)
+    if any(record.sequence_b is not None for record in records):
+        raise ValueError(f"{data} must hold single sequences to be checked, found pairs")
+    report = report_dataset(
+        [record.sequence for record in records],
+        [record.label for record in records],
+        splits,
+        ids=[record.id for record in records],
+    )
+    for line in format_report(report):
+        typer.echo(line)
+    if report.has_leaks:
+        raise typer.Exit(1)
+
+
+def _check(output: Path, overwrite: bool) -> None:
+    from dnabert_hf.inference.writing import check_output
+
+    if not output.name.endswith((".tsv", ".tsv.gz")):
+        raise ValueError(f"the output must be a .tsv or .tsv.gz file, got {output.name!r}")
+    check_output(output, overwrite=overwrite)
+
+
+def _splitting(dev: list[str] | None, test: list[str] | None, seed: int) -> "Splitting":
+    from dnabert_hf.data.examples import Splitting
+
+    return Splitting(dev_contigs=tuple(dev or ()), test_contigs=tuple(test or ()), seed=seed)
+
+
+def _finish(built: "BuiltDataset", output: Path, settings: dict[str, object]) -> None:
+    from dnabert_hf.data.dataset_report import format_report
+
+    report = built.write(output, settings=settings)
+    for line in format_report(built.report):
+        typer.echo(line)
+    typer.echo(f"{output}: {len(built.examples):,} sequences; report in {report}")

@@ -1,0 +1,315 @@
+"""Labelled windows of a genome on their way to a data set: cleaned, split and written."""
+
+import csv
+import gzip
+import io
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnabert_hf.data.background import Windows
+from dnabert_hf.data.dataset_report import DatasetReport, report_dataset
+from dnabert_hf.data.genome import Genome
+from dnabert_hf.data.json_files import write_json
+from dnabert_hf.data.sequences import reverse_complement
+from dnabert_hf.data.similarity import assign_splits, group_similar
+
+__all__ = [
+    "BuiltDataset",
+    "Example",
+    "Splitting",
+    "build_dataset",
+    "cut_window",
+    "examples_of_windows",
+    "shuffled_example",
+]
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS = ("id", "sequence", "label", "split", "contig", "start", "end", "strand", "kind")
+_BASES = frozenset("ACGT")
+_LAST_KEPT = ("test", "dev", "train")  # a sequence like others in several splits stays in the first
+
+
+@dataclass
+class Example:
+    """A sequence with its label and where it comes from.
+
+    Attributes:
+        id: Name, one of its kind in the data set.
+        sequence: DNA of A, C, G, T.
+        label: Class.
+        contig: Name of the contig.
+        start: First base of the window (0-based).
+        end: Base after the last one.
+        strand: "+", or "-" for the reverse complement of the window.
+        kind: What it is in more detail than the label, such as "dinucleotide shuffle".
+        source: Number of the example it was made from, None if it was cut from the genome.
+        split: "train", "dev" or "test".
+    """
+
+    id: str
+    sequence: str
+    label: str
+    contig: str
+    start: int
+    end: int
+    strand: str
+    kind: str
+    source: int | None = None
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How examples are divided into train, dev and test.
+
+    Without contigs, groups of similar sequences go to one split each, 80 / 10 / 10 % of them.
+
+    Attributes:
+        dev_contigs: Contigs of the genome for validation.
+        test_contigs: Contigs of the genome for the test; all others are for training.
+        seed: Seed of the choice.
+    """
+
+    dev_contigs: tuple[str, ...] = ()
+    test_contigs: tuple[str, ...] = ()
+    seed: int = 42
+
+    def check(self, genome: Genome) -> None:
+        """Make sure that the contigs are there.
+
+        Raises:
+            ValueError: If one is not in the genome, both splits have one, or only dev has any.
+        """
+        known = {contig.name for contig in genome.contigs}
+        missing = [name for name in (*self.dev_contigs, *self.test_contigs) if name not in known]
+        if missing:
+            raise ValueError(
+                f"contigs of a split must be in the genome, found {missing[0]!r}; there are "
+                f"{', '.join(sorted(known)[:5])}{' ...' * (len(known) > 5)}"
+            )
+        both = set(self.dev_contigs) & set(self.test_contigs)
+        if both:
+            raise ValueError(f"a contig must be in one split, found {min(both)!r} in dev and test")
+        if self.dev_contigs and not self.test_contigs:
+            raise ValueError(
+                "dev contigs must come with test contigs, found none; name some of them too"
+            )
+
+
+@dataclass
+class BuiltDataset:
+    """A data set that was built.
+
+    Attributes:
+        examples: Its sequences.
+        omitted: How many were left out, by reason.
+        report: Classes, leaks and what is cheap to learn.
+    """
+
+    examples: list[Example]
+    omitted: dict[str, int] = field(default_factory=dict)
+    report: DatasetReport | None = None
+
+    def write(self, path: str | Path, *, settings: Mapping[str, Any]) -> Path:
+        """Write the table (TSV, gzip if the name says so) and the report beside it (JSON).
+
+        Args:
+            path: The table; it appears under its name only when it is whole.
+            settings: How it was built, for the report.
+
+        Returns:
+            Path of the report: that of the table with ".report.json" in place of its suffix.
+        """
+        path = Path(path)
+        stem = path.name.removesuffix(".gz").removesuffix(".tsv")
+        partial = path.with_name(f"{path.name}.partial")
+        with partial.open("wb") as raw:
+            # Without name and time, so that the same data make the same file.
+            stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
+            with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
+                writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+                writer.writerow(_COLUMNS)
+                for example in self.examples:
+                    writer.writerow([getattr(example, name) for name in _COLUMNS])
+        partial.replace(path)
+        report_path = path.with_name(f"{stem}.report.json")
+        content = {"settings": dict(settings), "omitted": self.omitted}
+        if self.report is not None:
+            content["report"] = asdict(self.report)
+        write_json(content, report_path)
+        return report_path
+
+
+def cut_window(
+    genome: Genome, place: tuple[str, int, int, str], omitted: Counter[str]
+) -> str | None:
+    """Read a window, or count why it cannot be used.
+
+    Args:
+        genome: The genome.
+        place: Contig, start and end (0-based, half-open; they may lie outside) and strand.
+        omitted: Where windows that cannot be used are counted, by reason.
+
+    Returns:
+        DNA of A, C, G, T; None if the window runs off its contig or has other letters.
+    """
+    contig, start, end, strand = place
+    if start < 0 or end > genome.length(contig):
+        omitted["windows that run off their contig"] += 1
+        return None
+    sequence = genome.sequence(contig, start, end, strand)
+    if not _BASES.issuperset(sequence):
+        omitted["windows with letters other than A, C, G, T"] += 1
+        return None
+    return sequence
+
+
+def examples_of_windows(
+    genome: Genome, windows: Windows, length: int, label: str, kind: str
+) -> list[Example]:
+    """Read windows of the genome, shape (windows,), as examples of a class."""
+    examples = []
+    for contig, start, is_reverse in zip(*(column.tolist() for column in windows), strict=True):
+        name, strand = genome.contigs[contig].name, "+-"[is_reverse]
+        place = (name, start, start + length, strand)
+        identifier = f"{name}:{start}-{start + length}:{strand}"
+        examples.append(Example(identifier, genome.sequence(*place), label, *place, kind=kind))
+    return examples
+
+
+def shuffled_example(
+    source: Example, sequence: str, label: str, kind: str, *, number: int
+) -> Example:
+    """Describe a sequence that was made from an example, which has this number among all."""
+    place = (source.contig, source.start, source.end, source.strand)
+    return Example(f"{source.id}_shuffled", sequence, label, *place, kind=kind, source=number)
+
+
+def build_dataset(
+    examples: Sequence[Example], splitting: Splitting, omitted: Counter[str]
+) -> BuiltDataset:
+    """Drop repeated sequences, divide the others so that nothing leaks, and report on the result.
+
+    Sequences that are equal, or each other's reverse complement, are kept once: the first of them,
+    whatever its label. Sequences that share much (see `group_similar`) and those made from one
+    another stay in one split; where contigs decide, those that would be in several are kept in the
+    test or else the dev split only.
+
+    Args:
+        examples: Candidates, positives first.
+        splitting: How to divide them.
+        omitted: What was left out so far; a warning says all of it.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ValueError: If nothing is left, or a split would be empty.
+    """
+    kept, sources = _drop_repeated(examples, omitted)
+    if not kept:
+        raise ValueError(
+            "a data set must have sequences, found none that can be used "
+            f"({_counted(omitted) or 'no candidates'}); check that intervals and genome fit"
+        )
+    _name_apart(kept)
+    groups = _join_groups(group_similar([example.sequence for example in kept]), sources)
+    if splitting.test_contigs:
+        kept = _split_by_contig(kept, groups, splitting, omitted)
+    else:
+        labels = np.array([example.label for example in kept])
+        names = assign_splits(groups, seed=splitting.seed, labels=labels)
+        for example, name in zip(kept, names, strict=True):
+            example.split = str(name)
+    if omitted:
+        logger.warning("left out: %s", _counted(omitted))
+    report = report_dataset(
+        [example.sequence for example in kept],
+        [example.label for example in kept],
+        [example.split for example in kept],
+        ids=[example.id for example in kept],
+    )
+    return BuiltDataset(kept, dict(omitted), report)
+
+
+def _join_groups(groups: np.ndarray, sources: Sequence[int | None]) -> np.ndarray:
+    """Unite the group of each sequence with that of the one it was made from."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = [(groups[i], groups[source]) for i, source in enumerate(sources) if source is not None]
+    if not pairs:
+        return groups
+    made, of = np.array(pairs).T
+    n_groups = int(groups.max()) + 1
+    graph = coo_array((np.ones(len(made)), (made, of)), shape=(n_groups, n_groups))
+    return np.asarray(connected_components(graph, directed=False)[1])[groups]
+
+
+def _name_apart(examples: Sequence[Example]) -> None:
+    """Number the names that several examples share: transcripts may be called after their gene."""
+    counts: Counter[str] = Counter()
+    for example in examples:
+        counts[example.id] += 1
+        if counts[example.id] > 1:
+            example.id = f"{example.id}_{counts[example.id]}"
+
+
+def _drop_repeated(
+    examples: Sequence[Example], omitted: Counter[str]
+) -> tuple[list[Example], list[int | None]]:
+    """Keep the first of equal sequences; the kept ones and the place of each one's source."""
+    seen: dict[str, Example] = {}
+    kept, sources = [], []
+    place_of: dict[int, int] = {}
+    for number, example in enumerate(examples):
+        canonical = min(example.sequence, reverse_complement(example.sequence))
+        earlier = seen.setdefault(canonical, example)
+        if earlier is not example:
+            is_same = earlier.label == example.label
+            what = "repeated sequences" if is_same else "sequences that have another label, too"
+            omitted[what] += 1
+            continue
+        if example.source is not None and example.source not in place_of:
+            omitted["shuffles of sequences that were left out"] += 1
+            continue
+        place_of[number] = len(kept)
+        kept.append(example)
+        sources.append(None if example.source is None else place_of[example.source])
+    return kept, sources
+
+
+def _split_by_contig(
+    examples: list[Example], groups: np.ndarray, splitting: Splitting, omitted: Counter[str]
+) -> list[Example]:
+    split_of = dict.fromkeys(splitting.dev_contigs, "dev")
+    split_of |= dict.fromkeys(splitting.test_contigs, "test")
+    splits_of_group: dict[int, set[str]] = {}
+    for example, group in zip(examples, groups.tolist(), strict=True):
+        example.split = split_of.get(example.contig, "train")
+        splits_of_group.setdefault(group, set()).add(example.split)
+    kept = []
+    for example, group in zip(examples, groups.tolist(), strict=True):
+        stays = next(split for split in _LAST_KEPT if split in splits_of_group[group])
+        if example.split == stays:
+            kept.append(example)
+        else:
+            omitted[f"{example.split} sequences that are like one of {stays}"] += 1
+    missing = {"train", "test"} - {example.split for example in kept}
+    if missing:
+        raise ValueError(
+            f"the {min(missing)} split must have sequences, found none on its contigs; choose "
+            "other contigs"
+        )
+    return kept
+
+
+def _counted(omitted: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in omitted.items())

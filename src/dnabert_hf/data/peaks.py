@@ -1,0 +1,100 @@
+"""Data sets of binding sites, cut around the summits of ChIP-seq peaks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+from dnabert_hf.data.background import draw_matched
+from dnabert_hf.data.examples import (
+    BuiltDataset,
+    Example,
+    Splitting,
+    build_dataset,
+    cut_window,
+    examples_of_windows,
+    shuffled_example,
+)
+from dnabert_hf.data.genome import Genome
+from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.shuffling import shuffle_dinucleotides
+
+__all__ = ["PeakNegatives", "build_peaks"]
+
+PeakNegatives = Literal["genomic", "dinucleotides"]
+
+_LABELS = ("other", "peak")
+_MARGIN = 200  # bases around a peak that no negative touches
+
+
+def build_peaks(
+    genome: Genome,
+    peaks: Sequence[Interval],
+    *,
+    negatives: PeakNegatives = "genomic",
+    length: int = 101,
+    splitting: Splitting | None = None,
+    source: str = "the list of peaks",
+) -> BuiltDataset:
+    """Build a data set of peaks and as many negatives.
+
+    Args:
+        genome: The genome.
+        peaks: Peaks; the window is cut around the `point` (the summit) or, without one, the middle.
+        negatives: "genomic": windows of the genome, each alike to a peak in GC (2 %) and
+            soft-masked repeats, at least 200 bases from every peak. "dinucleotides": each window
+            shuffled, its dinucleotide counts kept, which is easier to tell apart.
+        length: Bases of a window; 101 in the paper.
+        splitting: How to divide the data.
+        source: What the peaks are called in messages.
+
+    Returns:
+        The data set with the labels "peak" and "other".
+
+    Raises:
+        ValueError: If no peak lies on the genome, an option is out of range, or there is no room
+            for negatives.
+    """
+    if negatives not in get_args(PeakNegatives):
+        raise ValueError(
+            f"negatives must be {', '.join(get_args(PeakNegatives))}, got {negatives!r}"
+        )
+    if length < 1:
+        raise ValueError(f"the length of a window must be 1 or more bases, got {length}")
+    splitting = splitting or Splitting()
+    splitting.check(genome)
+    known = [contig.name for contig in genome.contigs]
+    names = match_contigs([peak.contig for peak in peaks], known, source=source)
+    omitted: Counter[str] = Counter()
+    positives = []
+    for peak in peaks:
+        if peak.contig not in names:
+            omitted["peaks on contigs that the genome lacks"] += 1
+            continue
+        point = (peak.start + peak.end) // 2 if peak.point is None else peak.point
+        start = point - length // 2
+        place = (names[peak.contig], start, start + length, peak.strand)
+        sequence = cut_window(genome, place, omitted)
+        if sequence is not None:
+            name = peak.name or f"{place[0]}:{start}-{start + length}"
+            positives.append(Example(name, sequence, _LABELS[1], *place, kind="peak"))
+    if negatives == "dinucleotides":
+        shuffled = shuffle_dinucleotides([p.sequence for p in positives], seed=splitting.seed)
+        made = [
+            shuffled_example(positive, sequence, _LABELS[0], "dinucleotide shuffle", number=i)
+            for i, (positive, sequence) in enumerate(zip(positives, shuffled, strict=True))
+        ]
+    else:
+        excluded = np.array(
+            [
+                (genome.index(names[peak.contig]), max(peak.start - _MARGIN, 0), peak.end + _MARGIN)
+                for peak in peaks
+                if peak.contig in names
+            ],
+            dtype=np.int64,
+        )
+        places = [(genome.index(p.contig), p.start) for p in positives]
+        windows = draw_matched(genome, places, length, excluded=excluded, seed=splitting.seed)
+        made = examples_of_windows(genome, windows, length, _LABELS[0], "genomic, GC matched")
+    return build_dataset([*positives, *made], splitting, omitted)

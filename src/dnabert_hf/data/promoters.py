@@ -1,0 +1,153 @@
+"""Data sets of promoters, cut around transcription start sites."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+from dnabert_hf.data.background import draw_matched, draw_with_tata_box, find_tata_box
+from dnabert_hf.data.examples import (
+    BuiltDataset,
+    Example,
+    Splitting,
+    build_dataset,
+    cut_window,
+    examples_of_windows,
+    shuffled_example,
+)
+from dnabert_hf.data.genome import Genome
+from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.shuffling import shuffle_chunks, shuffle_dinucleotides
+
+__all__ = ["PromoterNegatives", "build_promoters"]
+
+PromoterNegatives = Literal["genomic", "published", "chunks", "dinucleotides"]
+
+_LABELS = ("other", "promoter")
+_MARGIN = 1000  # bases around a promoter that no negative touches
+
+
+def build_promoters(
+    genome: Genome,
+    start_sites: Sequence[Interval],
+    *,
+    negatives: PromoterNegatives = "genomic",
+    upstream: int = 249,
+    downstream: int = 50,
+    splitting: Splitting | None = None,
+    source: str = "the list of start sites",
+) -> BuiltDataset:
+    """Build a data set of promoters and as many negatives.
+
+    Args:
+        genome: The genome.
+        start_sites: Transcription start sites: contig, `point` and strand of each.
+        negatives: "genomic": windows of the genome, each alike to a promoter in GC (2 %) and
+            soft-masked repeats, at least 1,000 bases from every promoter. "chunks": each promoter
+            with 12 of its 20 chunks in other places. "dinucleotides": each promoter shuffled, its
+            dinucleotide counts kept. "published": as DNABERT's were made (Ji et al. 2021, after
+            Oubounyt et al. 2019), genomic windows with a TATA box for promoters with a TATA box,
+            "chunks" for the others.
+        upstream: Bases before the start site; 249 in Prom-300, 33 in Prom-core.
+        downstream: Bases after the start site, which itself comes on top; 50 in Prom-300, 36 in
+            Prom-core.
+        splitting: How to divide the data.
+        source: What the start sites are called in messages.
+
+    Returns:
+        The data set with the labels "promoter" and "other"; `kind` says whether a promoter has a
+        TATA box and how a negative was made.
+
+    Raises:
+        ValueError: If no start site lies on the genome, an option is out of range, or there is no
+            room for negatives.
+    """
+    if negatives not in get_args(PromoterNegatives):
+        raise ValueError(
+            f"negatives must be {', '.join(get_args(PromoterNegatives))}, got {negatives!r}"
+        )
+    if upstream < 0 or downstream < 0:
+        raise ValueError(f"bases around a start site must be 0 or more, got {upstream, downstream}")
+    splitting = splitting or Splitting()
+    splitting.check(genome)
+    known = [contig.name for contig in genome.contigs]
+    names = match_contigs([site.contig for site in start_sites], known, source=source)
+    omitted: Counter[str] = Counter()
+    promoters = _cut_promoters(genome, start_sites, names, (upstream, downstream), omitted)
+    # Every site counts for what negatives avoid, also those whose window cannot be cut.
+    margin = upstream + downstream + _MARGIN
+    excluded = np.array(
+        [
+            (genome.index(names[site.contig]), max(site.start - margin, 0), site.end + margin)
+            for site in start_sites
+            if site.contig in names
+        ],
+        dtype=np.int64,
+    )
+    made = _make_negatives(genome, promoters, negatives, upstream, excluded, splitting.seed)
+    return build_dataset([*promoters, *made], splitting, omitted)
+
+
+def _cut_promoters(
+    genome: Genome,
+    start_sites: Sequence[Interval],
+    names: dict[str, str],
+    around: tuple[int, int],
+    omitted: Counter[str],
+) -> list[Example]:
+    upstream, downstream = around
+    promoters = []
+    for site in start_sites:
+        if site.contig not in names:
+            omitted["start sites on contigs that the genome lacks"] += 1
+            continue
+        position = site.start if site.point is None else site.point
+        before, after = (upstream, downstream) if site.strand == "+" else (downstream, upstream)
+        place = (names[site.contig], position - before, position + after + 1, site.strand)
+        sequence = cut_window(genome, place, omitted)
+        if sequence is None:
+            continue
+        box = find_tata_box(sequence, upstream)
+        promoters.append(
+            Example(
+                site.name or f"{place[0]}:{position}:{site.strand}",
+                sequence,
+                _LABELS[1],
+                *place,
+                kind="promoter" if box is None else "promoter with TATA box",
+            )
+        )
+    return promoters
+
+
+def _make_negatives(
+    genome: Genome,
+    promoters: list[Example],
+    negatives: str,
+    upstream: int,
+    excluded: np.ndarray,
+    seed: int,
+) -> list[Example]:
+    if negatives == "genomic":
+        places = [(genome.index(p.contig), p.start) for p in promoters]
+        length = len(promoters[0].sequence) if promoters else 1
+        windows = draw_matched(genome, places, length, excluded=excluded, seed=seed)
+        return examples_of_windows(genome, windows, length, _LABELS[0], "genomic, GC matched")
+    boxes = [find_tata_box(promoter.sequence, upstream) for promoter in promoters]
+    shuffled = [i for i, box in enumerate(boxes) if negatives != "published" or box is None]
+    sequences = [promoters[i].sequence for i in shuffled]
+    if negatives == "dinucleotides":
+        kind, sequences = "dinucleotide shuffle", shuffle_dinucleotides(sequences, seed=seed)
+    else:
+        kind, sequences = "chunks moved", shuffle_chunks(sequences, seed=seed)
+    made = [
+        shuffled_example(promoters[i], sequence, _LABELS[0], kind, number=i)
+        for i, sequence in zip(shuffled, sequences, strict=True)
+    ]
+    offsets = [box for box in boxes if box is not None]
+    if negatives == "published" and offsets:
+        length = len(promoters[0].sequence)
+        windows = draw_with_tata_box(genome, offsets, length, excluded=excluded, seed=seed)
+        made += examples_of_windows(genome, windows, length, _LABELS[0], "genomic with TATA box")
+    return made

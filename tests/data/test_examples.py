@@ -1,0 +1,118 @@
+import gzip
+import json
+import logging
+from collections import Counter
+
+import pytest
+
+from dnabert_hf.data.examples import Example, Splitting, build_dataset, cut_window
+from dnabert_hf.data.sequences import reverse_complement
+
+
+def example(identifier, sequence, label="1", contig="a", source=None):
+    return Example(identifier, sequence, label, contig, 0, len(sequence), "+", "x", source)
+
+
+@pytest.fixture
+def genome(make_genome, random_dna):
+    return make_genome(a=random_dna(300), b=random_dna(300), c="ACGN" + random_dna(300))
+
+
+def test_windows_that_cannot_be_cut_are_counted(genome):
+    omitted = Counter()
+    assert cut_window(genome, ("a", 295, 300, "-"), omitted) == genome.sequence("a", 295, 300, "-")
+    assert cut_window(genome, ("a", -1, 5, "+"), omitted) is None
+    assert cut_window(genome, ("a", 295, 301, "+"), omitted) is None
+    assert cut_window(genome, ("c", 0, 5, "+"), omitted) is None
+    assert omitted == {
+        "windows that run off their contig": 2,
+        "windows with letters other than A, C, G, T": 1,
+    }
+
+
+def test_repeated_sequences_stay_once_and_it_is_said(random_dna, caplog):
+    sequences = [random_dna(100) for _ in range(30)]
+    examples = [example(f"e{i}", letters, "01"[i > 14]) for i, letters in enumerate(sequences)]
+    examples.append(example("again", reverse_complement(sequences[3]), label="0"))
+    examples.append(example("other", sequences[4]))
+    examples.append(example("made", random_dna(100), label="0", source=30))
+    with caplog.at_level(logging.WARNING):
+        built = build_dataset(examples, Splitting(), Counter())
+    assert [e.id for e in built.examples] == [f"e{i}" for i in range(30)]
+    assert caplog.messages == [
+        "left out: 1 repeated sequences, 1 sequences that have another label, too, "
+        "1 shuffles of sequences that were left out"
+    ]
+    assert Counter(e.split for e in built.examples) == {"train": 24, "dev": 4, "test": 2}
+
+
+def test_what_is_alike_or_made_from_each_other_shares_a_split(random_dna):
+    long = [random_dna(150) for _ in range(40)]
+    examples = [example(f"p{i}", sequence[:100]) for i, sequence in enumerate(long)]
+    examples += [example(f"s{i}", sequence[40:140]) for i, sequence in enumerate(long)]
+    examples += [example(f"n{i}", random_dna(100), label="0", source=i) for i in range(40)]
+    built = build_dataset(examples, Splitting(), Counter())
+    split_of = {e.id: e.split for e in built.examples}
+    assert all(split_of[f"p{i}"] == split_of[f"s{i}"] == split_of[f"n{i}"] for i in range(40))
+    assert set(split_of.values()) == {"train", "dev", "test"}
+    assert not built.report.has_leaks
+
+
+def test_contigs_decide_and_what_would_leak_stays_in_the_test(random_dna):
+    twin = random_dna(120)
+    examples = [example(f"a{i}", random_dna(100)) for i in range(5)]
+    examples += [example("a5", twin[:100]), example("b0", twin[10:110], contig="b")]
+    examples += [example("b1", random_dna(100), "0", contig="b")]
+    examples += [example(f"c{i}", random_dna(100), "01"[i], contig="c") for i in range(2)]
+    omitted = Counter()
+    splitting = Splitting(dev_contigs=("c",), test_contigs=("b",))
+    built = build_dataset(examples, splitting, omitted)
+    assert {e.id: e.split for e in built.examples} == {
+        **{f"a{i}": "train" for i in range(5)},
+        "b0": "test",
+        "b1": "test",
+        "c0": "dev",
+        "c1": "dev",
+    }
+    assert omitted == {"train sequences that are like one of test": 1}
+    assert not built.report.has_leaks
+    with pytest.raises(ValueError, match="the test split must have sequences, found none"):
+        build_dataset(examples[:3], splitting, Counter())
+
+
+@pytest.mark.parametrize(
+    ("splitting", "message"),
+    [
+        (Splitting(test_contigs=("x",)), "must be in the genome, found 'x'; there are a, b, c"),
+        (Splitting(("a",), ("a",)), "in one split, found 'a' in dev and test"),
+        (Splitting(("a",)), "must come with test contigs"),
+    ],
+)
+def test_contigs_of_a_split_are_checked(genome, splitting, message):
+    with pytest.raises(ValueError, match=message):
+        splitting.check(genome)
+
+
+def test_nothing_left_is_an_error():
+    omitted = Counter({"windows that run off their contig": 2})
+    with pytest.raises(ValueError, match=r"found none .*\(2 windows that run off their contig\)"):
+        build_dataset([], Splitting(), omitted)
+
+
+def test_names_are_made_unique_and_the_table_is_written(random_dna, tmp_path):
+    examples = [example("same", random_dna(60), label="01"[i % 2]) for i in range(30)]
+    built = build_dataset(examples, Splitting(), Counter({"holes": 2}))
+    report = built.write(tmp_path / "d.tsv.gz", settings={"seed": 42})
+    assert report == tmp_path / "d.report.json"
+    rows = gzip.decompress((tmp_path / "d.tsv.gz").read_bytes()).decode().splitlines()
+    assert rows[0] == "id\tsequence\tlabel\tsplit\tcontig\tstart\tend\tstrand\tkind"
+    first = built.examples[0]
+    assert rows[1] == f"same\t{first.sequence}\t0\t{first.split}\ta\t0\t60\t+\tx"
+    assert [row.split("\t")[0] for row in rows[1:4]] == ["same", "same_2", "same_3"]
+    content = json.loads(report.read_text())
+    assert (content["settings"], content["omitted"]) == ({"seed": 42}, {"holes": 2})
+    assert content["report"]["near_duplicates"]["n_sets"] == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if "d." in path.name) == [
+        "d.report.json",
+        "d.tsv.gz",
+    ]

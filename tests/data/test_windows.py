@@ -1,0 +1,51 @@
+import pytest
+
+from dnabert_hf.data.examples import Splitting
+from dnabert_hf.data.intervals import Interval
+from dnabert_hf.data.windows import write_windows
+
+
+@pytest.fixture
+def genome(make_genome):
+    return make_genome(a="ACGTACGTAC", b="GGGNGGGGG")
+
+
+def rows(path):
+    return [line.split("\t") for line in path.read_text().splitlines()]
+
+
+def test_windows_go_along_each_contig(genome, tmp_path):
+    counts = write_windows(genome, tmp_path / "w.tsv", length=4, step=3)
+    assert rows(tmp_path / "w.tsv") == [
+        ["id", "sequence", "contig", "start", "end", "strand"],
+        ["a:0-4", "ACGT", "a", "0", "4", "+"],
+        ["a:3-7", "TACG", "a", "3", "7", "+"],
+        ["a:6-10", "GTAC", "a", "6", "10", "+"],
+    ]
+    assert counts == {"windows": 3, "windows with letters other than A, C, G, T": 2}
+
+
+def test_the_middle_base_decides_the_label_and_the_contig_the_split(genome, tmp_path):
+    write_windows(
+        genome,
+        tmp_path / "w.tsv",
+        length=2,
+        step=2,
+        regions=[Interval("a", 0, 10), Interval("b", 4, 9)],
+        positives=[Interval("a", 1, 8), Interval("a", 2, 3), Interval("zz", 0, 9)],
+        splitting=Splitting(test_contigs=("b",)),
+    )
+    table = rows(tmp_path / "w.tsv")
+    assert table[0][:4] == ["id", "sequence", "label", "split"]
+    # Middle bases 1, 3, 5, 7, 9 of a; 5 and 7 of b.
+    assert [row[2] for row in table[1:]] == ["1", "1", "1", "1", "0", "0", "0"]
+    assert [row[3] for row in table[1:]] == ["train"] * 5 + ["test"] * 2
+
+
+def test_no_window_leaves_no_file(genome, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="room for a window of 11 bases"):
+        write_windows(genome, tmp_path / "w.tsv", length=11, step=1)
+    assert sorted(tmp_path.iterdir()) == before
+    with pytest.raises(ValueError, match="must be 1 or more bases, got 5 and 0"):
+        write_windows(genome, tmp_path / "w.tsv", length=5, step=0)

@@ -1,0 +1,92 @@
+"""`dnabert dataset`, as a shell runs it."""
+
+import json
+import random
+
+import pytest
+from typer.testing import CliRunner
+
+from dnabert_hf.cli.main import app
+
+DNA = "".join(random.Random(3).choices("ACGT", k=60_000))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DNABERT_HF_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "genome.fa").write_text(f">chr1\n{DNA[:40_000]}\n>chr2\n{DNA[40_000:]}\n")
+    starts = [("chr1", s) for s in range(1000, 30_000, 1000)]
+    starts += [("chr2", s) for s in range(1000, 9000, 1000)]
+    (tmp_path / "tss.bed").write_text("".join(f"{c}\t{s}\t{s + 1}\t.\t0\t+\n" for c, s in starts))
+    exon = "{0}\tx\texon\t{1}\t{2}\t.\t+\t.\ttranscript_id {0}-{3}\n"
+    lines = (exon.format(c, s - 99, s, s) + exon.format(c, s + 200, s + 300, s) for c, s in starts)
+    (tmp_path / "genes.gtf").write_text("".join(lines))
+    return lambda *words: CliRunner().invoke(app, ["dataset", *map(str, words)])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("promoters", "tss.bed"),
+        ("promoters", "tss.bed", "--negatives", "chunks", "--test-contig", "chr2"),
+        ("peaks", "tss.bed", "--length", "51"),
+        ("splice", "genes.gtf", "--length", "80", "--seed", "7"),
+    ],
+)
+def test_a_data_set_is_built_reported_and_checked(run, tmp_path, words):
+    result = run(*words, "--genome", "genome.fa", "-o", "d.tsv")
+    assert result.exit_code == 0, result.output
+    assert "leaks: none" in result.stdout
+    n_rows = len((tmp_path / "d.tsv").read_text().splitlines()) - 1
+    assert result.stdout.splitlines()[-1] == f"d.tsv: {n_rows} sequences; report in d.report.json"
+    settings = json.loads((tmp_path / "d.report.json").read_text())["settings"]
+    assert settings["command"] == words[0]
+    checked = run("check", "d.tsv")
+    assert (checked.exit_code, "leaks: none" in checked.stdout) == (0, True), checked.output
+    again = run(*words, "--genome", "genome.fa", "-o", "d.tsv")
+    assert again.exit_code == 2
+    assert "d.tsv must not exist yet" in again.stderr
+
+
+def test_windows_are_written(run, tmp_path):
+    words = ("--genome", "genome.fa", "-o", "w.tsv", "--length", "1000", "--step", "1000")
+    result = run("windows", *words, "--positives", "tss.bed")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "w.tsv: 60 windows\n"
+    lines = (tmp_path / "w.tsv").read_text().splitlines()
+    assert lines[0] == "id\tsequence\tlabel\tcontig\tstart\tend\tstrand"
+
+
+def test_a_planted_leak_is_found(run, tmp_path):
+    rows = [f"s{i}\t{DNA[i * 100 : i * 100 + 90]}\t{i % 2}\t{'train' if i < 40 else 'test'}"
+            for i in range(60)]  # fmt: skip
+    rows.append(f"leak\t{DNA[20:110]}\t0\ttest")
+    (tmp_path / "d.tsv").write_text("\n".join(["id\tsequence\tlabel\tsplit", *rows]) + "\n")
+    result = run("check", "d.tsv")
+    assert result.exit_code == 1
+    assert "leak" in result.stdout
+    assert "near duplicates across splits: 1" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("promoters", "tss.bed", "-o", "d.txt"), "must be a .tsv or .tsv.gz file, got 'd.txt'"),
+        (("promoters", "tss.bed", "-o", "d.tsv", "--columns", "a,b"), "three names divided by"),
+        (("peaks", "none.bed", "-o", "d.tsv"), "none.bed must be a file, found none"),
+        (("splice", "tss.bed", "-o", "d.tsv"), "must have 9 columns"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(run, tmp_path, words, message):
+    result = run(*words, "--genome", "genome.fa")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("d.*"))
+
+
+def test_pairs_cannot_be_checked(run, tmp_path):
+    (tmp_path / "p.tsv").write_text("sequence\tsequence_b\tlabel\nACGT\tACGT\t1\n")
+    result = run("check", "p.tsv")
+    assert (result.exit_code, "found pairs" in result.stderr) == (2, True)
