@@ -279,5 +279,73 @@ def test_data_that_cannot_be_used_leave_nothing_behind(tmp_path, rows, message):
     assert not (tmp_path / "out").exists()
 
 
+BASELINE = {
+    "num_filters": 16,
+    "filter_width": 4,
+    "pool_width": 4,
+    "rnn_size": 8,
+    "dense_size": 8,
+    "dropout": 0.0,
+}
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn-lstm", "cnn-gru"])
+def test_a_network_to_compare_with_is_trained_and_reported_like_dnabert(name, table, tmp_path):
+    arguments = FAST | {"num_train_epochs": 4, "learning_rate": 2e-2}
+    result = finetune(
+        name, table, output_dir=tmp_path / "out", config=BASELINE, arguments=arguments
+    )
+    assert result.scores["test"]["accuracy"] == 1
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert {"model.safetensors", "metrics.json", "predictions.tsv", "curves.png"} <= names
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (report["model"], report["config"], report["learning_rate"]) == (name, BASELINE, 2e-2)
+    logits, config = reload_and_predict(result.output_dir, ["GAAAAAAAA", "GCCCCCCCCCC"])
+    assert [config.id2label[index] for index in logits.argmax(axis=1)] == ["free", "bound"]
+    assert (config.model_type, config.architecture, config.k) == ("dna_cnn", name, 3)
+
+
+def test_a_stopped_baseline_goes_on_to_the_very_same_weights(table, tmp_path):
+    options = {"config": BASELINE | {"dropout": 0.2}, "arguments": FAST}
+    finetune("cnn-gru", table, output_dir=tmp_path / "whole", **options)
+    parts = tmp_path / "parts"
+    with pytest.raises(KeyboardInterrupt, match="checkpoint-8 is kept"):
+        finetune("cnn-gru", table, output_dir=parts, callbacks=[StopAfterFirstEpoch()], **options)
+    finetune("cnn-gru", table, output_dir=parts, resume=True, **options)
+    expected, found = (load_file(tmp_path / n / "model.safetensors") for n in ("whole", "parts"))
+    assert all(expected[name].equal(found[name]) for name in expected)
+
+
+def test_baselines_take_larger_steps_more_epochs_and_32_bits(table, tmp_path):
+    finetune("cnn", table, output_dir=tmp_path / "out", config=BASELINE)
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (report["learning_rate"], report["steps"]) == (1e-3, 20 * 2)
+    assert not report["bf16"]
+
+
+def test_a_baseline_takes_the_k_of_another_tokenizer(table, tmp_path):
+    config = BASELINE | {"k": 5}
+    result = finetune("cnn", table, output_dir=tmp_path / "out", config=config, arguments=FAST)
+    assert AutoTokenizer.from_pretrained(result.output_dir).k == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("ccn", {}, r"'random' \(in fine-tuning also cnn, cnn-lstm, cnn-gru\), but reading"),
+        ("cnn", {"filters": 3}, "config fields must be known by name, got 'filters'; did you mean"),
+        ("cnn", {"num_filters": 0}, "must make a network: num_filters must be 1 or more, got 0"),
+        ("cnn", {"k": "x"}, "must make a network: Field 'k' expected int, got str"),
+        ("cnn", {"architecture": "cnn-gru"}, "cnn: architecture must be 'cnn', as the name says"),
+    ],
+)
+def test_a_baseline_that_cannot_be_made_leaves_nothing_behind(
+    table, tmp_path, name, config, message
+):
+    with pytest.raises(ValueError, match=message):
+        finetune(name, table, output_dir=tmp_path / "out", config=config)
+    assert not (tmp_path / "out").exists()
+
+
 def test_finetune_is_a_public_name():
     assert dnabert_hf.finetune is finetune

@@ -6,11 +6,12 @@ from dnabert_hf.training.arguments import (
     parse_arguments,
     pretraining_arguments,
 )
+from dnabert_hf.training.initialisation import STARTS
 from dnabert_hf.training.presets import PRESETS
 
 
 def make(tmp_path, overrides=None, **changes):
-    options = {"metric": "mcc", "is_random": False, "varies_in_length": False} | changes
+    options = {"metric": "mcc", "recipe": {}, "varies_in_length": False} | changes
     return fine_tuning_arguments(tmp_path / "checkpoints", overrides or {}, **options)
 
 
@@ -25,9 +26,11 @@ def test_the_recipe_is_that_of_dnabert(tmp_path):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_random_weights_learn_faster_unless_told_otherwise(tmp_path):
-    assert make(tmp_path, is_random=True).learning_rate == 2e-4
-    assert make(tmp_path, {"learning_rate": 1e-5}, is_random=True).learning_rate == 1e-5
+@pytest.mark.parametrize(("name", "rate"), [("random", 2e-4), ("cnn", 1e-3), ("cnn-gru", 1e-3)])
+def test_random_weights_learn_faster_unless_told_otherwise(tmp_path, name, rate):
+    recipe = STARTS[name].recipe
+    assert make(tmp_path, recipe=recipe).learning_rate == rate
+    assert make(tmp_path, {"learning_rate": 1e-5}, recipe=recipe).learning_rate == 1e-5
 
 
 def test_sequences_of_different_lengths_are_grouped(tmp_path):

@@ -33,23 +33,27 @@ def finetune(
     init: Annotated[
         str,
         typer.Option(
-            help='Checkpoint to start from: folder, Hub repository, "dnabert-6-mini", or "random".',
+            help='Checkpoint to start from: folder, Hub repository, "dnabert-6-mini", or "random"; '
+            'or a network to compare with: "cnn", "cnn-lstm" or "cnn-gru".',
             show_default=False,
         ),
     ],
     k: Annotated[
-        int | None, typer.Option(help="Bases per k-mer of a random model.", show_default="6")
+        int | None,
+        typer.Option(help="Bases per k-mer of a random model.", show_default="6; 3 for cnn"),
     ] = None,
     config: ConfigFields = None,
     tokenizer: Annotated[
         str | None, typer.Option(help="Tokenizer, if not that of the checkpoint.")
     ] = None,
-    epochs: Annotated[float | None, typer.Option(help="Epochs.", show_default="5")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Epochs.", show_default="5; 20 for cnn")
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
             help="Highest learning rate.",
-            show_default="5e-5, for BERT's size; 2e-4 if random",
+            show_default="5e-5, for BERT's size; 2e-4 if random; 1e-3 for cnn",
         ),
     ] = None,
     batch_size: Annotated[
@@ -92,6 +96,8 @@ def finetune(
 
     Small, from random weights: dnabert finetune peaks.tsv --init random -o small --config
     num_hidden_layers=2 --config hidden_size=192 --config num_attention_heads=3
+
+    What others compare with: dnabert finetune peaks.tsv --init cnn-lstm -o baseline
     """
     from dnabert_hf.data.records import Columns
     from dnabert_hf.training.arguments import parse_arguments

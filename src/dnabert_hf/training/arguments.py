@@ -66,7 +66,7 @@ def fine_tuning_arguments(
     overrides: Mapping[str, Any],
     *,
     metric: str,
-    is_random: bool,
+    recipe: Mapping[str, Any],
     varies_in_length: bool,
 ) -> TrainingArguments:
     """Complete the recipe of fine-tuning with what the user asks for and the machine can do.
@@ -75,7 +75,7 @@ def fine_tuning_arguments(
         checkpoints: Folder for checkpoints.
         overrides: Fields of `transformers.TrainingArguments`.
         metric: Metric of the validation set by which the best checkpoint is chosen.
-        is_random: Whether training starts from random weights, which take a larger learning rate.
+        recipe: Fields in which the model departs from DNABERT's recipe, such as the learning rate.
         varies_in_length: Whether sequences differ in length, so that batches of like lengths save
             padding.
 
@@ -86,8 +86,8 @@ def fine_tuning_arguments(
         ValueError: If a field is not known, not free to choose, or contradicts another.
     """
     _check_overrides(overrides, _RESERVED)
-    chosen = _RECIPE | ({"learning_rate": 2e-4} if is_random else {})
-    chosen |= _suited_to_machine(on_cpu=bool(overrides.get("use_cpu"))) | dict(overrides)
+    chosen = _RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
+    chosen |= dict(recipe) | dict(overrides)
     if overrides.get("fp16") and "bf16" not in overrides:
         chosen["bf16"] = False
     if varies_in_length:

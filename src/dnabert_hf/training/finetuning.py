@@ -29,15 +29,16 @@ from dnabert_hf.metrics import (
     logits_to_predictions,
     score_predictions,
 )
+from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
 from dnabert_hf.training.arguments import check_names, fine_tuning_arguments
 from dnabert_hf.training.attention import choose_attention
 from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
 from dnabert_hf.training.initialisation import (
-    RANDOM,
+    STARTS,
     build_classifier,
-    load_config,
+    load_classifier_config,
     load_tokenizer,
 )
 from dnabert_hf.training.reporting import (
@@ -101,19 +102,22 @@ def finetune(
 
     The recipe is DNABERT's (AdamW, 10 % warm-up, linear decay, weight decay 0.01, batches of 32, 5
     epochs) with a learning rate of 5e-5 (2e-4 from random weights): the published 2e-4 collapses
-    to one class on some data. The checkpoint with the best metric on the validation split is kept
-    and, once, scored on the test split. The folder receives the model and its tokenizer,
-    `metrics.json`, `predictions.tsv` (of the test split, or of validation without one) and
-    `curves.png`; checkpoints lie under `checkpoints/` until the run is finished.
+    to one class on some data. "cnn" and its like take 1e-3 and 20 epochs. The checkpoint with the
+    best metric on the validation split is kept and, once, scored on the test split. The folder
+    receives the model and its tokenizer, `metrics.json`, `predictions.tsv` (of the test split, or
+    of validation without one) and `curves.png`; checkpoints lie under `checkpoints/` until the run
+    is finished.
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package
-            ("dnabert-6-mini"), or "random" for random weights.
+            ("dnabert-6-mini"), "random" for DNABERT from random weights, or "cnn", "cnn-lstm" or
+            "cnn-gru" for the networks that DNABERT is compared with (`DNACnnConfig`).
         data: As in `read_dataset`: a file with a split column, a folder with train, dev and test
             files, or files by split. Without a validation split, a tenth of the training
             sequences is set apart.
         output_dir: Folder to write.
-        config: Fields of `DNABertConfig` to set, such as k and the size of a random model.
+        config: Fields of `DNABertConfig` (of `DNACnnConfig` for "cnn" and its like) to set, such as
+            k and the size of a random model.
         tokenizer: Tokenizer, or folder or repository of one, if not that of the model.
         columns: Names of the table's columns.
         problem_type: What the labels mean, where they do not say it themselves.
@@ -134,7 +138,7 @@ def finetune(
         KeyboardInterrupt: If the run is stopped, with a message that says how to go on.
     """
     start = locate(model)
-    model_config = load_config(start, config or {})
+    model_config = load_classifier_config(start, config or {})
     tokenizer = load_tokenizer(tokenizer, start, model_config)
     splits, scheme = read_dataset(
         data, columns=columns, k=model_config.k, problem_type=problem_type
@@ -147,7 +151,7 @@ def finetune(
         folder.checkpoints,
         arguments or {},
         metric=metric,
-        is_random=model == RANDOM,
+        recipe=STARTS[str(model)].recipe if model in STARTS else {},
         varies_in_length=varies_in_length,
     )
     splits = with_validation_split(splits, scheme, seed=training.seed)
@@ -167,7 +171,9 @@ def finetune(
     checkpoint = folder.check(settings, resume=resume, overwrite=overwrite)
     set_seed(training.seed)
     classifier = build_classifier(start, model_config, scheme)
-    choose_attention(classifier, on_cpu=training.use_cpu, longest=max(splits["train"]["length"]))
+    if isinstance(classifier, DNABertForSequenceClassification):
+        longest = max(splits["train"]["length"])
+        choose_attention(classifier, on_cpu=training.use_cpu, longest=longest)
     trainer = Trainer(
         classifier,
         training,
