@@ -82,8 +82,8 @@ class DNABertTokenizer(PreTrainedTokenizer):
     Example:
         >>> tokenizer = DNABertTokenizer(k=3)
         >>> tokenizer("ATGGCT")["input_ids"]
-        [2, 12, 32, 66, 49, 3]
-        >>> tokenizer.decode([2, 12, 32, 66, 49, 3], skip_special_tokens=True)
+        [2, 12, 36, 67, 62, 3]
+        >>> tokenizer.decode([2, 12, 36, 67, 62, 3], skip_special_tokens=True)
         'ATGGCT'
     """
 

@@ -15,10 +15,15 @@ import pytest
 import dnabert_hf
 
 ROOT = Path(__file__).parents[1]
+# An editable install keeps modeling/ where pkgutil does not find it.
+MODELING = ["configuration_dnabert", "modeling_dnabert", "tokenization_dnabert"]
 MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(dnabert_hf.__path__, "dnabert_hf.")
-    if not module.name.endswith((".generate", "__main__"))
+    {f"dnabert_hf.modeling.{name}" for name in MODELING}
+    | {
+        module.name
+        for module in pkgutil.walk_packages(dnabert_hf.__path__, "dnabert_hf.")
+        if not module.name.endswith((".generate", "__main__"))
+    }
 )
 
 
