@@ -98,7 +98,5 @@ def test_contigs_that_are_missing_are_listed(caplog):
         "a.bed: 7 contigs are not in the genome, and what lies on them is left out: "
         "c0, c1, c2, c3, c4 and 2 more"
     ]
-    with pytest.raises(
-        ValueError, match="must lie on contigs of the genome, found x, where"
-    ):
+    with pytest.raises(ValueError, match="must lie on contigs of the genome, found x, where"):
         match_contigs(["x"], ["chr1"], source="a.bed")

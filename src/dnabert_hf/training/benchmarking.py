@@ -195,7 +195,7 @@ def _run_cell(
 
 
 def _write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
-    """Draw the sequences of a data set and seed, the same for every model; the test never varies."""
+    """Draw sequences by data set and seed, the same for every model; those of the test once."""
     labels = "all" if cell.labels is None else str(cell.labels)
     path = folder / "data" / f"{cell.folder().parts[1]}-{labels}-seed-{cell.seed}.tsv"
     if path.exists():

@@ -23,8 +23,8 @@ class ModelEntry:
     Attributes:
         name: What tables and plots call it.
         init: Where `finetune` starts, or "kmers" for logistic regression on k-mer counts.
-        learning_rates: Candidates, of which the first seed's validation metric chooses; none for the
-            default.
+        learning_rates: Candidates, of which the first seed's validation metric chooses; none for
+            the default.
         config: Fields of the configuration.
         arguments: Fields of `transformers.TrainingArguments`.
         k: Bases per k-mer that the regression counts.
