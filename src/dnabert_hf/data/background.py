@@ -114,7 +114,9 @@ def draw_matched(
     places = np.asarray(positives, dtype=np.int64).reshape(-1, 2)
     zeros = np.zeros(len(places), dtype=np.int64)
     wanted_bins = _bins(drawer, Windows(places[:, 0], places[:, 1], zeros))
-    waiting = {key: list(np.flatnonzero(wanted_bins == key)) for key in np.unique(wanted_bins)}
+    waiting: dict[int, list[int]] = {}
+    for row, key in enumerate(wanted_bins.tolist()):
+        waiting.setdefault(key, []).append(row)
     found = np.full((len(places), 3), -1, dtype=np.int64)
     spare: dict[int, list[tuple[int, int, int]]] = {}
     n_waiting, n_in_vain = len(places), 0

@@ -6,7 +6,7 @@ import io
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +114,8 @@ class BuiltDataset:
     """
 
     examples: list[Example]
-    omitted: dict[str, int] = field(default_factory=dict)
-    report: DatasetReport | None = None
+    omitted: Mapping[str, int]
+    report: DatasetReport
 
     def write(self, path: str | Path, *, settings: Mapping[str, Any]) -> Path:
         """Write the table (TSV, gzip if the name says so) and the report beside it (JSON).
@@ -140,9 +140,11 @@ class BuiltDataset:
                     writer.writerow([getattr(example, name) for name in _COLUMNS])
         partial.replace(path)
         report_path = path.with_name(f"{stem}.report.json")
-        content = {"settings": dict(settings), "omitted": self.omitted}
-        if self.report is not None:
-            content["report"] = asdict(self.report)
+        content = {
+            "settings": dict(settings),
+            "omitted": dict(self.omitted),
+            "report": asdict(self.report),
+        }
         write_json(content, report_path)
         return report_path
 
@@ -267,7 +269,8 @@ def _drop_repeated(
 ) -> tuple[list[Example], list[int | None]]:
     """Keep the first of equal sequences; the kept ones and the place of each one's source."""
     seen: dict[str, Example] = {}
-    kept, sources = [], []
+    kept: list[Example] = []
+    sources: list[int | None] = []
     place_of: dict[int, int] = {}
     for number, example in enumerate(examples):
         canonical = min(example.sequence, reverse_complement(example.sequence))

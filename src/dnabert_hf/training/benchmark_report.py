@@ -140,7 +140,7 @@ def _plot(suite: Suite, table: Mapping[_Case, Mapping[str, Sequence[float]]], pa
         places = np.arange(len(table)) + (number - (len(names) - 1) / 2) * width
         values = [row[name] for row in table.values()]
         means = [np.mean(each) if each else 0 for each in values]
-        axes.bar(places, means, width * 0.92, color=colour, label=name)
+        axes.bar(places, np.array(means), width * 0.92, color=colour, label=name)
         for place, each in zip(places, values, strict=True):
             axes.plot([place] * len(each), each, "k.", markersize=3)
     axes.set_xticks(range(len(table)), [_wrapped(data) for data, _ in table], fontsize=8)
