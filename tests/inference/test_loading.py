@@ -96,6 +96,12 @@ def test_another_model_type_is_refused(folder):
         load_checkpoint(folder, "encoder")
 
 
+def test_a_baseline_is_refused_with_the_way_to_run_it(folder):
+    edit_config(folder, model_type="dna_cnn", architecture="cnn-gru")
+    with pytest.raises(ValueError, match=r"compared with \(cnn-gru\): .*text-classification"):
+        load_checkpoint(folder, "encoder")
+
+
 def test_a_vocabulary_that_is_not_dnaberts_is_refused(folder):
     edit_config(folder, model_type="bert", vocab_size=30522, k=None)
     with pytest.raises(ValueError, match=r"has no config of a DNABERT model: .*30522"):

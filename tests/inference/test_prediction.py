@@ -53,6 +53,27 @@ def test_pairs_and_single_sequences_mix(classifier, tokenizer):
         np.testing.assert_allclose(list(prediction.probabilities.values()), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "regression"])
+def test_both_strands_give_the_mean_of_what_each_gives(classifier, tokenizer, problem_type):
+    classifier.config.problem_type = problem_type
+    pairs = [("ACGTACGTTC", "GAACGTACGT"), ("TTTGN", "NCAAA")]
+    records = [
+        *(SequenceRecord(forward, forward) for forward, _ in pairs),
+        SequenceRecord("pair", "ACGTACGTTC", sequence_b="TTTGN"),
+    ]
+    others = [
+        *(SequenceRecord(forward, reverse) for forward, reverse in pairs),
+        SequenceRecord("pair", "GAACGTACGT", sequence_b="NCAAA"),
+    ]
+    settings = {"tokenizer": tokenizer, "device": "cpu", "dtype": "float32"}
+    both = predict(classifier, records, both_strands=True, **settings)
+    one, other = predict(classifier, records, **settings), predict(classifier, others, **settings)
+    for found, first, second in zip(both, one, other, strict=True):
+        values = [list(p.probabilities.values()) for p in (found, first, second)]
+        np.testing.assert_allclose(values[0], np.mean(values[1:], axis=0), atol=1e-6)
+        assert values[1] != values[2]
+
+
 def test_pairs_run_in_bfloat16_too(classifier, tokenizer):
     records = [SequenceRecord("pair", "ACGTA" * 4, sequence_b="TTTGA" * 3)]
     (found,) = predict(classifier, records, tokenizer=tokenizer, device="cpu", dtype="bfloat16")

@@ -21,8 +21,8 @@ def demo(
 ) -> None:
     """Train, test and predict on simulated binding sites, and write a report.
 
-    Plants a published CTCF motif in random DNA, trains a small DNABERT from random weights, tests
-    it beside logistic regression on k-mer counts, and predicts a FASTA file. About a minute on two
+    Plants a published CTCF motif in random DNA, fine-tunes dnabert-6-mini on it, tests the result
+    beside logistic regression on k-mer counts, and predicts a FASTA file. About a minute on two
     CPU cores; needs no network.
 
     Example: dnabert demo -o demo

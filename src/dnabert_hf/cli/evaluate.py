@@ -17,6 +17,7 @@ from dnabert_hf.cli.evaluate_masked import (
 )
 from dnabert_hf.cli.options import (
     BatchTokens,
+    BothStrands,
     Device,
     Dtype,
     IdColumn,
@@ -46,6 +47,7 @@ def evaluate(
         str | None,
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
     ] = None,
+    rc: BothStrands = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -76,7 +78,11 @@ def evaluate(
     settings |= {"output": output, "overwrite": overwrite}
     if mlm:
         columns = (sequence_column, label_column, id_column)
-        tables = {"--split": split, "column names": columns != ("sequence", "label", "id")}
+        tables = {
+            "--split": split,
+            "--rc": rc,
+            "column names": columns != ("sequence", "label", "id"),
+        }
         refuse(tables, reason="belong to labelled tables, and --mlm reads FASTA")
         settings |= {"regions": region or None, "train": train or None, "untrained": untrained}
         evaluate_masked(model, data, windows=windows, seed=seed, **settings)
@@ -89,6 +95,7 @@ def evaluate(
         model,
         data,
         split=split,
+        both_strands=rc,
         columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
         **settings,
     )

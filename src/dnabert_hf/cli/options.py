@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchTokens",
+    "BothStrands",
     "ConfigFields",
     "Device",
     "Dtype",
@@ -52,6 +53,14 @@ Dtype = Annotated[
 BatchTokens = Annotated[
     int | None,
     typer.Option(help="Tokens a batch, padding included.", show_default="what suits the device"),
+]
+BothStrands = Annotated[
+    bool,
+    typer.Option(
+        "--rc",
+        help="Average over each sequence and its reverse complement; takes twice as long.",
+        show_default=False,
+    ),
 ]
 SequenceColumn = Annotated[str, typer.Option(help="Column of the sequences, in a table.")]
 IdColumn = Annotated[str, typer.Option(help="Column of the names, in a table.")]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dnabert_hf.cli.options import (
     BatchTokens,
+    BothStrands,
     Device,
     Dtype,
     IdColumn,
@@ -22,6 +23,7 @@ def predict(
     model: Model,
     sequences: SequenceFile,
     output: Output = Path("-"),
+    rc: BothStrands = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -44,6 +46,7 @@ def predict(
         sequences,
         output=output,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
+        both_strands=rc,
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,

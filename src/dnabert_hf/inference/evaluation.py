@@ -40,6 +40,7 @@ def evaluate(
     split: str | None = None,
     tokenizer: Any = None,
     columns: Columns | None = None,
+    both_strands: bool = False,
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
@@ -54,6 +55,7 @@ def evaluate(
         split: Part of the data to score, as its split column names it; needed if there are several.
         tokenizer: Tokenizer, needed if `model` is an object.
         columns: Names of the columns.
+        both_strands: Whether to average over each sequence and its reverse complement.
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
@@ -70,7 +72,7 @@ def evaluate(
         check_output(output, overwrite=overwrite)
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    classifier = Classifier(engine)
+    classifier = Classifier(engine, both_strands=both_strands)
     scheme = classifier.scheme
     k = checkpoint.tokenizer.k
     records = list(read_records(source, columns=columns, k=k, labelled=True))

@@ -157,6 +157,12 @@ def _check_files(folder: Path) -> None:
 def _load_config(name: str | Path) -> DNABertConfig:
     fields, _ = PreTrainedConfig.get_config_dict(str(name))
     model_type = fields.get("model_type")
+    if model_type == "dna_cnn":
+        raise ValueError(
+            f"{name} must be a DNABERT checkpoint, found a network that DNABERT is compared with "
+            f"({fields.get('architecture')}): its test scores are in its metrics.json; "
+            'transformers.pipeline("text-classification") runs it'
+        )
     if model_type not in _MODEL_TYPES:
         raise ValueError(
             f"{name} must be a DNABERT checkpoint, found model type {model_type!r} in its "

@@ -10,6 +10,7 @@ import torch
 
 from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.data.reading import Columns, SequenceRecord
+from dnabert_hf.data.sequences import reverse_complement
 from dnabert_hf.inference.engine import Engine, Window, cut_into_windows
 from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weights
 from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
@@ -47,6 +48,7 @@ def predict(
     output: str | Path | None = None,
     tokenizer: Any = None,
     columns: Columns | None = None,
+    both_strands: bool = False,
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
@@ -65,6 +67,9 @@ def predict(
             the value of each target. None returns the predictions.
         tokenizer: Tokenizer, needed if `model` is an object.
         columns: Names of the columns, if the source is a table.
+        both_strands: Whether to predict each sequence and its reverse complement and average the
+            probabilities (or values), for signals that may lie on either strand; takes twice as
+            long.
         device: "auto", "cpu", "cuda", ...
         dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
             or "int8".
@@ -82,7 +87,7 @@ def predict(
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    classifier = Classifier(engine)
+    classifier = Classifier(engine, both_strands=both_strands)
     records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
     if output is None:
         with engine.progress():
@@ -92,7 +97,9 @@ def predict(
                 for prediction in classifier.predict(chunk)
             ]
     result_format = _choose_format(output, classifier.scheme)
-    fingerprint = fingerprint_run(engine, checkpoint, source, weights=weights, columns=columns)
+    fingerprint = fingerprint_run(
+        engine, checkpoint, source, weights=weights, columns=columns, both_strands=both_strands
+    )
     with (
         open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
         engine.progress(),
@@ -108,14 +115,16 @@ class Classifier:
 
     Args:
         engine: Engine with a DNABertForSequenceClassification.
+        both_strands: Whether to average over each sequence and its reverse complement.
 
     Attributes:
         scheme: Problem type and class names.
     """
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, *, both_strands: bool = False):
         self.scheme = LabelScheme.from_config(engine.model.config)
         self._engine = engine
+        self._both_strands = both_strands
 
     def predict(self, records: Sequence[SequenceRecord]) -> list[Prediction]:
         """Classify records that are in memory."""
@@ -128,6 +137,12 @@ class Classifier:
 
     def probabilities(self, records: Sequence[SequenceRecord]) -> np.ndarray:
         """Give the probability of each class, or the values, shape (records, labels)."""
+        forward = self._predict_strand(records)
+        if not self._both_strands:
+            return forward
+        return (forward + self._predict_strand(list(map(_other_strand, records)))) / 2
+
+    def _predict_strand(self, records: Sequence[SequenceRecord]) -> np.ndarray:
         logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
         is_pair = np.array([record.sequence_b is not None for record in records], dtype=bool)
         for indices, compute in (
@@ -176,6 +191,11 @@ class Classifier:
         if self.scheme.problem_type == "multi_label_classification":
             return ";".join(name for name, value in probabilities.items() if value >= 0.5)
         return max(probabilities, key=probabilities.__getitem__)
+
+
+def _other_strand(record: SequenceRecord) -> SequenceRecord:
+    second = None if record.sequence_b is None else reverse_complement(record.sequence_b)
+    return record._replace(sequence=reverse_complement(record.sequence), sequence_b=second)
 
 
 def _row(prediction: Prediction) -> list[Any]:
