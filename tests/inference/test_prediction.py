@@ -5,7 +5,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from dnabert_hf import DNABertForSequenceClassification
+from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
 from dnabert_hf.data.reading import SequenceRecord
 from dnabert_hf.inference import prediction as prediction_module
 from dnabert_hf.inference.prediction import Prediction, predict
@@ -72,6 +72,34 @@ def test_both_strands_give_the_mean_of_what_each_gives(classifier, tokenizer, pr
         values = [list(p.probabilities.values()) for p in (found, first, second)]
         np.testing.assert_allclose(values[0], np.mean(values[1:], axis=0), atol=1e-6)
         assert values[1] != values[2]
+
+
+def test_several_models_give_the_mean_of_what_each_gives(tmp_path, tiny_config):
+    folders = []
+    for k in (3, 4):
+        config = type(tiny_config)(**{**tiny_config.to_dict(), "k": k, "vocab_size": None})
+        DNABertForSequenceClassification(config).save_pretrained(tmp_path / str(k))
+        DNABertTokenizer(k=k).save_pretrained(tmp_path / str(k))
+        folders.append(tmp_path / str(k))
+    settings = {"device": "cpu", "dtype": "float32"}
+    found = predict(folders[0], SEQUENCES, others=folders[1:], **settings)
+    one, other = (predict(folder, SEQUENCES, **settings) for folder in folders)
+    for mean, first, second in zip(found, one, other, strict=True):
+        values = [list(p.probabilities.values()) for p in (mean, first, second)]
+        np.testing.assert_allclose(values[0], np.mean(values[1:], axis=0), atol=1e-6)
+        assert values[1] != values[2]
+    with pytest.raises(ValueError, match="at least k = 4 bases long, found 3"):
+        predict(folders[0], ["ACG"], others=folders[1:], **settings)
+
+
+def test_models_of_other_classes_are_not_averaged(classifier, tokenizer, tmp_path):
+    path = tmp_path / "other"
+    classifier.config.id2label = {0: "none", 1: "acceptor", 2: "donor"}
+    classifier.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    classifier.config.id2label = {0: "none", 1: "donor", 2: "acceptor"}
+    with pytest.raises(ValueError, match=r"same classes .*none, donor, acceptor and single_label"):
+        predict(classifier, SEQUENCES, tokenizer=tokenizer, others=[path])
 
 
 def test_pairs_run_in_bfloat16_too(classifier, tokenizer):

@@ -56,6 +56,13 @@ def test_windows_are_written(run, tmp_path):
     assert result.stdout == "w.tsv: 60 windows\n"
     lines = (tmp_path / "w.tsv").read_text().splitlines()
     assert lines[0] == "id\tsequence\tlabel\tcontig\tstart\tend\tstrand"
+    assert "overlap" not in result.stderr
+    dense = ("--genome", "genome.fa", "--length", "1000", "--step", "500")
+    result = run("windows", *dense, "-o", "v.tsv", "--positives", "tss.bed")
+    assert "the windows overlap: train on them with contigs of their own" in result.stderr
+    apart = ("--dev-contig", "chr1", "--test-contig", "chr2")
+    result = run("windows", *dense, "-o", "x.tsv", "--positives", "tss.bed", *apart)
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_a_planted_leak_is_found(run, tmp_path):

@@ -252,6 +252,12 @@ def windows(
     n_windows = counts.pop("windows")
     left_out = "".join(f"; left out: {count:,} {reason}" for reason, count in counts.items())
     typer.echo(f"{output}: {n_windows:,} windows{left_out}")
+    if positives is not None and step < length and not test_contig:
+        typer.echo(
+            "the windows overlap: train on them with contigs of their own for the test "
+            "(--test-contig), or the test shares bases with the training",
+            err=True,
+        )
 
 
 @dataset.command()

@@ -1,6 +1,9 @@
 """`dnabert predict`: classes and probabilities of sequences."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from dnabert_hf.cli.options import (
     BatchTokens,
@@ -23,6 +26,10 @@ def predict(
     model: Model,
     sequences: SequenceFile,
     output: Output = Path("-"),
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
+    ] = None,
     rc: BothStrands = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -38,6 +45,8 @@ def predict(
     the same command is run again.
 
     Example: dnabert predict my_model genome.fa.gz -o predictions.tsv
+
+    The mean of three models and both strands: dnabert predict k4 genes.fa --also k5 --also k6 --rc
     """
     from dnabert_hf.inference.prediction import predict as run
 
@@ -46,6 +55,7 @@ def predict(
         sequences,
         output=output,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
+        others=also or (),
         both_strands=rc,
         device=device,
         dtype=dtype,

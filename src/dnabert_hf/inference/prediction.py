@@ -48,6 +48,7 @@ def predict(
     output: str | Path | None = None,
     tokenizer: Any = None,
     columns: Columns | None = None,
+    others: Sequence[str | Path] = (),
     both_strands: bool = False,
     device: str = "auto",
     dtype: str = "auto",
@@ -67,6 +68,8 @@ def predict(
             the value of each target. None returns the predictions.
         tokenizer: Tokenizer, needed if `model` is an object.
         columns: Names of the columns, if the source is a table.
+        others: Checkpoints to average with, such as those of other k (Ji et al. 2021 train k = 3 to
+            6): they must have the same classes.
         both_strands: Whether to predict each sequence and its reverse complement and average the
             probabilities (or values), for signals that may lie on either strand; takes twice as
             long.
@@ -85,10 +88,17 @@ def predict(
     if output is not None:
         check_output(output, overwrite=overwrite)
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    classifier = Classifier(engine, both_strands=both_strands)
-    records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
+    members = [
+        checkpoint,
+        *(as_checkpoint(other, None, task="sequence-classification") for other in others),
+    ]
+    weights = " ".join(fingerprint_weights(member.model) for member in members)
+    engines = [
+        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens) for member in members
+    ]
+    classifier, engine = Classifier(*engines, both_strands=both_strands), engines[0]
+    largest_k = max(member.tokenizer.k for member in members)
+    records = open_source(source, k=largest_k, columns=columns)
     if output is None:
         with engine.progress():
             return [
@@ -111,19 +121,30 @@ def predict(
 
 
 class Classifier:
-    """A fine-tuned model in an engine.
+    """A fine-tuned model in an engine, or several whose probabilities are averaged.
 
     Args:
-        engine: Engine with a DNABertForSequenceClassification.
+        *engines: Engines with a DNABertForSequenceClassification.
         both_strands: Whether to average over each sequence and its reverse complement.
 
     Attributes:
         scheme: Problem type and class names.
+
+    Raises:
+        ValueError: If the models differ in problem type or class names.
     """
 
-    def __init__(self, engine: Engine, *, both_strands: bool = False):
-        self.scheme = LabelScheme.from_config(engine.model.config)
-        self._engine = engine
+    def __init__(self, *engines: Engine, both_strands: bool = False):
+        schemes = [LabelScheme.from_config(engine.model.config) for engine in engines]
+        for scheme in schemes[1:]:
+            if scheme != schemes[0]:
+                raise ValueError(
+                    "models to average must have the same classes in the same order, found "
+                    f"{schemes[0].problem_type} {', '.join(schemes[0].names)} and "
+                    f"{scheme.problem_type} {', '.join(scheme.names)}; train them on the same data"
+                )
+        self.scheme = schemes[0]
+        self._engines = engines
         self._both_strands = both_strands
 
     def predict(self, records: Sequence[SequenceRecord]) -> list[Prediction]:
@@ -137,53 +158,22 @@ class Classifier:
 
     def probabilities(self, records: Sequence[SequenceRecord]) -> np.ndarray:
         """Give the probability of each class, or the values, shape (records, labels)."""
-        forward = self._predict_strand(records)
-        if not self._both_strands:
-            return forward
-        return (forward + self._predict_strand(list(map(_other_strand, records)))) / 2
+        strands = [records]
+        if self._both_strands:
+            strands.append([_other_strand(record) for record in records])
+        parts = [self._predict(engine, strand) for engine in self._engines for strand in strands]
+        return np.asarray(sum(parts) / len(parts))
 
-    def _predict_strand(self, records: Sequence[SequenceRecord]) -> np.ndarray:
+    def _predict(self, engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
         logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
         is_pair = np.array([record.sequence_b is not None for record in records], dtype=bool)
         for indices, compute in (
-            (np.flatnonzero(~is_pair), self._logits),
-            (np.flatnonzero(is_pair), self._pair_logits),
+            (np.flatnonzero(~is_pair), _logits),
+            (np.flatnonzero(is_pair), _pair_logits),
         ):
             if len(indices):
-                logits[indices] = compute([records[index] for index in indices.tolist()])
+                logits[indices] = compute(engine, [records[i] for i in indices.tolist()])
         return logits_to_predictions(logits, self.scheme.problem_type)
-
-    def _logits(self, records: Sequence[SequenceRecord]) -> np.ndarray:
-        """Cut as the model itself would, so that pieces of all sequences share batches."""
-        model, k = self._engine.model, self._engine.tokenizer.k
-        config = model.config
-        windows: list[Window] = []
-        rows: list[int] = []
-        for row, record in enumerate(records):
-            pieces = cut_into_windows(
-                record.sequence, k=k, n_kmers=config.max_position_embeddings - 2
-            )
-            if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
-                raise ValueError(
-                    f"record {record.id}: a sequence must fit into the {config.num_segments} "
-                    f"pieces of {config.max_position_embeddings - 2} k-mers that the model was "
-                    f"made for, found {len(record.sequence)} bases ({len(pieces)} pieces); cut it"
-                )
-            windows.extend(pieces)
-            rows.extend([row] * len(pieces))
-        pooled = self._engine.run(
-            windows, lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output
-        )
-        with torch.inference_mode():
-            device = self._engine.device
-            pieces_pooled = torch.from_numpy(np.stack(pooled)).to(device)
-            logits = model.classify(pieces_pooled, torch.tensor(rows, device=device))
-            return np.asarray(logits.float().cpu().numpy())
-
-    def _pair_logits(self, records: Sequence[SequenceRecord]) -> np.ndarray:
-        """Leave the cutting to the model: a piece of a pair may hold parts of both sequences."""
-        windows = [Window(record.sequence, record.sequence_b) for record in records]
-        return np.stack(self._engine.run(windows, lambda model, inputs: model(**inputs).logits))
 
     def _label(self, probabilities: Mapping[str, float]) -> str | None:
         if self.scheme.problem_type == "regression":
@@ -191,6 +181,38 @@ class Classifier:
         if self.scheme.problem_type == "multi_label_classification":
             return ";".join(name for name, value in probabilities.items() if value >= 0.5)
         return max(probabilities, key=probabilities.__getitem__)
+
+
+def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+    """Cut as the model itself would, so that pieces of all sequences share batches."""
+    model, k = engine.model, engine.tokenizer.k
+    config = model.config
+    windows: list[Window] = []
+    rows: list[int] = []
+    for row, record in enumerate(records):
+        pieces = cut_into_windows(record.sequence, k=k, n_kmers=config.max_position_embeddings - 2)
+        if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
+            raise ValueError(
+                f"record {record.id}: a sequence must fit into the {config.num_segments} "
+                f"pieces of {config.max_position_embeddings - 2} k-mers that the model was "
+                f"made for, found {len(record.sequence)} bases ({len(pieces)} pieces); cut it"
+            )
+        windows.extend(pieces)
+        rows.extend([row] * len(pieces))
+    pooled = engine.run(
+        windows, lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output
+    )
+    with torch.inference_mode():
+        device = engine.device
+        pieces_pooled = torch.from_numpy(np.stack(pooled)).to(device)
+        logits = model.classify(pieces_pooled, torch.tensor(rows, device=device))
+        return np.asarray(logits.float().cpu().numpy())
+
+
+def _pair_logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+    """Leave the cutting to the model: a piece of a pair may hold parts of both sequences."""
+    windows = [Window(record.sequence, record.sequence_b) for record in records]
+    return np.stack(engine.run(windows, lambda model, inputs: model(**inputs).logits))
 
 
 def _other_strand(record: SequenceRecord) -> SequenceRecord:
