@@ -1,10 +1,15 @@
 """LoRA adapters train, and save and load the head of the classifier with them."""
 
+import re
+import sys
+
 import pytest
 import torch
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
 
+from dnabert_hf import evaluate, finetune, predict
+from dnabert_hf.training.adapters import add_lora
 from dnabert_hf.training.collation import SequenceCollator
 
 peft = pytest.importorskip("peft")
@@ -50,3 +55,49 @@ def test_lora_trains_and_saves_the_head(tiny_config, tokenizer, tmp_path, poolin
     assert all(not state[name].equal(before[name]) for name in heads)
     frozen = "bert.embeddings.word_embeddings.weight"
     assert state[frozen].equal(before[frozen])
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_finetune_trains_adapters_and_saves_an_ordinary_model(tiny_config, tokenizer, tmp_path):
+    start = tmp_path / "start"
+    base = AutoModelForSequenceClassification.from_config(tiny_config)
+    base.save_pretrained(start)
+    tokenizer.save_pretrained(start)
+    rows = [f"{'GAAAAAAA' if i % 2 else 'GCCCCCCC'}\t{i % 2}\t{split}" for i, split in
+            enumerate(["train"] * 16 + ["dev"] * 4 + ["test"] * 4)]  # fmt: skip
+    (tmp_path / "d.tsv").write_text("\n".join(["sequence\tlabel\tsplit", *rows]) + "\n")
+    arguments = {"max_steps": 4, "learning_rate": 1e-2, "use_cpu": True, "bf16": False}
+    result = finetune(
+        start, tmp_path / "d.tsv", output_dir=tmp_path / "out", lora=2, arguments=arguments
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    before, after = base.state_dict(), model.state_dict()
+    assert set(before) == set(after)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    adapted = {f"bert.encoder.layer.{i}.attention.self.{n}.weight"
+               for i in range(2) for n in ("query", "value")}  # fmt: skip
+    head = {f"{n}.{w}" for n in ("bert.pooler.dense", "classifier") for w in ("weight", "bias")}
+    assert changed == adapted | head
+    # The saved model scores what the adapted one scored.
+    scores = evaluate(tmp_path / "out", tmp_path / "d.tsv", split="test", dtype="float32").scores
+    assert scores["auroc"] == pytest.approx(result.scores["test"]["auroc"])
+    rows_out = (tmp_path / "out" / "predictions.tsv").read_text().splitlines()[1:]
+    found = predict(tmp_path / "out", ["GCCCCCCC", "GAAAAAAA"], dtype="float32")
+    for row, prediction in zip(rows_out[:2], found, strict=True):
+        assert float(row.split("\t")[-1]) == pytest.approx(prediction.probabilities["1"], abs=1e-4)
+    assert not (tmp_path / "out" / "adapter_config.json").exists()
+
+
+def test_lora_of_what_cannot_be_adapted_is_refused(tiny_config):
+    model = AutoModelForSequenceClassification.from_config(tiny_config)
+    with pytest.raises(ValueError, match="rank of LoRA must be 1 or more, got 0"):
+        add_lora(model, 0)
+    with pytest.raises(ValueError, match="must have a DNABERT to adapt, got Linear"):
+        add_lora(torch.nn.Linear(2, 2), 2)
+
+
+def test_a_missing_peft_is_named_with_the_way_to_get_it(tiny_config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    model = AutoModelForSequenceClassification.from_config(tiny_config)
+    with pytest.raises(ImportError, match=re.escape("pip install 'dnabert-hf[peft]'")):
+        add_lora(model, 2)

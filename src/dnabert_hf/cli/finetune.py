@@ -74,6 +74,13 @@ def finetune(
     class_weights: Annotated[
         bool, typer.Option("--class-weights", help="Let rare classes weigh as much as common ones.")
     ] = False,
+    lora: Annotated[
+        int | None,
+        typer.Option(
+            metavar="RANK",
+            help="Train adapters of this rank (such as 8) in place of the encoder's weights.",
+        ),
+    ] = None,
     problem_type: Annotated[
         str | None,
         typer.Option(
@@ -124,6 +131,7 @@ def finetune(
         metric=metric,
         early_stopping=early_stopping,
         class_weights=class_weights,
+        lora=lora,
         arguments=parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
         resume=resume,

@@ -1,16 +1,19 @@
 """The report of a benchmark: a table, a paired test, a plot."""
 
 import csv
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dnabert_hf.training.curves import title_of
 from dnabert_hf.training.suite import Cell, Suite
 
 __all__ = ["compare_with_best", "write_report"]
 
 _COLOURS = ("#0b6bb0", "#b0b0b0", "#d95f02", "#1b9e77", "#7570b3", "#e6ab02", "#a6761d", "#666666")
+_LABEL_WIDTH = 18  # letters of a data set name in a line
 _FEWEST_PAIRS = 5  # with fewer, no signed-rank test can reach 0.05
 _Case = tuple[str, int | None]
 
@@ -44,7 +47,7 @@ def write_report(
     if errors:
         lines += ["", "Cells that failed:", ""]
         lines += [f"- {cell.folder().as_posix()}: {message}" for cell, message in errors.items()]
-    lines += ["", f"![Test {suite.metric} of every model and data set](scores.png)"]
+    lines += ["", f"![Test {title_of(suite.metric)} of every model and data set](scores.png)"]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     _plot(suite, table, folder / "scores.png")
 
@@ -61,7 +64,7 @@ def _table(suite: Suite, table: Mapping[_Case, Mapping[str, Sequence[float]]]) -
     """Lay out mean and standard deviation over the seeds, the best of each row in bold."""
     names = [model.name for model in suite.models]
     lines = [
-        f"Test {suite.metric}, mean ± standard deviation over {len(suite.seeds)} seeds.",
+        f"Test {title_of(suite.metric)}, mean ± standard deviation over {len(suite.seeds)} seeds.",
         "",
         f"| data | labels | {' | '.join(names)} |",
         "|---|---|" + "---|" * len(names),
@@ -144,7 +147,7 @@ def _plot(suite: Suite, table: Mapping[_Case, Mapping[str, Sequence[float]]], pa
         for place, each in zip(places, values, strict=True):
             axes.plot([place] * len(each), each, "k.", markersize=3)
     axes.set_xticks(range(len(table)), [_wrapped(data) for data, _ in table], fontsize=8)
-    axes.set(ylabel=f"test {suite.metric}", title=suite.title)
+    axes.set(ylabel=f"test {title_of(suite.metric)}", title=suite.title)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=min(len(names), 4), frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
@@ -167,7 +170,7 @@ def _plot_curves(
             colour = _COLOURS[number % len(_COLOURS)]
             panel.plot(*zip(*points, strict=True), "o-", color=colour, label=model.name)
         panel.set_xticks(range(len(labels)), labels)
-        panel.set(title=data, xlabel="labels", ylabel=f"test {suite.metric}")
+        panel.set(title=data, xlabel="labels", ylabel=f"test {title_of(suite.metric)}")
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(suite.data) :]:
         panel.set_visible(False)
@@ -176,4 +179,4 @@ def _plot_curves(
 
 
 def _wrapped(name: str) -> str:
-    return name.replace(", ", "\n")
+    return textwrap.fill(name, _LABEL_WIDTH)

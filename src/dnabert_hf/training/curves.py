@@ -6,7 +6,7 @@ from typing import Any
 
 from dnabert_hf.metrics import LOWER_IS_BETTER
 
-__all__ = ["plot_curves", "plot_pretraining"]
+__all__ = ["plot_curves", "plot_pretraining", "title_of"]
 
 _TRAIN, _VALIDATION = "#7a7a7a", "#0b6bb0"
 
@@ -32,14 +32,14 @@ def plot_curves(
     losses.legend(frameon=False)
     steps, values = _series(history, f"eval_{metric}")
     scores.plot(steps, values, "o-", color=_VALIDATION)
-    title = f"Validation {_title(metric)}"
+    title = f"Validation {title_of(metric)}"
     if best_step in steps:
         best = values[steps.index(best_step)]
         scores.plot([best_step], [best], "o", markersize=11, markerfacecolor="none", color="black")
         title += f", chosen: {best:.3f}"
     if metric not in LOWER_IS_BETTER:
         scores.set_ylim(min([0, *values]) - 0.03, 1.03)
-    scores.set(xlabel="step", ylabel=_title(metric), title=title)
+    scores.set(xlabel="step", ylabel=title_of(metric), title=title)
     for axes in (losses, scores):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
@@ -75,6 +75,12 @@ def _series(history: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int],
     return [step for step, _ in points], [value for _, value in points]
 
 
-def _title(metric: str) -> str:
+def title_of(metric: str) -> str:
+    """Write the name of a metric as papers do.
+
+    Example:
+        >>> title_of("mcc"), title_of("accuracy")
+        ('MCC', 'accuracy')
+    """
     is_acronym = metric in ("auprc", "auroc", "f1", "mcc", "rmse")
     return metric.upper() if is_acronym else metric

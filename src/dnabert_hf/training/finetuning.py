@@ -30,6 +30,7 @@ from dnabert_hf.metrics import (
     score_predictions,
 )
 from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
+from dnabert_hf.training.adapters import add_lora, merge_lora
 from dnabert_hf.training.arguments import check_names, fine_tuning_arguments
 from dnabert_hf.training.attention import choose_attention
 from dnabert_hf.training.callbacks import replace_printing
@@ -93,6 +94,7 @@ def finetune(
     metric: str | None = None,
     early_stopping: int | None = None,
     class_weights: bool = False,
+    lora: int | None = None,
     arguments: Mapping[str, Any] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     resume: bool = False,
@@ -125,6 +127,8 @@ def finetune(
             Spearman's correlation (regression); "loss" is possible too.
         early_stopping: Stop after this many evaluations without a better metric.
         class_weights: Let rare classes weigh as much as common ones.
+        lora: Rank of adapters that are trained in place of the encoder's weights (LoRA, Hu et al.
+            2021; needs the extra peft); they are added to the weights before the model is saved.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
         callbacks: Callbacks for the Trainer.
         resume: Go on from the last checkpoint of a run that was stopped; begin if there is none.
@@ -166,6 +170,7 @@ def finetune(
         "metric": metric,
         "early_stopping": early_stopping,
         "class_weights": class_weights,
+        "lora": lora,
         "arguments": dict(arguments or {}) | {"seed": training.seed},
     }
     checkpoint = folder.check(settings, resume=resume, overwrite=overwrite)
@@ -175,7 +180,7 @@ def finetune(
         longest = max(splits["train"]["length"])
         choose_attention(classifier, on_cpu=training.use_cpu, longest=longest)
     trainer = Trainer(
-        classifier,
+        classifier if lora is None else add_lora(classifier, lora),
         training,
         data_collator=SequenceCollator(tokenizer),
         train_dataset=splits["train"],
@@ -250,6 +255,8 @@ def _report(
     if problem is not None and trainer.is_world_process_zero():
         logger.warning("%s split: %s", last, problem)
     best_step = trainer.state.best_global_step
+    if settings["lora"] is not None:
+        trainer.model = merge_lora(trainer.accelerator.unwrap_model(trainer.model))
     trainer.save_model(str(folder.path))
     if trainer.is_world_process_zero():
         write_predictions(results[last], folder.path / "predictions.tsv")
