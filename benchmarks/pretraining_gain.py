@@ -3,12 +3,12 @@
     python benchmarks/pretraining_gain.py DATA_FOLDER --output benchmarks/results/pretraining_gain
 
 DATA_FOLDER holds the tables named in SETS: columns sequence, label and split (train, dev, test),
-tab separated, gzip. Of each, at most --labels training and --dev validation sequences are used,
-drawn alike for every start; the whole test split is scored once a run. For each start (and set) the
-learning rate is chosen on dev with the first seed, from the same candidates; a run keeps its best
-epoch on dev. Writes OUTPUT.json (every run, so that a stopped benchmark goes on), OUTPUT.md (table)
-and OUTPUT.png. --curve varies the number of labels of one of the sets, at the learning rates that
-were chosen for it.
+tab separated, gzip. Of each, at most --labels training, --dev validation and --test test sequences
+are used, drawn alike for every start; the test split is scored once a run. For each start (and set)
+the learning rate is chosen on dev with the first seed, from the same candidates; a run keeps its
+best epoch on dev. Writes OUTPUT.json (every run, so that a stopped benchmark goes on), OUTPUT.md
+(table) and OUTPUT.png. --curve varies the number of labels of one of the sets, at the learning
+rates that were chosen for it.
 """
 
 import argparse
@@ -24,20 +24,23 @@ import numpy as np
 
 SETS = {
     "promoters/human_prom70_core_gue": "core promoters, 70 bp",
+    "splice/uci_splice_primate60": "splice sites, UCI, 60 bp",
+    "enhancer/ienhancer_human200": "enhancers, 200 bp",
+    "promoters/human_prom300_genomicneg": "promoters against genomic, 300 bp",
+    "promoters/human_prom300_gue": "promoters, GUE, 300 bp",
     "tf/deepbind_GABPA_GM12878_101": "ChIP-seq, GABPA, 101 bp",
     "tf/deepbind_CTCFL_K562_101": "ChIP-seq, CTCFL, 101 bp",
     "tf/deepbind_USF1_HepG2_101": "ChIP-seq, USF1, 101 bp",
     "tf/gue_tf0_human101": "ChIP-seq, GUE tf/0, 101 bp",
     "tf/gue_tf3_human101": "ChIP-seq, GUE tf/3, 101 bp",
     "tf/gue_tf4_human101": "ChIP-seq, GUE tf/4, 101 bp",
-    "enhancer/ienhancer_human200": "enhancers, 200 bp",
 }
 STARTS = ("pretrained", "random")
 LEARNING_RATES = (3e-4, 1e-3)
 SEEDS = (0, 1, 2)
-CURVE_LABELS = (100, 300, 3000)  # beside --labels
+CURVE_LABELS = (100, 10**6)  # beside --labels; the last are all there are
 EPOCHS = 6
-STEPS = 100  # at least, so that a hundred labels are not three steps an epoch
+STEPS = 150  # at least, so that a hundred labels are not three steps an epoch
 
 
 class Run(NamedTuple):
@@ -54,26 +57,25 @@ class Run(NamedTuple):
         return "|".join(map(str, self))
 
 
-def write_subset(source: Path, target: Path, *, n_labels: int, n_dev: int, seed: int) -> None:
-    """Draw training and validation sequences; the test split stays whole."""
+def write_subset(source: Path, target: Path, *, limits: dict[str, int], seed: int) -> int:
+    """Draw the sequences of each split, the test always the same; how many are for training."""
     with gzip.open(source, "rt") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    rng = np.random.default_rng(seed)
     kept = []
-    for split, limit in (("train", n_labels), ("dev", n_dev), ("test", None)):
+    for split, limit in limits.items():
+        rng = np.random.default_rng(0 if split == "test" else seed)
         of_split = [row for row in rows if row["split"] == split]
-        chosen = np.arange(len(of_split))
-        if limit is not None and limit < len(of_split):
-            chosen = np.sort(rng.permutation(len(of_split))[:limit])
+        chosen = np.sort(rng.permutation(len(of_split))[:limit])
         kept += [of_split[i] for i in chosen]
     with target.open("w", newline="") as file:
         names = ["sequence", "label", "split"]
         writer = csv.DictWriter(file, names, delimiter="\t", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
+    return sum(row["split"] == "train" for row in kept)
 
 
-def train(run: Run, data: str, checkpoint: str, n_dev: int) -> dict[str, float]:
+def train(run: Run, data: str, checkpoint: str, n_dev: int, n_test: int) -> dict[str, float]:
     """Fine-tune once; MCC on dev and test."""
     import logging
     import os
@@ -90,11 +92,12 @@ def train(run: Run, data: str, checkpoint: str, n_dev: int) -> dict[str, float]:
         fields = DNABertConfig.from_pretrained(checkpoint).to_dict()
         names = ("k", "hidden_size", "num_hidden_layers", "num_attention_heads", "token_pooling")
         config |= {name: fields[name] for name in (*names, "intermediate_size")}
-    n_steps = max(STEPS, EPOCHS * -(-run.n_labels // 32))
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "data.tsv"
         source = Path(data) / f"{run.data}.tsv.gz"
-        write_subset(source, table, n_labels=run.n_labels, n_dev=n_dev, seed=run.seed)
+        limits = {"train": run.n_labels, "dev": n_dev, "test": n_test}
+        n_train = write_subset(source, table, limits=limits, seed=run.seed)
+        n_steps = max(STEPS, EPOCHS * -(-n_train // 32))
         result = finetune(
             checkpoint if run.start == "pretrained" else "random",
             table,
@@ -110,7 +113,8 @@ def train(run: Run, data: str, checkpoint: str, n_dev: int) -> dict[str, float]:
                 "disable_tqdm": True,
             },
         )
-    return {"dev": result.scores["validation"]["mcc"], "test": result.scores["test"]["mcc"]}
+    scores = {"dev": result.scores["validation"]["mcc"], "test": result.scores["test"]["mcc"]}
+    return scores | {"labels": n_train}
 
 
 class Results:
@@ -124,7 +128,7 @@ class Results:
         """Make the runs that are missing."""
         missing = [run for run in runs if run.key() not in self.scores]
         with ProcessPoolExecutor(options.processes) as pool:
-            arguments = (str(options.data), str(options.checkpoint), options.dev)
+            arguments = (str(options.data), str(options.checkpoint), options.dev, options.test)
             futures = {run: pool.submit(train, run, *arguments) for run in missing}
             for run, future in futures.items():
                 self.scores[run.key()] = future.result()
@@ -137,6 +141,11 @@ class Results:
             LEARNING_RATES,
             key=lambda rate: self.scores[Run(data, start, n_labels, rate, 0).key()]["dev"],
         )
+
+    def n_labels(self, data: str, asked_for: int) -> int:
+        """How many labels there really were."""
+        runs = ([*key.split("|"), score] for key, score in self.scores.items())
+        return next(s["labels"] for d, _, n, _, _, s in runs if (d, n) == (data, str(asked_for)))
 
     def test_scores(
         self, data: str, start: str, n_labels: int, chosen_at: int
@@ -170,7 +179,8 @@ def write_table(results: Results, cases: list[tuple[str, int]], chosen_at: int, 
             means.append(np.mean(scores))
             cells.append(f"{np.mean(scores):.3f} ± {np.std(scores, ddof=1):.3f} | {rate:g}")
         gain = means[0] - means[1]
-        lines.append(f"| {SETS[data]} | {n_labels} | {' | '.join(cells)} | {gain:+.3f} |")
+        shown = "all" if n_labels == CURVE_LABELS[-1] else n_labels
+        lines.append(f"| {SETS[data]} | {shown} | {' | '.join(cells)} | {gain:+.3f} |")
     path.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
@@ -197,7 +207,8 @@ def plot(
     bars.legend(frameon=False)
     for start in STARTS if curve else ():
         by_labels = {
-            n: results.test_scores(data, start, n, cases[0][1])[1] for data, n in sorted(curve)
+            results.n_labels(data, n): results.test_scores(data, start, n, cases[0][1])[1]
+            for data, n in sorted(curve)
         }
         means = [np.mean(each) for each in by_labels.values()]
         lines.plot(list(by_labels), means, "o-", color=colours[start], label=start)
@@ -217,8 +228,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="by default dnabert-6-mini")
     parser.add_argument("--output", type=Path, required=True, help="path without suffix")
     parser.add_argument("--sets", nargs="*", default=list(SETS), help="tables, without .tsv.gz")
-    parser.add_argument("--labels", type=int, default=1000)
+    parser.add_argument("--labels", type=int, default=500)
     parser.add_argument("--dev", type=int, default=500)
+    parser.add_argument("--test", type=int, default=1000)
     parser.add_argument("--curve", help="table whose number of labels to vary")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import nn
+
 from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
 
 __all__ = ["add_lora", "merge_lora"]
@@ -11,14 +13,14 @@ _TARGETS = ["query", "value"]  # as Hu et al. 2021 found best for a given number
 _WHOLE = ["pooler", "classifier"]
 
 
-def add_lora(classifier: DNABertForSequenceClassification, rank: int) -> Any:
+def add_lora(classifier: nn.Module, rank: int) -> Any:
     """Freeze a classifier but for its pooler and head, and add low-rank adapters to its attention.
 
     The adapters stand beside the query and value projections of every layer (Hu et al. 2021), at a
     scale of 2.
 
     Args:
-        classifier: The classifier, which becomes part of the result.
+        classifier: A DNABertForSequenceClassification, which becomes part of the result.
         rank: Rank of the adapters, 1 or more.
 
     Returns:
