@@ -71,6 +71,7 @@ def test_overwriting_removes_reports_and_checkpoints_and_nothing_else(tmp_path):
     folder = RunFolder(tmp_path)
     make_checkpoint(folder, 5)
     (tmp_path / "curves.png").write_text("x")
+    (tmp_path / "README.md").write_text("the card of an earlier model")
     (tmp_path / "thesis.txt").write_text("x")
     folder.begin({"seed": 1}, is_new=True)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["checkpoints", "thesis.txt"]
