@@ -1,21 +1,18 @@
 """The report of a benchmark: a table, a paired test, a plot."""
 
 import csv
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dnabert_hf.training.benchmark_plot import Case, plot_scores
 from dnabert_hf.training.curves import title_of
 from dnabert_hf.training.suite import Cell, Suite
 
 __all__ = ["compare_with_best", "write_report"]
 
-_COLOURS = ("#0b6bb0", "#b0b0b0", "#d95f02", "#1b9e77", "#7570b3", "#e6ab02", "#a6761d", "#666666")
-_LABEL_WIDTH = 18  # letters of a data set name in a line
 _FEWEST_PAIRS = 5  # with fewer, no signed-rank test can reach 0.05
-_Case = tuple[str, int | None]
 
 
 def write_report(
@@ -49,10 +46,10 @@ def write_report(
         lines += [f"- {cell.folder().as_posix()}: {message}" for cell, message in errors.items()]
     lines += ["", f"![Test {title_of(suite.metric)} of every model and data set](scores.png)"]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _plot(suite, table, folder / "scores.png")
+    plot_scores(suite, table, folder / "scores.png")
 
 
-def _of(scores: Mapping[Cell, float], case: _Case, name: str) -> list[float]:
+def _of(scores: Mapping[Cell, float], case: Case, name: str) -> list[float]:
     return [
         score
         for cell, score in scores.items()
@@ -60,7 +57,7 @@ def _of(scores: Mapping[Cell, float], case: _Case, name: str) -> list[float]:
     ]
 
 
-def _table(suite: Suite, table: Mapping[_Case, Mapping[str, Sequence[float]]]) -> list[str]:
+def _table(suite: Suite, table: Mapping[Case, Mapping[str, Sequence[float]]]) -> list[str]:
     """Lay out mean and standard deviation over the seeds, the best of each row in bold."""
     names = [model.name for model in suite.models]
     lines = [
@@ -125,58 +122,3 @@ def compare_with_best(means: Mapping[str, Sequence[float | None]]) -> list[str]:
             test = f"p = {wilcoxon(differences).pvalue:.2g}"
         parts.append(f"{name} on {n_wins} of {len(complete)} ({test})")
     return [f"Best mean: {best}. It beats {', '.join(parts)}."]
-
-
-def _plot(suite: Suite, table: Mapping[_Case, Mapping[str, Sequence[float]]], path: Path) -> None:
-    """Draw a group of bars a data set or, with several numbers of labels, a curve a data set."""
-    from matplotlib.figure import Figure
-
-    if len(suite.labels) > 1:
-        _plot_curves(suite, table, path)
-        return
-    names = [model.name for model in suite.models]
-    width = 0.8 / len(names)
-    figure = Figure(figsize=(max(6, 0.9 + 1.35 * len(table)), 4.2), layout="constrained")
-    axes = figure.subplots()
-    for number, name in enumerate(names):
-        colour = _COLOURS[number % len(_COLOURS)]
-        places = np.arange(len(table)) + (number - (len(names) - 1) / 2) * width
-        values = [row[name] for row in table.values()]
-        means = [np.mean(each) if each else 0 for each in values]
-        axes.bar(places, np.array(means), width * 0.92, color=colour, label=name)
-        for place, each in zip(places, values, strict=True):
-            axes.plot([place] * len(each), each, "k.", markersize=3)
-    axes.set_xticks(range(len(table)), [_wrapped(data) for data, _ in table], fontsize=8)
-    axes.set(ylabel=f"test {title_of(suite.metric)}", title=suite.title)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=min(len(names), 4), frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
-
-
-def _plot_curves(
-    suite: Suite, table: Mapping[_Case, Mapping[str, Sequence[float]]], path: Path
-) -> None:
-    from matplotlib.figure import Figure
-
-    n_columns = min(len(suite.data), 3)
-    n_rows = -(-len(suite.data) // n_columns)
-    figure = Figure(figsize=(4.2 * n_columns, 3.4 * n_rows), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    labels = ["all" if n is None else str(n) for n in suite.labels]
-    for panel, data in zip(panels, suite.data, strict=False):
-        for number, model in enumerate(suite.models):
-            values = [table[data, n][model.name] for n in suite.labels]
-            points = [(i, np.mean(each)) for i, each in enumerate(values) if each]
-            colour = _COLOURS[number % len(_COLOURS)]
-            panel.plot(*zip(*points, strict=True), "o-", color=colour, label=model.name)
-        panel.set_xticks(range(len(labels)), labels)
-        panel.set(title=data, xlabel="labels", ylabel=f"test {title_of(suite.metric)}")
-        panel.spines[["top", "right"]].set_visible(False)
-    for panel in panels[len(suite.data) :]:
-        panel.set_visible(False)
-    panels[0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
-
-
-def _wrapped(name: str) -> str:
-    return textwrap.fill(name, _LABEL_WIDTH)
