@@ -204,7 +204,7 @@ def plot(
     names = [SETS[data].replace(", ", "\n") for data, _ in cases]
     bars.set_xticks(places, names, fontsize=7.5)
     bars.set(ylabel="test MCC", title="Fine-tuning, points are seeds")
-    bars.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     for start in STARTS if curve else ():
         by_labels = {
             results.n_labels(data, n): results.test_scores(data, start, n, cases[0][1])[1]
@@ -215,7 +215,6 @@ def plot(
         for n, each in by_labels.items():
             lines.plot([n] * len(each), each, ".", color=colours[start], markersize=4)
         lines.set(xscale="log", xlabel="labels", ylabel="test MCC", title=SETS[curve[0][0]])
-        lines.legend(frameon=False)
     lines.set_visible(bool(curve))
     for axes in (bars, lines):
         axes.spines[["top", "right"]].set_visible(False)
