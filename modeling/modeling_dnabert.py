@@ -7,7 +7,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import BertForMaskedLM, BertForTokenClassification, BertModel, BertPreTrainedModel
+from transformers import (
+    BertForMaskedLM,
+    BertForTokenClassification,
+    BertModel,
+    BertPreTrainedModel,
+    PreTrainedModel,
+)
 from transformers import initialization as init
 from transformers.modeling_outputs import (
     BaseModelOutputWithPoolingAndCrossAttentions,
@@ -27,6 +33,7 @@ __all__ = [
     "DNABertForTokenClassification",
     "DNABertModel",
     "DNABertPreTrainedModel",
+    "sequence_loss",
 ]
 
 
@@ -277,16 +284,8 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
             **kwargs,
         )
         logits = self.classify(outputs.pooler_output, rows)
-        loss = None
-        if labels is not None:
-            is_class_index = self.config.problem_type == "single_label_classification" or (
-                self.config.problem_type is None and self.num_labels > 1
-            )
-            if not is_class_index:
-                labels = labels.to(logits.dtype)
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
         return SequenceClassifierOutput(
-            loss=loss,
+            loss=None if labels is None else sequence_loss(self, logits, labels),
             logits=logits,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
@@ -328,6 +327,28 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
         if self.config.segment_pooling == "concat":
             return self.classifier(padded.flatten(1))
         return self.classifier(padded, n_pieces)
+
+
+def sequence_loss(
+    model: PreTrainedModel, logits: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
+    """Compute the loss of a sequence classifier as `config.problem_type` says.
+
+    Args:
+        model: The classifier.
+        logits: Shape (batch, labels).
+        labels: Class indices (batch,), or numbers of any type, shape (batch,) or (batch, labels).
+
+    Returns:
+        The mean loss, a scalar.
+    """
+    config = model.config
+    is_class_index = config.problem_type == "single_label_classification" or (
+        config.problem_type is None and logits.shape[1] > 1
+    )
+    if not is_class_index:
+        labels = labels.to(logits.dtype)
+    return model.loss_function(labels=labels, pooled_logits=logits, config=config)
 
 
 class DNABertForTokenClassification(DNABertPreTrainedModel, BertForTokenClassification):

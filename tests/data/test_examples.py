@@ -101,6 +101,7 @@ def test_nothing_left_is_an_error():
 
 def test_names_are_made_unique_and_the_table_is_written(random_dna, tmp_path):
     examples = [example("same", random_dna(60), label="01"[i % 2]) for i in range(30)]
+    examples[3].id = "same_2"  # was so called before the others were numbered
     built = build_dataset(examples, Splitting(), Counter({"holes": 2}))
     report = built.write(tmp_path / "d.tsv.gz", settings={"seed": 42})
     assert report == tmp_path / "d.report.json"
@@ -108,7 +109,7 @@ def test_names_are_made_unique_and_the_table_is_written(random_dna, tmp_path):
     assert rows[0] == "id\tsequence\tlabel\tsplit\tcontig\tstart\tend\tstrand\tkind"
     first = built.examples[0]
     assert rows[1] == f"same\t{first.sequence}\t0\t{first.split}\ta\t0\t60\t+\tx"
-    assert [row.split("\t")[0] for row in rows[1:4]] == ["same", "same_2", "same_3"]
+    assert [row.split("\t")[0] for row in rows[1:5]] == ["same", "same_3", "same_4", "same_2"]
     content = json.loads(report.read_text())
     assert (content["settings"], content["omitted"]) == ({"seed": 42}, {"holes": 2})
     assert content["report"]["near_duplicates"]["n_sets"] == 0

@@ -94,3 +94,9 @@ def test_bad_options_are_refused(genome, sites):
         build_promoters(genome, sites, negatives="easy")
     with pytest.raises(ValueError, match="must be 0 or more, got"):
         build_promoters(genome, sites, upstream=-1)
+
+
+@pytest.mark.parametrize("negatives", ["genomic", "published", "chunks", "dinucleotides"])
+def test_windows_that_all_run_off_are_counted_and_refused(genome, negatives):
+    with pytest.raises(ValueError, match=r"found none that can be used \(1 windows that run off"):
+        build_promoters(genome, [site("1", 5)], negatives=negatives)

@@ -35,6 +35,7 @@ def test_scores_are_those_of_the_predictions(always_donor, tmp_path):
     saved = json.loads(output.read_text())
     assert saved["accuracy"] == 0.75
     assert (saved["source"], saved["n_sequences"]) == (str(data), 4)
+    assert saved["both_strands"] is False
 
 
 def test_one_split_is_scored(always_donor, tmp_path):

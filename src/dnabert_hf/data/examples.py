@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from dnabert_hf.data.background import Windows
 from dnabert_hf.data.dataset_report import DatasetReport, report_dataset
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.json_files import write_json
@@ -25,8 +24,6 @@ __all__ = [
     "Splitting",
     "build_dataset",
     "cut_window",
-    "examples_of_windows",
-    "shuffled_example",
 ]
 
 logger = logging.getLogger(__name__)
@@ -70,6 +67,8 @@ class Splitting:
     """How examples are divided into train, dev and test.
 
     Without contigs, groups of similar sequences go to one split each, 80 / 10 / 10 % of them.
+    With contigs, the classes of a split are as its contigs have them: negatives are matched to the
+    positives over the whole genome, not contig by contig (the report counts both).
 
     Attributes:
         dev_contigs: Contigs of the genome for validation.
@@ -96,7 +95,10 @@ class Splitting:
             )
         both = set(self.dev_contigs) & set(self.test_contigs)
         if both:
-            raise ValueError(f"a contig must be in one split, found {min(both)!r} in dev and test")
+            raise ValueError(
+                f"a contig must be in one split, found {min(both)!r} in dev and test; take it out "
+                "of one of them"
+            )
         if self.dev_contigs and not self.test_contigs:
             raise ValueError(
                 "dev contigs must come with test contigs, found none; name some of them too"
@@ -173,27 +175,6 @@ def cut_window(
     return sequence
 
 
-def examples_of_windows(
-    genome: Genome, windows: Windows, length: int, label: str, kind: str
-) -> list[Example]:
-    """Read windows of the genome, shape (windows,), as examples of a class."""
-    examples = []
-    for contig, start, is_reverse in zip(*(column.tolist() for column in windows), strict=True):
-        name, strand = genome.contigs[contig].name, "+-"[is_reverse]
-        place = (name, start, start + length, strand)
-        identifier = f"{name}:{start}-{start + length}:{strand}"
-        examples.append(Example(identifier, genome.sequence(*place), label, *place, kind=kind))
-    return examples
-
-
-def shuffled_example(
-    source: Example, sequence: str, label: str, kind: str, *, number: int
-) -> Example:
-    """Describe a sequence that was made from an example, which has this number among all."""
-    place = (source.contig, source.start, source.end, source.strand)
-    return Example(f"{source.id}_shuffled", sequence, label, *place, kind=kind, source=number)
-
-
 def build_dataset(
     examples: Sequence[Example], splitting: Splitting, omitted: Counter[str]
 ) -> BuiltDataset:
@@ -257,11 +238,16 @@ def _join_groups(groups: np.ndarray, sources: Sequence[int | None]) -> np.ndarra
 
 def _name_apart(examples: Sequence[Example]) -> None:
     """Number the names that several examples share: transcripts may be called after their gene."""
+    names = {example.id for example in examples}
+    seen: set[str] = set()
     counts: Counter[str] = Counter()
     for example in examples:
-        counts[example.id] += 1
-        if counts[example.id] > 1:
-            example.id = f"{example.id}_{counts[example.id]}"
+        name = example.id
+        while example.id in (names if counts[name] else seen):
+            counts[name] += 1
+            example.id = f"{name}_{counts[name] + 1}"
+        names.add(example.id)
+        seen.add(example.id)
 
 
 def _drop_repeated(
@@ -315,4 +301,4 @@ def _split_by_contig(
 
 
 def _counted(omitted: Counter[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in omitted.items())
+    return ", ".join(f"{n} {reason}" for reason, n in omitted.items())

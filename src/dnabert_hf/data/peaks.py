@@ -2,22 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, get_args
 
-import numpy as np
-
-from dnabert_hf.data.background import draw_matched
 from dnabert_hf.data.examples import (
     BuiltDataset,
     Example,
     Splitting,
     build_dataset,
     cut_window,
-    examples_of_windows,
-    shuffled_example,
 )
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.negatives import matched_negatives, shuffled_negatives, surroundings
 from dnabert_hf.data.shuffling import shuffle_dinucleotides
 
 __all__ = ["PeakNegatives", "build_peaks"]
@@ -79,22 +76,16 @@ def build_peaks(
         if sequence is not None:
             name = peak.name or f"{place[0]}:{start}-{start + length}"
             positives.append(Example(name, sequence, _LABELS[1], *place, kind="peak"))
+    seed = splitting.seed
     if negatives == "dinucleotides":
-        shuffled = shuffle_dinucleotides([p.sequence for p in positives], seed=splitting.seed)
-        made = [
-            shuffled_example(positive, sequence, _LABELS[0], "dinucleotide shuffle", number=i)
-            for i, (positive, sequence) in enumerate(zip(positives, shuffled, strict=True))
-        ]
-    else:
-        excluded = np.array(
-            [
-                (genome.index(names[peak.contig]), max(peak.start - _MARGIN, 0), peak.end + _MARGIN)
-                for peak in peaks
-                if peak.contig in names
-            ],
-            dtype=np.int64,
+        made = shuffled_negatives(
+            positives,
+            partial(shuffle_dinucleotides, seed=seed),
+            _LABELS[0],
+            "dinucleotide shuffle",
+            numbers=range(len(positives)),
         )
-        places = [(genome.index(p.contig), p.start) for p in positives]
-        windows = draw_matched(genome, places, length, excluded=excluded, seed=splitting.seed)
-        made = examples_of_windows(genome, windows, length, _LABELS[0], "genomic, GC matched")
+    else:
+        excluded = surroundings(genome, peaks, names, margin=_MARGIN)
+        made = matched_negatives(genome, positives, _LABELS[0], excluded=excluded, seed=seed)
     return build_dataset([*positives, *made], splitting, omitted)

@@ -2,22 +2,27 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 
-from dnabert_hf.data.background import draw_matched, draw_with_tata_box, find_tata_box
+from dnabert_hf.data.background import find_tata_box
 from dnabert_hf.data.examples import (
     BuiltDataset,
     Example,
     Splitting,
     build_dataset,
     cut_window,
-    examples_of_windows,
-    shuffled_example,
 )
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.negatives import (
+    matched_negatives,
+    negatives_with_tata_box,
+    shuffled_negatives,
+    surroundings,
+)
 from dnabert_hf.data.shuffling import shuffle_chunks, shuffle_dinucleotides
 
 __all__ = ["PromoterNegatives", "build_promoters"]
@@ -77,14 +82,7 @@ def build_promoters(
     promoters = _cut_promoters(genome, start_sites, names, (upstream, downstream), omitted)
     # Every site counts for what negatives avoid, also those whose window cannot be cut.
     margin = upstream + downstream + _MARGIN
-    excluded = np.array(
-        [
-            (genome.index(names[site.contig]), max(site.start - margin, 0), site.end + margin)
-            for site in start_sites
-            if site.contig in names
-        ],
-        dtype=np.int64,
-    )
+    excluded = surroundings(genome, start_sites, names, margin=margin)
     made = _make_negatives(genome, promoters, negatives, upstream, excluded, splitting.seed)
     return build_dataset([*promoters, *made], splitting, omitted)
 
@@ -130,24 +128,17 @@ def _make_negatives(
     seed: int,
 ) -> list[Example]:
     if negatives == "genomic":
-        places = [(genome.index(p.contig), p.start) for p in promoters]
-        length = len(promoters[0].sequence) if promoters else 1
-        windows = draw_matched(genome, places, length, excluded=excluded, seed=seed)
-        return examples_of_windows(genome, windows, length, _LABELS[0], "genomic, GC matched")
+        return matched_negatives(genome, promoters, _LABELS[0], excluded=excluded, seed=seed)
     boxes = [find_tata_box(promoter.sequence, upstream) for promoter in promoters]
-    shuffled = [i for i, box in enumerate(boxes) if negatives != "published" or box is None]
-    sequences = [promoters[i].sequence for i in shuffled]
     if negatives == "dinucleotides":
-        kind, sequences = "dinucleotide shuffle", shuffle_dinucleotides(sequences, seed=seed)
+        kind, shuffle = "dinucleotide shuffle", partial(shuffle_dinucleotides, seed=seed)
     else:
-        kind, sequences = "chunks moved", shuffle_chunks(sequences, seed=seed)
-    made = [
-        shuffled_example(promoters[i], sequence, _LABELS[0], kind, number=i)
-        for i, sequence in zip(shuffled, sequences, strict=True)
-    ]
-    offsets = [box for box in boxes if box is not None]
-    if negatives == "published" and offsets:
-        length = len(promoters[0].sequence)
-        windows = draw_with_tata_box(genome, offsets, length, excluded=excluded, seed=seed)
-        made += examples_of_windows(genome, windows, length, _LABELS[0], "genomic with TATA box")
+        kind, shuffle = "chunks moved", partial(shuffle_chunks, seed=seed)
+    numbers = [i for i, box in enumerate(boxes) if negatives != "published" or box is None]
+    made = shuffled_negatives(promoters, shuffle, _LABELS[0], kind, numbers=numbers)
+    if negatives == "published" and promoters:
+        offsets, length = [box for box in boxes if box is not None], len(promoters[0].sequence)
+        made += negatives_with_tata_box(
+            genome, offsets, length, _LABELS[0], excluded=excluded, seed=seed
+        )
     return made

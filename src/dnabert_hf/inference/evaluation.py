@@ -94,7 +94,14 @@ def evaluate(
     )
     evaluation = Evaluation(len(records), scores)
     if output is not None:
-        _write(Path(output), evaluation, model=checkpoint.name, source=str(source), split=split)
+        content = {
+            "model": checkpoint.name,
+            "source": str(source),
+            "split": split,
+            "both_strands": both_strands,
+            "n_sequences": len(records),
+        }
+        write_json(content | scores, Path(output))
     return evaluation
 
 
@@ -113,8 +120,3 @@ def _choose_split(
     if split not in counts:
         raise ValueError(f"{source} must have a split {split!r}, found {found}; name one of these")
     return [record for record in records if record.split == split]
-
-
-def _write(path: Path, evaluation: Evaluation, **origin: str | None) -> None:
-    content = {**origin, "n_sequences": evaluation.n_sequences, **evaluation.scores}
-    write_json(content, path)

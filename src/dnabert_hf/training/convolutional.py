@@ -17,6 +17,7 @@ from dnabert_hf.modeling.configuration_dnabert import (
     SUPPORTED_K,
     vocabulary_size,
 )
+from dnabert_hf.modeling.modeling_dnabert import sequence_loss
 
 __all__ = ["DNACnnConfig", "DNACnnForSequenceClassification", "one_hot_bases"]
 
@@ -177,14 +178,7 @@ class DNACnnForSequenceClassification(PreTrainedModel):
             features = self._scan(self.rnn, matches, n_positions)
         hidden = torch.relu(self.dense(self.dropout(features)))
         logits = self.classifier(hidden)
-        loss = None
-        if labels is not None:
-            is_class_index = self.config.problem_type == "single_label_classification" or (
-                self.config.problem_type is None and self.num_labels > 1
-            )
-            if not is_class_index:
-                labels = labels.to(logits.dtype)
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
+        loss = None if labels is None else sequence_loss(self, logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
     def _scan(
