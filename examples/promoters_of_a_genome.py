@@ -4,7 +4,7 @@
 
 The genome is simulated: each start site has a TATA box before it. With your own data, the command
 line does the same: `dnabert dataset promoters sites.bed --genome genome.fa -o promoters.tsv`, then
-`dnabert finetune promoters.tsv --init dnabert-6-mini --learning-rate 1e-3 -o model`.
+`dnabert finetune promoters.tsv --init dnabert-6-mini -o model`.
 """
 
 import argparse
@@ -53,7 +53,6 @@ def main() -> None:
             output_dir=folder / "model",
             arguments={
                 "max_steps": steps,
-                "learning_rate": 1e-3,
                 "eval_strategy": "steps",
                 "eval_steps": max(steps // 6, 1),
             },

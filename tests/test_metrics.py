@@ -10,6 +10,7 @@ from dnabert_hf.metrics import (
     DEFAULT_METRIC,
     METRIC_NAMES,
     logits_to_predictions,
+    metric_names,
     score_classification,
     score_multi_label,
     score_predictions,
@@ -26,6 +27,8 @@ def test_binary_scores_are_macro_averages_and_ranks_of_class_one():
     assert scores["precision"] == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert scores["recall"] == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert scores["f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    # Of class 1 alone: one of two predicted is right, one of two is found.
+    assert [scores[f"{name}_binary"] for name in ("precision", "recall", "f1")] == [0.5, 0.5, 0.5]
     # (TP TN - FP FN) / sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN)) = (1 * 2 - 1 * 1) / sqrt(2*2*3*3)
     assert scores["mcc"] == pytest.approx(1 / 6)
     # Of the 6 pairs of a positive and a negative only (0.4, 0.6) is ranked the wrong way.
@@ -41,7 +44,8 @@ def test_a_collapsed_classifier_scores_zero_mcc_without_a_warning():
     assert scores["accuracy"] == 0.5
     assert scores["auroc"] == 0.5
     assert scores["precision"] == 0.25  # class 0: 2 of 4, class 1: none predicted counts as 0
-    assert list(scores) == list(METRIC_NAMES["single_label_classification"])
+    assert scores["precision_binary"] == scores["f1_binary"] == 0
+    assert list(scores) == list(metric_names("single_label_classification", 2))
 
 
 def test_three_class_auroc_is_scikit_learns_one_vs_one():
@@ -49,7 +53,9 @@ def test_three_class_auroc_is_scikit_learns_one_vs_one():
     labels = np.arange(60) % 3
     probabilities = generator.dirichlet([1, 1, 1], size=60)
     expected = roc_auc_score(labels, probabilities, multi_class="ovo", average="macro")
-    assert score_classification(labels, probabilities)["auroc"] == pytest.approx(expected)
+    scores = score_classification(labels, probabilities)
+    assert scores["auroc"] == pytest.approx(expected)
+    assert set(scores) == set(metric_names("single_label_classification", 3))
 
 
 def test_a_class_without_labels_does_not_count_in_averages():
@@ -140,7 +146,7 @@ def test_every_problem_type_has_scores_and_a_default_metric(problem_type):
         labels = np.array([0, 1, 1])
     predictions = logits_to_predictions(logits, problem_type)
     scores = score_predictions(labels, predictions, problem_type=problem_type)
-    assert set(scores) == set(METRIC_NAMES[problem_type])
+    assert set(scores) == set(metric_names(problem_type, 2))
     assert DEFAULT_METRIC[problem_type] in scores
 
 

@@ -18,7 +18,7 @@ import torch
 
 from dnabert_hf.data.simulation import CTCF, SimulatedSequence, simulate_binding
 from dnabert_hf.inference.prediction import predict
-from dnabert_hf.metrics import score_classification
+from dnabert_hf.metrics import METRIC_NAMES, score_classification
 from dnabert_hf.training.baselines import kmer_logistic_regression
 from dnabert_hf.training.finetuning import finetune
 
@@ -34,7 +34,6 @@ _BASELINE_K = 5
 _START = "dnabert-6-mini"
 _ARGUMENTS = {
     "num_train_epochs": 2,
-    "learning_rate": 1e-3,
     "eval_strategy": "steps",
     "eval_steps": 0.125,
 }
@@ -173,7 +172,7 @@ def _render(
     predictions: Sequence[Mapping[str, str]],
     seconds: float,
 ) -> str:
-    names = list(scores["DNABERT"])
+    names = METRIC_NAMES["single_label_classification"]
     rows = [
         f"<tr><th>{html.escape(model)}</th>"
         + "".join(f"<td>{row[name]:.3f}</td>" for name in names)
@@ -197,7 +196,6 @@ def _render(
         sequences="\n".join(_sequence_row(*pair) for pair in pairs[:_N_SHOWN]),
         start=_START,
         epochs=_ARGUMENTS["num_train_epochs"],
-        learning_rate=_ARGUMENTS["learning_rate"],
     )
 
 
@@ -261,13 +259,13 @@ $sequences
 </table>
 <h2>The same by hand</h2>
 <pre>dnabert finetune data -o model-2 --init $start \\
-    --epochs $epochs --learning-rate $learning_rate --set eval_strategy=steps --set eval_steps=0.125
+    --epochs $epochs --set eval_strategy=steps --set eval_steps=0.125
 dnabert evaluate model-2 data/test.tsv
 dnabert predict model-2 data/new.fa -o predictions-2.tsv</pre>
 <h2>With your own data</h2>
 <p>Write a table with the columns <code>sequence</code> and <code>label</code> (and, if you have
 them, <code>split</code> with train, dev and test, and <code>id</code>):</p>
-<pre>dnabert finetune peaks.tsv -o peaks-model --init dnabert-6-mini --learning-rate 1e-3
+<pre>dnabert finetune peaks.tsv -o peaks-model --init dnabert-6-mini
 dnabert predict peaks-model genome.fa -o predictions.tsv</pre>
 <p>In Python, <code>model/</code> is an ordinary checkpoint:</p>
 <pre>import dnabert_hf

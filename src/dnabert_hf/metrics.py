@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 __all__ = [
+    "BINARY_METRIC_NAMES",
     "DEFAULT_METRIC",
     "LOWER_IS_BETTER",
     "METRIC_NAMES",
     "logits_to_predictions",
+    "metric_names",
     "score_classification",
     "score_multi_label",
     "score_predictions",
@@ -39,6 +41,8 @@ METRIC_NAMES = {
     ),
     "regression": ("pearson", "spearman", "rmse"),
 }
+# With two classes also those of class 1 alone, as DNABERT reports them for binding sites.
+BINARY_METRIC_NAMES = ("f1_binary", "precision_binary", "recall_binary")
 # Where 0.5 decides too coarsely in the first epochs (no class predicted at all, F1 = 0), a ranking
 # metric tells checkpoints apart.
 DEFAULT_METRIC = {
@@ -47,6 +51,21 @@ DEFAULT_METRIC = {
     "regression": "spearman",
 }
 LOWER_IS_BETTER = frozenset({"rmse", "loss"})
+
+
+def metric_names(problem_type: str, n_classes: int) -> tuple[str, ...]:
+    """Name the scores of a problem type with a number of classes.
+
+    Args:
+        problem_type: One of the keys of `METRIC_NAMES`.
+        n_classes: Classes or targets.
+
+    Example:
+        >>> metric_names("single_label_classification", 2)[-3:]
+        ('f1_binary', 'precision_binary', 'recall_binary')
+    """
+    is_binary = problem_type == "single_label_classification" and n_classes == 2
+    return METRIC_NAMES[problem_type] + (BINARY_METRIC_NAMES if is_binary else ())
 
 
 def logits_to_predictions(logits: np.ndarray, problem_type: str) -> np.ndarray:
@@ -90,7 +109,7 @@ def score_predictions(
         names: Class names in the order of the columns, for messages.
 
     Returns:
-        Scores by the names in `METRIC_NAMES`; a score that these labels leave undefined is left
+        Scores by the names of `metric_names`; a score that these labels leave undefined is left
         out, and a warning is logged.
 
     Raises:
@@ -112,8 +131,9 @@ def score_classification(
 
     F1, precision and recall are macro averages over the classes, as DNABERT reports them for
     promoters and splice sites. With two classes AUROC and AUPRC rank by the probability of class
-    1; with more, AUROC is the mean over all pairs of classes (one against one, Hand and Till 2001)
-    and AUPRC (average precision) the mean over classes against the rest.
+    1, and f1_binary, precision_binary and recall_binary are those of class 1 alone, as it reports
+    them for binding sites. With more, AUROC is the mean over all pairs of classes (one against
+    one, Hand and Till 2001) and AUPRC (average precision) the mean over classes against the rest.
 
     Args:
         labels: Class indices, shape (n,).
@@ -121,9 +141,9 @@ def score_classification(
         names: Class names in id order, for messages.
 
     Returns:
-        accuracy, f1, mcc, precision, recall, auroc and auprc. If all labels are of one class, mcc,
-        auroc and auprc are undefined and left out. Classes without a label do not count in
-        averages over classes.
+        accuracy, f1, mcc, precision, recall, auroc and auprc, and with two classes those of class
+        1 alone. If all labels are of one class, only accuracy and the macro averages are defined,
+        the others left out. Classes without a label do not count in averages over classes.
 
     Raises:
         ValueError: If the shapes do not fit together or a label has no column.
@@ -164,7 +184,11 @@ def score_classification(
     if n_classes == 2:
         scores["auroc"] = float(metrics.roc_auc_score(labels, probabilities[:, 1]))
         scores["auprc"] = float(metrics.average_precision_score(labels, probabilities[:, 1]))
-        return scores
+        precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+            labels, predicted, average="binary", zero_division=0
+        )
+        of_class_one = (float(f1), float(precision), float(recall))
+        return scores | dict(zip(BINARY_METRIC_NAMES, of_class_one, strict=True))
     scores["auroc"] = _auroc_one_vs_one(labels, probabilities, present)
     scores["auprc"] = float(
         np.mean(

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from dnabert_hf import demonstration
 from dnabert_hf.cli.main import app
+from dnabert_hf.training.tasks import TASKS
 
 SMALL = [
     *("--config", "hidden_size=16", "--config", "num_hidden_layers=1"),
@@ -71,9 +72,39 @@ def test_a_folder_is_read_and_text_fields_need_no_quotes(run, tables, tmp_path):
     assert json.loads((tmp_path / "out" / "config.json").read_text())["segment_pooling"] == "gru"
 
 
+def test_a_task_chooses_the_scores_and_a_small_model_learns_faster(run, tmp_path):
+    rows = [f"G{'AC'[i % 2] * 9}\t{i % 2}\t{s}" for s in ("train", "dev", "test") for i in range(8)]
+    (tmp_path / "peaks.tsv").write_text("\n".join(["sequence\tlabel\tsplit", *rows]) + "\n")
+    words = ("peaks.tsv", "--init", "random", "-o", "out", *SMALL, "--epochs", 1, "--task", "tf")
+    result = run("finetune", *words)
+    assert result.exit_code == 0, result.output
+    names = result.stdout.splitlines()[0].split()
+    assert names == [
+        *("split", "accuracy", "auroc", "auprc", "mcc"),
+        *("f1_binary", "precision_binary", "recall_binary"),
+    ]
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (report["task"], report["metric"]) == ("tf", "mcc")
+    assert report["learning_rate"] == 1e-3  # the model is small
+
+
+def test_the_tasks_are_listed_and_the_option_names_them_all(run):
+    listed = run("tasks")
+    assert listed.exit_code == 0, listed.output
+    assert "dnabert dataset peaks PEAKS --genome GENOME --length 101 -o DATA.tsv" in listed.stdout
+    described = " ".join(run("finetune", "--help").stdout.replace("│", " ").split())
+    assert f"Preset: {', '.join(list(TASKS)[:-1])} or {list(TASKS)[-1]};" in described
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--task", "prom"], "tasks must be known by name, got 'prom'; did you mean prom-"),
+        (
+            [*SMALL, "--task", "splice", "--sequence-column", "dna", "--label-column", "state"],
+            "the task splice has the labels 'acceptor', 'donor', 'neither' (or '0', '1', '2' in "
+            "their place), found 'bound', 'free' in the data",
+        ),
         (["--set", "epochs=3"], "arguments must be known by name, got 'epochs'"),
         (["--set", "epochs"], "must be written name=value, got 'epochs'"),
         (["--config", "k"], "a field must be written name=value, got 'k'"),

@@ -1,12 +1,13 @@
 import pytest
 import torch
 
+from dnabert_hf.checkpoints import checkpoint
 from dnabert_hf.training.arguments import (
     fine_tuning_arguments,
     parse_arguments,
     pretraining_arguments,
 )
-from dnabert_hf.training.initialisation import STARTS
+from dnabert_hf.training.initialisation import load_classifier_config, recipe_of
 from dnabert_hf.training.presets import PRESETS
 
 
@@ -26,9 +27,21 @@ def test_the_recipe_is_that_of_dnabert(tmp_path):
     assert not (tmp_path / "checkpoints").exists()
 
 
-@pytest.mark.parametrize(("name", "rate"), [("random", 2e-4), ("cnn", 1e-3), ("cnn-gru", 1e-3)])
-def test_random_weights_learn_faster_unless_told_otherwise(tmp_path, name, rate):
-    recipe = STARTS[name].recipe
+@pytest.mark.parametrize(
+    ("name", "hidden_size", "rate"),
+    [
+        ("random", 768, 2e-4),
+        ("random", 256, 1e-3),
+        ("cnn", None, 1e-3),
+        ("cnn-gru", None, 1e-3),
+        (checkpoint("dnabert-6-mini"), None, 1e-3),
+    ],
+)
+def test_random_weights_and_small_models_learn_faster_unless_told_otherwise(
+    tmp_path, name, hidden_size, rate
+):
+    fields = {} if hidden_size is None else {"hidden_size": hidden_size, "num_attention_heads": 4}
+    recipe = recipe_of(name, load_classifier_config(name, fields))
     assert make(tmp_path, recipe=recipe).learning_rate == rate
     assert make(tmp_path, {"learning_rate": 1e-5}, recipe=recipe).learning_rate == 1e-5
 

@@ -28,10 +28,12 @@ def demo(
     Example: dnabert demo -o demo
     """
     from dnabert_hf.demonstration import demonstrate
+    from dnabert_hf.metrics import METRIC_NAMES
 
     for name in ("training", "demonstration"):
         logging.getLogger(f"dnabert_hf.{name}").setLevel(logging.INFO)
     result = demonstrate(output, seed=seed, overwrite=overwrite)
-    for line in format_scores(result.scores, title="test, simulated"):
+    names = METRIC_NAMES["single_label_classification"]
+    for line in format_scores(result.scores, names, title="test, simulated"):
         typer.echo(line)
     typer.echo(f"report: {result.report} ({result.seconds:.0f} s)")

@@ -1,6 +1,7 @@
 """`dnabert finetune`: train a classifier or regressor on labelled sequences."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,13 @@ def finetune(
             show_default=False,
         ),
     ],
+    task: Annotated[
+        str,
+        typer.Option(
+            help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair or generic; "
+            "`dnabert tasks` describes them."
+        ),
+    ] = "generic",
     k: Annotated[
         int | None,
         typer.Option(help="Bases per k-mer of a random model.", show_default="6; 3 for cnn"),
@@ -53,7 +61,7 @@ def finetune(
         float | None,
         typer.Option(
             help="Highest learning rate.",
-            show_default="5e-5, for BERT's size; 2e-4 if random; 1e-3 for cnn",
+            show_default="5e-5 at BERT's size (random: 2e-4), up to 1e-3 if small; cnn: 1e-3",
         ),
     ] = None,
     batch_size: Annotated[
@@ -65,7 +73,7 @@ def finetune(
         str | None,
         typer.Option(
             help="Validation metric that chooses the checkpoint.",
-            show_default="mcc; auroc if multi-label; spearman for regression",
+            show_default="the task's; mcc; auroc if multi-label; spearman for regression",
         ),
     ] = None,
     early_stopping: Annotated[
@@ -99,7 +107,7 @@ def finetune(
 
     The folder receives the model, metrics.json, predictions.tsv and curves.png.
 
-    Example: dnabert finetune peaks.tsv --init dnabert-6-mini --learning-rate 1e-3 -o model
+    Example: dnabert finetune peaks.tsv --task tf --init dnabert-6-mini -o model
 
     Small, from random weights: dnabert finetune peaks.tsv --init random -o small --config
     num_hidden_layers=2 --config hidden_size=192 --config num_attention_heads=3
@@ -107,8 +115,10 @@ def finetune(
     What others compare with: dnabert finetune peaks.tsv --init cnn-lstm -o baseline
     """
     from dnabert_hf.data.records import Columns
+    from dnabert_hf.metrics import METRIC_NAMES
     from dnabert_hf.training.arguments import parse_arguments
     from dnabert_hf.training.finetuning import finetune as run
+    from dnabert_hf.training.tasks import find_task
 
     logging.getLogger("dnabert_hf.training").setLevel(logging.INFO)
     named = {
@@ -122,6 +132,7 @@ def finetune(
         init,
         _parse_data(data),
         output_dir=output,
+        task=task,
         config=fields,
         tokenizer=tokenizer,
         columns=Columns(
@@ -137,22 +148,28 @@ def finetune(
         resume=resume,
         overwrite=overwrite,
     )
-    for line in format_scores(result.scores):
+    shown = find_task(task).metrics or METRIC_NAMES[result.scheme.problem_type]
+    for line in format_scores(result.scores, shown):
         typer.echo(line)
 
 
-def format_scores(scores: dict[str, dict[str, float]], *, title: str = "split") -> list[str]:
+def format_scores(
+    scores: Mapping[str, Mapping[str, float]], names: Sequence[str], *, title: str = "split"
+) -> list[str]:
     """Lay scores out as a table with a row for each split or model.
 
     Example:
-        >>> format_scores({"test": {"accuracy": 0.75, "mcc": 0.5}})
-        ['split  accuracy       mcc', 'test     0.7500    0.5000']
+        >>> format_scores({"test": {"accuracy": 0.75, "mcc": 0.5}}, ["mcc", "f1_binary"])
+        ['split       mcc   f1_binary', 'test     0.5000           -']
     """
     width = max(map(len, [title, *scores]))
-    names = list(dict.fromkeys(name for row in scores.values() for name in row))
-    lines = [f"{title:<{width}}" + "".join(f"{name:>10}" for name in names)]
+    widths = {name: max(10, len(name) + 3) for name in names}
+    lines = [f"{title:<{width}}" + "".join(f"{name:>{widths[name]}}" for name in names)]
     for row_name, row in scores.items():
-        cells = [f"{row[name]:>10.4f}" if name in row else f"{'-':>10}" for name in names]
+        cells = [
+            f"{row[name]:>{widths[name]}.4f}" if name in row else f"{'-':>{widths[name]}}"
+            for name in names
+        ]
         lines.append(f"{row_name:<{width}}" + "".join(cells))
     return lines
 

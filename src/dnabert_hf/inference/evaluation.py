@@ -62,7 +62,7 @@ def evaluate(
         overwrite: Whether to replace an existing output.
 
     Returns:
-        The scores, by the names in `dnabert_hf.metrics.METRIC_NAMES`.
+        The scores, by the names of `dnabert_hf.metrics.metric_names`.
 
     Raises:
         ValueError: If model, source or output cannot be used, a label was not seen in training, or

@@ -79,8 +79,9 @@ def title_of(metric: str) -> str:
     """Write the name of a metric as papers do.
 
     Example:
-        >>> title_of("mcc"), title_of("accuracy")
-        ('MCC', 'accuracy')
+        >>> title_of("mcc"), title_of("accuracy"), title_of("f1_binary")
+        ('MCC', 'accuracy', 'F1 of class 1')
     """
-    is_acronym = metric in ("auprc", "auroc", "f1", "mcc", "rmse")
-    return metric.upper() if is_acronym else metric
+    name, of_one, _ = metric.partition("_binary")
+    is_acronym = name in ("auprc", "auroc", "f1", "mcc", "rmse")
+    return (name.upper() if is_acronym else name) + (" of class 1" if of_one else "")

@@ -25,8 +25,8 @@ from dnabert_hf.data.labels import LabelScheme, ProblemType
 from dnabert_hf.data.records import Columns
 from dnabert_hf.metrics import (
     DEFAULT_METRIC,
-    METRIC_NAMES,
     logits_to_predictions,
+    metric_names,
     score_predictions,
 )
 from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
@@ -37,10 +37,10 @@ from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
 from dnabert_hf.training.initialisation import (
-    STARTS,
     build_classifier,
     load_classifier_config,
     load_tokenizer,
+    recipe_of,
 )
 from dnabert_hf.training.reporting import (
     SplitResult,
@@ -56,6 +56,7 @@ from dnabert_hf.training.splits import (
     with_lengths,
     with_validation_split,
 )
+from dnabert_hf.training.tasks import GENERIC, Task, find_task
 from dnabert_hf.training.weighting import BalancedLoss
 
 __all__ = ["FinetuneResult", "finetune"]
@@ -87,6 +88,7 @@ def finetune(
     data: str | Path | Mapping[str, str | Path],
     *,
     output_dir: str | Path,
+    task: str | Task = GENERIC,
     config: Mapping[str, Any] | None = None,
     tokenizer: str | Path | PreTrainedTokenizerBase | None = None,
     columns: Columns | None = None,
@@ -103,12 +105,12 @@ def finetune(
     """Train a classifier or regressor on labelled sequences, choose, test and save it.
 
     The recipe is DNABERT's (AdamW, 10 % warm-up, linear decay, weight decay 0.01, batches of 32, 5
-    epochs) with a learning rate of 5e-5 (2e-4 from random weights): the published 2e-4 collapses
-    to one class on some data. "cnn" and its like take 1e-3 and 20 epochs. The checkpoint with the
-    best metric on the validation split is kept and, once, scored on the test split. The folder
-    receives the model and its tokenizer, `metrics.json`, `predictions.tsv` (of the test split, or
-    of validation without one) and `curves.png`; checkpoints lie under `checkpoints/` until the run
-    is finished.
+    epochs) but for the learning rate: 5e-5 for a model of BERT's size (2e-4 from random weights),
+    as the published 2e-4 collapses to one class on some data, and more for smaller ones, up to
+    1e-3. "cnn" and its like take 1e-3 and 20 epochs. The checkpoint with the best metric on the
+    validation split is kept and, once, scored on the test split. The folder receives the model and
+    its tokenizer, `metrics.json`, `predictions.tsv` (of the test split, or of validation without
+    one) and `curves.png`; checkpoints lie under `checkpoints/` until the run is finished.
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package
@@ -118,13 +120,15 @@ def finetune(
             files, or files by split. Without a validation split, a tenth of the training
             sequences is set apart.
         output_dir: Folder to write.
+        task: Preset of what is particular to the data: labels, length, metrics and recipe; a name
+            among `dnabert_hf.training.tasks.TASKS` or a `Task`.
         config: Fields of `DNABertConfig` (of `DNACnnConfig` for "cnn" and its like) to set, such as
             k and the size of a random model.
         tokenizer: Tokenizer, or folder or repository of one, if not that of the model.
         columns: Names of the table's columns.
         problem_type: What the labels mean, where they do not say it themselves.
-        metric: Metric that chooses the checkpoint: by default MCC, AUROC (multi-label) or
-            Spearman's correlation (regression); "loss" is possible too.
+        metric: Metric that chooses the checkpoint: by default the task's, or else MCC, AUROC
+            (multi-label) or Spearman's correlation (regression); "loss" is possible too.
         early_stopping: Stop after this many evaluations without a better metric.
         class_weights: Let rare classes weigh as much as common ones.
         lora: Rank of adapters that are trained in place of the encoder's weights (LoRA, Hu et al.
@@ -141,21 +145,24 @@ def finetune(
         ValueError: If the data, the options or the folder cannot be used; nothing is written then.
         KeyboardInterrupt: If the run is stopped, with a message that says how to go on.
     """
+    task = find_task(task)
     start = locate(model)
     model_config = load_classifier_config(start, config or {})
     tokenizer = load_tokenizer(tokenizer, start, model_config)
     splits, scheme = read_dataset(
         data, columns=columns, k=model_config.k, problem_type=problem_type
     )
-    metric = metric or DEFAULT_METRIC[scheme.problem_type]
-    check_names([metric], [*METRIC_NAMES[scheme.problem_type], "loss"], "metrics")
     splits, varies_in_length = with_lengths(splits)
+    task.check(splits, scheme)
+    metric = metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
+    known = metric_names(scheme.problem_type, len(scheme.names))
+    check_names([metric], [*known, "loss"], "metrics")
     folder = RunFolder(Path(output_dir))
     training = fine_tuning_arguments(
         folder.checkpoints,
         arguments or {},
         metric=metric,
-        recipe=STARTS[str(model)].recipe if model in STARTS else {},
+        recipe=recipe_of(start, model_config) | task.recipe_for(start),
         varies_in_length=varies_in_length,
     )
     splits = with_validation_split(splits, scheme, seed=training.seed)
@@ -164,6 +171,7 @@ def finetune(
     settings = {
         "model": str(model),
         "data": str(data),
+        "task": task.name,
         "config": dict(config or {}),
         "problem_type": scheme.problem_type,
         "classes": list(scheme.names),

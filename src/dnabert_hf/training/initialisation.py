@@ -25,6 +25,7 @@ __all__ = [
     "load_classifier_config",
     "load_config",
     "load_tokenizer",
+    "recipe_of",
 ]
 
 RANDOM = "random"
@@ -37,7 +38,8 @@ class Start(NamedTuple):
         config_class: Class of the configuration.
         model_class: Class of the classifier.
         fields: Fields of the configuration that the name of the start stands for.
-        recipe: Training arguments in which it departs from the recipe of fine-tuning.
+        recipe: Training arguments in which it departs from the recipe of fine-tuning, apart from
+            what the size of a model asks for.
     """
 
     config_class: type[DNABertConfig] | type[DNACnnConfig]
@@ -47,9 +49,7 @@ class Start(NamedTuple):
 
 
 _BASELINES = ("cnn", "cnn-lstm", "cnn-gru")
-STARTS = {
-    RANDOM: Start(DNABertConfig, DNABertForSequenceClassification, {}, {"learning_rate": 2e-4})
-} | {
+STARTS = {RANDOM: Start(DNABertConfig, DNABertForSequenceClassification, {}, {})} | {
     name: Start(
         DNACnnConfig,
         DNACnnForSequenceClassification,
@@ -63,6 +63,11 @@ STARTS = {
 }
 
 _FIELDS = "config fields"
+
+_PRETRAINED_RATE, _RANDOM_RATE = 5e-5, 2e-4  # learning rates of a model of BERT's size, 768 wide
+_HIGHEST_RATE = 1e-3
+# Goes through 5e-5 at 768 and 1e-3 at 256, the best of dnabert-6-mini.
+_RATE_EXPONENT = 2.73
 
 
 def load_classifier_config(
@@ -186,6 +191,30 @@ def load_tokenizer(
 def _lacks_tokenizer(folder: Path) -> bool:
     names = ("vocab.txt", "tokenizer_config.json")
     return folder.is_dir() and not any((folder / name).is_file() for name in names)
+
+
+def recipe_of(model: str | Path, config: DNABertConfig | DNACnnConfig) -> dict[str, Any]:
+    """Say in which training arguments a start departs from the recipe of fine-tuning.
+
+    Small models need a higher learning rate than large ones, weights that were pretrained a lower
+    one than random weights.
+
+    Args:
+        model: Folder or Hub repository of a checkpoint, or a name among `STARTS`.
+        config: Its configuration.
+
+    Example:
+        >>> recipe_of("a/checkpoint", DNABertConfig(hidden_size=768))
+        {'learning_rate': 5e-05}
+        >>> recipe_of("a/checkpoint", DNABertConfig(hidden_size=512))
+        {'learning_rate': 0.00015}
+    """
+    recipe = dict(STARTS[str(model)].recipe) if model in STARTS else {}
+    if isinstance(config, DNABertConfig):
+        rate = _RANDOM_RATE if model == RANDOM else _PRETRAINED_RATE
+        rate *= (768 / config.hidden_size) ** _RATE_EXPONENT
+        recipe["learning_rate"] = float(f"{min(rate, _HIGHEST_RATE):.2g}")
+    return recipe
 
 
 def build_classifier(

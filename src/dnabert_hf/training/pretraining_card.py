@@ -111,8 +111,7 @@ model = AutoModelForMaskedLM.from_pretrained($source)
 ```
 
 To fine-tune it on a table of sequences and labels:
-`dnabert finetune peaks.tsv --init $name -o peaks-model` (models smaller than BERT-base take
-a larger `--learning-rate` than its default, about 1e-3 for 256 dimensions).
+`dnabert finetune peaks.tsv --init $name -o peaks-model`.
 
 ## Data
 
