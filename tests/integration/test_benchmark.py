@@ -2,16 +2,27 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.simulation import simulate_binding
-from dnabert_hf.training.benchmark_report import compare_with_best
+from dnabert_hf.training.benchmark_data import write_subset
+from dnabert_hf.training.benchmark_report import compare_with_best, compare_with_best_baseline
 from dnabert_hf.training.benchmarking import benchmark
-from dnabert_hf.training.suite import read_suite
+from dnabert_hf.training.suite import Cell
+from dnabert_hf.training.suite_reading import read_suite
 
 SUITE = """
 title: Small
@@ -73,6 +84,12 @@ def test_cells_report_and_plot_are_made_and_made_once(folder):
     ]  # fmt: skip
     assert tests[0] == tests[1]
     assert len(tests[0]) == 30
+    # All that is needed to make it again is said.
+    assert "- command: `dnabert benchmark suite.yaml -o out --processes 1`" in result.stdout
+    assert f"cores, torch {torch.__version__}, transformers " in result.stdout
+    assert "over 2 seeds. Sequences: at most 30 to test, at most 20 to choose by" in result.stdout
+    assert "minutes in the 8 cells above" in result.stdout
+    assert all(float(row["seconds"]) > 0 for row in table)
     # Three trainings of tiny a data set: two rates with the first seed, the better one again.
     cells = sorted((out / "cells").rglob("metrics.json"))
     assert len(cells) == 2 * (3 + 2)
@@ -144,3 +161,128 @@ def test_the_best_model_is_tested_against_each_other_one():
     assert compare_with_best({"a": [None], "b": [0.5]}) == [
         "No data set has scores of two models yet."
     ]
+
+
+def test_a_pretrained_model_is_tested_against_the_best_baseline():
+    means = {"mini": [0.5, 0.4, 0.7, 0.8, 0.9], "cnn": [0.4, 0.5, 0.4, 0.5, 0.5]}
+    means |= {"kmers": [0.1] * 5, "broken": [None] * 5}
+    # Differences of 0.1, -0.1, 0.3, 0.3, 0.4: the ranks of the negative ones sum to 1.5.
+    (line,) = compare_with_best_baseline(means, ["cnn", "kmers", "broken"])
+    assert line.startswith(
+        "mini against cnn, the best baseline: better on 4 of 5, mean difference +0.20"
+    )
+    assert "(p = 0." in line
+    assert compare_with_best_baseline(means, []) == []
+    assert compare_with_best_baseline({"cnn": [0.5]}, ["cnn"]) == []
+
+
+def test_data_without_a_validation_split_give_the_regression_a_score(folder):
+    good = (folder / "one.tsv").read_text()
+    (folder / "one.tsv").write_text(good.replace("\tdev", "\ttrain"))
+    suite = read_suite(folder / "suite.yaml")
+    scores = benchmark(suite, folder / "out")
+    assert {(cell.data, cell.model) for cell in scores} == {
+        (data, model) for data in ("one", "two") for model in ("tiny", "regression")
+    }
+
+
+def test_models_and_data_that_were_left_out_are_still_known(folder):
+    text = (folder / "suite.yaml").read_text().replace("seeds: [0, 1]", "seeds: [0]")
+    text = text.replace("[1e-3, 1e-2]", "1e-2")
+    without = text.replace("  regression: {init: kmers, k: 3}\n", "").replace(", two: two.tsv", "")
+    changed = text.replace("kmers, k: 3", "kmers, k: 2")
+    for content in (text, without):
+        (folder / "suite.yaml").write_text(content)
+        benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    (folder / "suite.yaml").write_text(changed)
+    with pytest.raises(ValueError, match="must go on with the models it began with, found"):
+        benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    (folder / "suite.yaml").write_text(text)
+    assert len(benchmark(read_suite(folder / "suite.yaml"), folder / "out")) == 4
+
+
+def test_two_processes_may_draw_the_same_sequences_at_once(folder, monkeypatch):
+    suite = read_suite(folder / "suite.yaml")
+    cells = [Cell("one", 40, "tiny", rate, 0) for rate in (1e-3, 1e-2)]
+    both_wrote, replace = threading.Barrier(2, timeout=20), Path.replace
+
+    def replace_together(path, target):
+        both_wrote.wait()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_together)
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda cell: write_subset(suite, cell, folder / "out"), cells))
+    assert paths[0] == paths[1]
+    assert len(rows(paths[0])) == 40 + 20 + 30
+    assert list(paths[0].parent.iterdir()) == [paths[0]]
+
+
+def test_a_task_is_checked_in_every_cell_and_chooses_by_its_data(folder):
+    text = (folder / "suite.yaml").read_text().replace("one: one.tsv", "one: {path: one, task: tf}")
+    text = text.replace("two: two.tsv", "two: {path: two, task: splice, labels: [20, 30]}")
+    (folder / "suite.yaml").write_text(text)
+    scores = benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    assert {cell.data for cell in scores} == {"one"}
+    report = json.loads((folder / "out/cells/one/40/tiny/0.01/seed-0/metrics.json").read_text())
+    assert report["task"] == "tf"
+    text = (folder / "out" / "report.md").read_text()
+    for cell in ("two/20/tiny/0.001/seed-0", "two/30/regression/default/seed-1"):
+        failed = f"- cells/{cell}: ValueError: the task splice has the labels 'acceptor', 'donor'"
+        assert failed in text
+
+
+def test_a_model_of_the_wrong_kind_fails_alone(folder):
+    text = (folder / "suite.yaml").read_text()
+    wrong = "  wrong: {init: cnn, arguments: {num_train_epochs: many}}\n  none: {init: no/such}\n"
+    (folder / "suite.yaml").write_text(text.replace("  regression:", f"{wrong}  regression:"))
+    scores = benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    assert {cell.model for cell in scores} == {"tiny", "regression"}
+    report = (folder / "out" / "report.md").read_text()
+    assert "cells/one/40/wrong/default/seed-0: TypeError" in report
+    assert "cells/one/40/none/default/seed-0: ValueError: no/such" in report
+    assert "Best mean" in report  # of those that have scores
+
+
+def test_what_load_dataset_loads_and_folders_of_gue_are_data(folder, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "cache")
+    for split, name in (("train", "train"), ("dev", "validation"), ("test", "test")):
+        these = [row for row in rows(folder / "one.tsv") if row["split"] == split]
+        columns = {key: [row[key] for row in these] for key in ("sequence", "label")}
+        (folder / "loaded").mkdir(exist_ok=True)
+        datasets.Dataset.from_dict(columns).to_parquet(folder / "loaded" / f"{name}.parquet")
+        (folder / "GUE/EMP/H3").mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_dict(columns).to_csv(folder / f"GUE/EMP/H3/{split}.csv")
+    text = (folder / "suite.yaml").read_text()
+    text = text.replace("two: two.tsv", "all of GUE: GUE, loaded: {load_dataset: loaded}")
+    tiny = text[text.index("  tiny:") : text.index("  regression:")]
+    (folder / "suite.yaml").write_text(text.replace(tiny, ""))
+    scores = benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    by_data = {}
+    for cell, score in scores.items():
+        by_data.setdefault(cell.data, []).append(score)
+    assert by_data == dict.fromkeys(("one", "EMP/H3", "loaded"), by_data["one"])
+
+
+def test_a_benchmark_that_was_stopped_goes_on(folder):
+    text = (folder / "suite.yaml").read_text().replace("max_steps: 2", "max_steps: 100")
+    text = text.replace("[1e-3, 1e-2]", "1e-3").replace("seeds: [0, 1]", "seeds: [0]")
+    regression = "  regression: {init: kmers, k: 3}\n"
+    text = text.replace(regression, "").replace("models:\n", f"models:\n{regression}")
+    (folder / "suite.yaml").write_text(text)
+    dnabert = Path(sys.executable).with_name("dnabert")
+    command = [dnabert, "benchmark", "suite.yaml", "-o", "out"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    running = folder / "out/cells/one/40/tiny/0.001/seed-0/checkpoints"
+    deadline = time.monotonic() + 60
+    while not running.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    line = errors.splitlines()[-1]
+    assert line == "dnabert benchmark: stopped after 1 of 4 cells; give the same again to go on"
+    (done,) = (folder / "out" / "cells").rglob("metrics.json")
+    written = done.stat().st_mtime_ns
+    assert len(benchmark(read_suite("suite.yaml"), "out")) == 4
+    assert done.stat().st_mtime_ns == written

@@ -1,6 +1,7 @@
 """`dnabert benchmark`: compare models on data sets."""
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,12 @@ __all__ = ["benchmark"]
 
 def benchmark(
     suite: Annotated[
-        Path,
-        typer.Argument(help="YAML file that names data, models and seeds.", show_default=False),
+        str,
+        typer.Argument(
+            help="YAML file that names data, models and seeds, or a suite of the package: paper, "
+            "gue or labels.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path,
@@ -26,23 +31,31 @@ def benchmark(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Where the suite's paths begin.", show_default="the folder of the YAML file"
+            help="Folder in which the data lie.", show_default="the folder of the YAML file"
         ),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Cells at the same time.")] = 1,
 ) -> None:
-    """Fine-tune models on data sets with several seeds, and report table, test and plot.
+    """Fine-tune models on data sets with several seeds, and report table, tests and plot.
 
     Each cell is a folder; a benchmark that was stopped goes on, a cell that failed is tried again.
 
-    Example: dnabert benchmark suite.yaml --data data -o benchmark
+    Example: dnabert benchmark gue --data GUE -o benchmark
 
-    A suite: {data: {GABPA: gabpa.tsv}, models: {mini: {init: dnabert-6-mini, learning_rates: [3e-4,
-    1e-3]}, CNN: {init: cnn}, regression: {init: kmers}}, seeds: [0, 1], labels: [100, 1000, all]}
+    Every folder of train, dev and test files below GUE is a data set; so it is for labels, which
+    draws learning curves. For paper, the folder holds prom-300, prom-core, tf or splice: tables
+    (.tsv, .csv, ...) or folders of one or several data sets.
+
+    A suite of your own: {data: {GABPA: gabpa.tsv}, models: {mini: {init: dnabert-6-mini}, CNN:
+    {init: cnn, learning_rates: [3e-4, 1e-3]}, regression: {init: kmers}}, seeds: [0, 1], labels:
+    [100, 1000, all]}
     """
     from dnabert_hf.training.benchmarking import benchmark as run
-    from dnabert_hf.training.suite import read_suite
+    from dnabert_hf.training.suite_reading import read_suite
 
     logging.getLogger("dnabert_hf.training.benchmarking").setLevel(logging.INFO)
-    run(read_suite(suite, data_folder=data), output, processes=processes)
+    words = ["dnabert", "benchmark", suite, "-o", str(output)]
+    words += ([] if data is None else ["--data", str(data)]) + ["--processes", str(processes)]
+    what = read_suite(suite, data_folder=data)
+    run(what, output, processes=processes, command=shlex.join(words))
     typer.echo((output / "report.md").read_text(encoding="utf-8"), nl=False)

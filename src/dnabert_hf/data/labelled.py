@@ -14,9 +14,9 @@ from datasets import Dataset, DatasetDict, NamedSplit
 from dnabert_hf.data.labels import LabelScheme, ProblemType, infer_labels
 from dnabert_hf.data.reading import Columns, SequenceRecord, has_known_suffix, read_records
 
-__all__ = ["iterate_labelled", "read_dataset"]
+__all__ = ["SPLIT_OF_NAME", "iterate_labelled", "known_split", "read_dataset"]
 
-_SPLIT_OF_NAME = {
+SPLIT_OF_NAME = {
     "train": "train",
     "dev": "validation",
     "val": "validation",
@@ -74,7 +74,7 @@ def read_dataset(
                 f"only {', '.join(spools)}; add it, or give the scheme of the trained model"
             )
         scheme = infer_labels(spools["train"].labels(), problem_type=problem_type)
-    names = [name for name in dict.fromkeys(_SPLIT_OF_NAME.values()) if name in spools]
+    names = [name for name in dict.fromkeys(SPLIT_OF_NAME.values()) if name in spools]
     splits = {name: _encode(spools[name], folder / f"{name}.arrow", scheme) for name in names}
     datasets = {
         name: Dataset.from_file(str(file), split=NamedSplit(name)) for name, file in splits.items()
@@ -128,9 +128,7 @@ def _files(path: str | Path | Mapping[str, str | Path]) -> list[tuple[str | None
             return [(None, path)]
         candidates = sorted(file for file in Path(path).iterdir() if has_known_suffix(file))
         named = [(file.name.split(".")[0].lower(), file) for file in candidates]
-        items: list[tuple[str, str | Path]] = [
-            (n, file) for n, file in named if n in _SPLIT_OF_NAME
-        ]
+        items: list[tuple[str, str | Path]] = [(n, file) for n, file in named if n in SPLIT_OF_NAME]
         if not items:
             raise ValueError(
                 f"{path}: the folder must hold files named train, dev and test with a known suffix "
@@ -140,7 +138,7 @@ def _files(path: str | Path | Mapping[str, str | Path]) -> list[tuple[str | None
         items = list(path.items())
     files: dict[str | None, str | Path] = {}
     for name, file in items:
-        split = _known_split(name, f"the data set with {file}")
+        split = known_split(name, f"the data set with {file}")
         if split in files:
             raise ValueError(
                 f"each split must come from one file, found {files[split]} and {file} for "
@@ -153,7 +151,7 @@ def _files(path: str | Path | Mapping[str, str | Path]) -> list[tuple[str | None
 def _split_of(record: SequenceRecord, file_split: str | None, place: str) -> str:
     if record.split is None:
         return file_split or "train"
-    split = _known_split(record.split, place)
+    split = known_split(record.split, place)
     if file_split not in (None, split):
         raise ValueError(
             f"{place}: the split column must agree with the file, which is for {file_split}, found "
@@ -162,13 +160,26 @@ def _split_of(record: SequenceRecord, file_split: str | None, place: str) -> str
     return split
 
 
-def _known_split(name: str, place: str) -> str:
-    if name not in _SPLIT_OF_NAME:
+def known_split(name: str, place: str) -> str:
+    """Say which of train, validation and test a name such as "dev" means.
+
+    Args:
+        name: Name of a split, as written.
+        place: Where it stands, for the error.
+
+    Raises:
+        ValueError: If the name is none of a split.
+
+    Example:
+        >>> known_split("dev", "the example")
+        'validation'
+    """
+    if name not in SPLIT_OF_NAME:
         raise ValueError(
-            f"{place}: a split must be one of {', '.join(_SPLIT_OF_NAME)}, found {name!r}; "
+            f"{place}: a split must be one of {', '.join(SPLIT_OF_NAME)}, found {name!r}; "
             "correct it"
         )
-    return _SPLIT_OF_NAME[name]
+    return SPLIT_OF_NAME[name]
 
 
 class _Spool:

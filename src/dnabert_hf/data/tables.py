@@ -4,13 +4,13 @@ import csv
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from dnabert_hf.data.records import Columns, SequenceRecord
 from dnabert_hf.data.sequences import clean_sequence, join_kmers
 
-__all__ = ["read_kmer_lines", "read_parquet", "read_table"]
+__all__ = ["read_batches", "read_kmer_lines", "read_parquet", "read_table"]
 
 _BATCH_ROWS = 256
 _BUFFER_SIZE = 1 << 20  # bytes
@@ -186,7 +186,15 @@ def read_parquet(
             stream = copy
         try:
             file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=_BUFFER_SIZE)
-            yield from _parquet_records(file, name, columns, required)
+            if not file.metadata.num_rows:
+                raise ValueError(f"{name} has columns but no rows; add one sequence a row")
+            yield from read_batches(
+                file.schema_arrow,
+                lambda used: file.iter_batches(_BATCH_ROWS, columns=used),
+                name,
+                columns=columns,
+                required=required,
+            )
         except (pa.ArrowException, OSError) as error:
             raise ValueError(
                 f"{name} must be a readable Parquet file, found damage ({error}); copy or download "
@@ -194,10 +202,31 @@ def read_parquet(
             ) from error
 
 
-def _parquet_records(
-    file: Any, name: str, columns: Columns, required: frozenset[str]
+def read_batches(
+    schema: Any,
+    batches: Callable[[list[str]], Iterable[Any]],
+    name: str,
+    *,
+    columns: Columns,
+    required: frozenset[str],
 ) -> Iterator[SequenceRecord]:
-    schema = file.schema_arrow
+    """Read the rows of an Arrow table that comes in pieces.
+
+    Args:
+        schema: `pyarrow.Schema` of the table.
+        batches: Function that takes the names of columns and gives tables or record batches with
+            these columns.
+        name: Name of the table, for the errors.
+        columns: Which column holds what.
+        required: Attributes of `columns` that must be in the table.
+
+    Yields:
+        One record per row; numbers become text, k-mer text is joined to sequences.
+
+    Raises:
+        ValueError: If a column is missing or of a type that cannot be read, a sequence is empty or
+            a letter is no nucleotide code.
+    """
     used = {
         attribute: schema.names[index]
         for attribute, index in _locate(schema.names, columns, required, name).items()
@@ -205,10 +234,8 @@ def _parquet_records(
     as_text = {
         attribute: _text_of(schema.field(used[attribute]), attribute, name) for attribute in used
     }
-    if not file.metadata.num_rows:
-        raise ValueError(f"{name} has columns but no rows; add one sequence a row")
     number = 0
-    for batch in file.iter_batches(_BATCH_ROWS, columns=sorted(set(used.values()))):
+    for batch in batches(sorted(set(used.values()))):
         values = {attribute: batch.column(used[attribute]).to_pylist() for attribute in used}
         for row in range(batch.num_rows):
             cells = {attribute: as_text[attribute](values[attribute][row]) for attribute in used}

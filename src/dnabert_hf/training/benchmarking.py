@@ -1,25 +1,27 @@
 """Models x data sets x seeds, each cell a folder, so that a benchmark can be stopped and go on."""
 
-import csv
 import json
 import logging
 import multiprocessing
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dnabert_hf.data.json_files import write_json
-from dnabert_hf.data.labelled import iterate_labelled, read_dataset
-from dnabert_hf.metrics import score_classification
+from dnabert_hf.data.labelled import read_dataset
+from dnabert_hf.metrics import LOWER_IS_BETTER, score_classification
 from dnabert_hf.training.baselines import kmer_logistic_regression
-from dnabert_hf.training.benchmark_report import write_report
+from dnabert_hf.training.benchmark_data import SPLITS, write_subset
+from dnabert_hf.training.benchmark_report import CellResult, write_report
 from dnabert_hf.training.finetuning import finetune
-from dnabert_hf.training.splits import labels_of
-from dnabert_hf.training.suite import KMER_REGRESSION, Cell, ModelEntry, Suite
+from dnabert_hf.training.reporting import describe_machine
+from dnabert_hf.training.splits import labels_of, with_lengths
+from dnabert_hf.training.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
+from dnabert_hf.training.tasks import GENERIC, find_task
 
 __all__ = ["benchmark"]
 
@@ -27,67 +29,77 @@ logger = logging.getLogger(__name__)
 
 _ERROR = "error.txt"
 _SCORES = "metrics.json"
-_SPLITS = ("train", "validation", "test")
+_SUITE = "benchmark.json"
 
 
-def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> dict[Cell, float]:
+def benchmark(
+    suite: Suite, output_dir: str | Path, *, processes: int = 1, command: str | None = None
+) -> dict[Cell, float]:
     """Run every cell of a benchmark that has not been run yet, and write the report.
 
     The models of a data set and seed train on the same sequences and are tested on the same ones.
     Where a model has several learning rates, the first seed's validation metric chooses, for each
     data set and number of labels. A cell that fails is written down, and the others go on; the next
     call tries it again. The folder receives `report.md`, `scores.tsv`, `scores.png` and the cells'
-    own folders, as `finetune` writes them.
+    own folders, as `finetune` writes them, without weights.
+
+    A cell that is done stays as it is: data files that changed since are not noticed, and need
+    another folder.
 
     Args:
         suite: What to compare.
         output_dir: Folder to write; what an earlier call left in it counts.
-        processes: Cells that run at the same time, each on one thread if there are several.
+        processes: Cells that run at the same time, each on one thread if there are several. They
+            are spawned: a script that asks for several must call this under `if __name__ ==
+            "__main__":`.
+        command: What was typed to run it, for the report.
 
     Returns:
         Test metric of every cell that ended well.
 
     Raises:
         ValueError: If the folder belongs to another benchmark.
+        ChildProcessError: If a process was killed, as by a lack of memory.
         KeyboardInterrupt: If it is stopped; give the same again to go on.
     """
     folder = Path(output_dir)
     _claim(suite, folder)
-    entries = {model.name: model for model in suite.models}
-    _run(_first_cells(suite), suite, entries, folder, processes)
+    _run(_first_cells(suite), suite, folder, processes)
     chosen = list(_chosen_cells(suite, folder))
-    _run(chosen, suite, entries, folder, processes)
-    scores = {cell: score for cell in chosen if (score := _score(cell, suite, folder)) is not None}
+    _run(chosen, suite, folder, processes)
+    results = {cell: result for cell in chosen if (result := _result(cell, suite, folder))}
     errors = {
         cell: (folder / cell.folder() / _ERROR).read_text(encoding="utf-8").strip()
         for cell in dict.fromkeys([*_first_cells(suite), *chosen])
         if (folder / cell.folder() / _ERROR).exists()
     }
-    write_report(suite, scores, errors, folder)
-    return scores
+    write_report(suite, results, errors, folder, command=command)
+    return {cell: result.score for cell, result in results.items()}
 
 
 def _claim(suite: Suite, folder: Path) -> None:
-    """Make sure that the folder is of this benchmark: models and data as they were."""
-    settings = {
-        "data": {name: str(place) for name, place in suite.data.items()},
-        "models": {m.name: [m.init, dict(m.config), dict(m.arguments), m.k] for m in suite.models},
+    """Make sure that the folder is of this benchmark: models and data as they ever were in it."""
+    settings: dict[str, Any] = {
+        "data": {name: _describe_data(entry) for name, entry in suite.data.items()},
+        "models": {model.name: _describe_model(model) for model in suite.models},
         "limits": [suite.dev, suite.test],
         "metric": suite.metric,
     }
-    path = folder / "benchmark.json"
+    path = folder / _SUITE
     settings = json.loads(json.dumps(settings, default=str))
     if path.exists():
         earlier = json.loads(path.read_text(encoding="utf-8"))
         for part, value in settings.items():
-            same = value
-            if isinstance(value, dict):  # more may have come; what was there must be as it was
-                same = {name: value[name] for name in earlier[part] if name in value}
-                earlier[part] = {name: earlier[part][name] for name in same}
-            if earlier[part] != same:
+            before, now = earlier[part], value
+            if isinstance(value, dict):  # what is common must be the same; what was, stays known
+                common = before.keys() & value.keys()
+                before = {name: before[name] for name in sorted(common)}
+                now = {name: value[name] for name in sorted(common)}
+                settings[part] = earlier[part] | value
+            if before != now:
                 raise ValueError(
                     f"{folder}: a benchmark must go on with the {part} it began with, found "
-                    f"{earlier[part]} there; choose another folder"
+                    f"{before} there; choose another folder"
                 )
     elif folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder}: the output folder must be empty or a benchmark's, found files")
@@ -95,12 +107,26 @@ def _claim(suite: Suite, folder: Path) -> None:
     write_json(settings, path)
 
 
+def _describe_data(entry: DataEntry) -> Any:
+    """Say what makes two data sets the same, by what differs from a plain file."""
+    changed = {
+        name: value
+        for name, value in asdict(entry).items()
+        if name not in ("path", "labels") and value != asdict(DataEntry())[name]
+    }
+    return changed | {"path": str(entry.path)} if changed else str(entry.path)
+
+
+def _describe_model(model: ModelEntry) -> list[Any]:
+    fields = [model.init, dict(model.config), dict(model.arguments), model.k]
+    return fields if model.task is None else [*fields, model.task]
+
+
 def _first_cells(suite: Suite) -> list[Cell]:
     """List the cells of the first seed at every learning rate."""
     return [
         Cell(data, labels, model.name, rate, suite.seeds[0])
-        for data in suite.data
-        for labels in suite.labels
+        for data, labels in suite.cases()
         for model in suite.models
         for rate in model.learning_rates or (None,)
     ]
@@ -111,43 +137,63 @@ def _chosen_cells(suite: Suite, folder: Path) -> Iterator[Cell]:
     first: dict[tuple[str, int | None, str], list[Cell]] = {}
     for cell in _first_cells(suite):
         first.setdefault((cell.data, cell.labels, cell.model), []).append(cell)
+    choose = min if suite.metric in LOWER_IS_BETTER else max
     for cells in first.values():
-        ranked = {cell: _score(cell, suite, folder, split="validation") for cell in cells}
-        done = {cell: score for cell, score in ranked.items() if score is not None}
-        best = max(done, key=lambda cell: done[cell]) if done else cells[0]
+        ranked = {cell: _result(cell, suite, folder, split="validation") for cell in cells}
+        done = {cell: result.score for cell, result in ranked.items() if result is not None}
+        best = choose(done, key=lambda cell: done[cell]) if done else cells[0]
         for seed in suite.seeds:
             yield replace(best, seed=seed)
 
 
-def _score(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> float | None:
+def _result(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> CellResult | None:
+    """Read what came of a cell; None if it is not done or the metric is undefined."""
     path = folder / cell.folder() / _SCORES
     if not path.exists():
         return None
-    scores = json.loads(path.read_text(encoding="utf-8"))["scores"]
-    score = scores[split].get(suite.metric)
-    return None if score is None else float(score)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    score = content["scores"].get(split, {}).get(suite.metric)
+    if score is None:
+        return None
+    return CellResult(float(score), content.get("seconds"), content.get("machine"))
 
 
-def _run(
-    cells: Iterable[Cell],
-    suite: Suite,
-    entries: dict[str, ModelEntry],
-    folder: Path,
-    processes: int,
-) -> None:
+def _run(cells: Iterable[Cell], suite: Suite, folder: Path, processes: int) -> None:
     """Run the cells that are not done."""
     waiting = [c for c in dict.fromkeys(cells) if not (folder / c.folder() / _SCORES).exists()]
+    entries = {model.name: model for model in suite.models}
     tasks = [(cell, suite, entries[cell.model], folder, processes > 1) for cell in waiting]
+    n_done = 0
+    try:
+        for cell, outcome in _outcomes(tasks, processes):
+            n_done += 1
+            _report_progress(n_done, len(tasks), cell, outcome)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped after {n_done} of {len(tasks)} cells; give the same again to go on"
+        ) from None
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            f"a process was killed after {n_done} of {len(tasks)} cells, as happens when memory "
+            "runs out; give the same again to go on, with fewer processes"
+        ) from error
+
+
+def _outcomes(tasks: Sequence[tuple[Any, ...]], processes: int) -> Iterator[tuple[Cell, str]]:
+    """Yield every cell, and what became of it, as they end."""
     if processes == 1:
-        for number, task in enumerate(tasks, start=1):
-            _report_progress(number, len(tasks), task[0], _run_cell(*task))
+        for task in tasks:
+            yield task[0], _run_cell(*task)
         return
     # Not forked: threads of torch do not survive that.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(processes, mp_context=context)
+    try:
         futures = {pool.submit(_run_cell, *task): task[0] for task in tasks}
-        for number, future in enumerate(as_completed(futures), start=1):
-            _report_progress(number, len(tasks), futures[future], future.result())
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _report_progress(number: int, total: int, cell: Cell, outcome: str) -> None:
@@ -168,71 +214,54 @@ def _run_cell(
     target = folder / cell.folder()
     target.mkdir(parents=True, exist_ok=True)
     (target / _ERROR).unlink(missing_ok=True)
+    begin = time.perf_counter()
     try:
-        table = _write_subset(suite, cell, folder)
+        table = write_subset(suite, cell, folder)
+        task = model.task or suite.data[cell.data].task or GENERIC
         if model.init == KMER_REGRESSION:
-            scores = _score_regression(table, model.k)
-            write_json({"scores": scores, "model": KMER_REGRESSION, "k": model.k}, target / _SCORES)
+            report = _regression_report(table, model.k, task)
         else:
-            scores = finetune(
-                model.init,
-                table,
-                output_dir=target,
-                config=model.config,
-                arguments=dict(model.arguments)
-                | {"seed": cell.seed}
-                | ({} if cell.learning_rate is None else {"learning_rate": cell.learning_rate}),
-                overwrite=True,
-            ).scores
-            # The scores are what is kept: models of hundreds of cells would fill a disk.
-            (target / "model.safetensors").unlink(missing_ok=True)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+            report = _finetuning_report(table, cell, model, target, task)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other cells go on
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
         (target / _ERROR).write_text(message + "\n", encoding="utf-8")
         return f"failed: {message}"
-    value = scores["test"].get(suite.metric)
+    report |= {"seconds": time.perf_counter() - begin, "machine": describe_machine()}
+    write_json(report, target / _SCORES)
+    value = report["scores"]["test"].get(suite.metric)
     return f"{suite.metric} {'undefined' if value is None else f'{value:.3f}'}"
 
 
-def _write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
-    """Draw sequences by data set and seed, the same for every model; those of the test once."""
-    labels = "all" if cell.labels is None else str(cell.labels)
-    path = folder / "data" / f"{cell.folder().parts[1]}-{labels}-seed-{cell.seed}.tsv"
-    if path.exists():
-        return path
-    rows: dict[str, list[list[str]]] = {split: [] for split in _SPLITS}
-    is_pair = False
-    for split, record, _ in iterate_labelled(suite.data[cell.data]):
-        is_pair = record.sequence_b is not None
-        both = [record.sequence, record.sequence_b or ""] if is_pair else [record.sequence]
-        rows[split].append([record.id, *both, record.label or "", split])
-    limits = dict(zip(_SPLITS, (cell.labels, suite.dev, suite.test), strict=True))
-    if not rows["test"]:
-        raise ValueError(f"{suite.data[cell.data]} must have a test split to be compared on")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{cell.folder().parts[3]}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        columns = ["sequence", "sequence_b"] if is_pair else ["sequence"]
-        writer.writerow(["id", *columns, "label", "split"])
-        for split in _SPLITS:
-            seed = 0 if split == "test" else cell.seed
-            order = np.random.default_rng(seed).permutation(len(rows[split]))
-            writer.writerows(rows[split][i] for i in np.sort(order[: limits[split]]))
-    partial.replace(path)
-    return path
+def _finetuning_report(
+    table: Path, cell: Cell, model: ModelEntry, target: Path, task: str
+) -> dict[str, Any]:
+    rate = {} if cell.learning_rate is None else {"learning_rate": cell.learning_rate}
+    finetune(
+        model.init,
+        table,
+        output_dir=target,
+        task=task,
+        config=model.config,
+        arguments=dict(model.arguments) | {"seed": cell.seed} | rate,
+        overwrite=True,
+    )
+    # The scores are what is kept: models of hundreds of cells would fill a disk.
+    (target / "model.safetensors").unlink(missing_ok=True)
+    report: dict[str, Any] = json.loads((target / _SCORES).read_text(encoding="utf-8"))
+    return report
 
 
-def _score_regression(table: Path, k: int) -> dict[str, dict[str, float]]:
+def _regression_report(table: Path, k: int, task: str) -> dict[str, Any]:
     splits, scheme = read_dataset(table)
+    find_task(task).check(with_lengths(splits)[0], scheme)
     if scheme.problem_type != "single_label_classification":
         raise ValueError("logistic regression on k-mer counts must have one class a sequence")
     train = splits["train"]
     scores = {}
-    for name in [name for name in _SPLITS[1:] if name in splits]:
+    for name in [name for name in SPLITS[1:] if name in splits]:
         sequences: Sequence[str] = splits[name]["sequence"]
         arguments: Any = (list(train["sequence"]), labels_of(train), list(sequences))
         probabilities = kmer_logistic_regression(*arguments, k=k)
         labels = labels_of(splits[name])
         scores[name] = score_classification(labels, probabilities, names=scheme.names)
-    return scores
+    return {"scores": scores, "model": KMER_REGRESSION, "k": k, "task": task}

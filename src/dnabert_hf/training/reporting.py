@@ -2,6 +2,9 @@
 
 import csv
 import logging
+import os
+import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,7 +16,13 @@ import numpy as np
 from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.metrics import score_predictions
 
-__all__ = ["SplitResult", "find_collapse", "package_versions", "write_predictions"]
+__all__ = [
+    "SplitResult",
+    "describe_machine",
+    "find_collapse",
+    "package_versions",
+    "write_predictions",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -119,3 +128,17 @@ def package_versions() -> dict[str, Any]:
     """Name the versions that a run depends on."""
     names = ("dnabert-hf", "torch", "transformers", "accelerate", "datasets", "numpy")
     return {name: version(name) for name in names}
+
+
+def describe_machine() -> str:
+    """Describe what work ran on: processor, cores, accelerator and versions."""
+    import torch
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = next(iter(models), "") or platform.processor() or platform.machine()
+    parts = [f"{processor}, {os.cpu_count()} cores"]
+    if torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    parts += [f"{name} {package_versions()[name]}" for name in ("torch", "transformers")]
+    return ", ".join(parts)
