@@ -168,9 +168,7 @@ def test_a_pretrained_model_is_tested_against_the_best_baseline():
     means |= {"kmers": [0.1] * 5, "broken": [None] * 5}
     # Differences of 0.1, -0.1, 0.3, 0.3, 0.4: the ranks of the negative ones sum to 1.5.
     (line,) = compare_with_best_baseline(means, ["cnn", "kmers", "broken"])
-    assert line.startswith(
-        "mini against cnn, the best baseline: better on 4 of 5, mean difference +0.20"
-    )
+    assert line.startswith("mini against cnn, the best baseline: better on 4 of 5, mean gain +0.20")
     assert "(p = 0." in line
     assert compare_with_best_baseline(means, []) == []
     assert compare_with_best_baseline({"cnn": [0.5]}, ["cnn"]) == []

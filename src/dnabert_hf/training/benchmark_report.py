@@ -197,7 +197,7 @@ def compare_with_best_baseline(
 
     Example:
         >>> print(*compare_with_best_baseline({"a": [0.5, 0.75], "b": [0.25, 0.5]}, ["b"]))
-        a against b, the best baseline: better on 2 of 2, mean difference +0.250 (too few for a test).
+        a against b, the best baseline: better on 2 of 2, mean gain +0.250 (too few for a test).
     """
     values = _complete(means)
     if not values.keys() & set(baselines):
@@ -208,7 +208,7 @@ def compare_with_best_baseline(
         differences = values[name] - values[best]
         lines.append(
             f"{name} against {best}, the best baseline: better on {int((differences > 0).sum())} "
-            f"of {len(differences)}, mean difference {differences.mean():+.3f} "
+            f"of {len(differences)}, mean gain {differences.mean():+.3f} "
             f"({_paired_test(differences)})."
         )
     return lines
