@@ -46,6 +46,9 @@ def benchmark(
     draws learning curves. For paper, the folder holds prom-300, prom-core, tf or splice: tables
     (.tsv, .csv, ...) or folders of one or several data sets.
 
+    In a suite, a data set is a file, a folder of one or many, or {load_dataset: org/name}; it may
+    name a task ({path: gabpa.tsv, task: tf}) and its own number of labels.
+
     A suite of your own: {data: {GABPA: gabpa.tsv}, models: {mini: {init: dnabert-6-mini}, CNN:
     {init: cnn, learning_rates: [3e-4, 1e-3]}, regression: {init: kmers}}, seeds: [0, 1], labels:
     [100, 1000, all]}

@@ -98,8 +98,10 @@ def _table(suite: Suite, table: _Table, results: Mapping[Cell, CellResult]) -> l
     """Lay out mean and standard deviation over the seeds, the best of each row in bold."""
     names = [model.name for model in suite.models]
     best = min if suite.metric in LOWER_IS_BETTER else max
+    n_seeds = len(suite.seeds)
+    spread = f"mean ± standard deviation over {n_seeds} seeds" if n_seeds > 1 else "one seed"
     lines = [
-        f"Test {title_of(suite.metric)}, mean ± standard deviation over {len(suite.seeds)} seeds. "
+        f"Test {title_of(suite.metric)}, {spread}. "
         f"Sequences: {_limit(suite.test)} to test, {_limit(suite.dev)} to choose by, `labels` to "
         "train on.",
         "",
