@@ -36,6 +36,7 @@ from dnabert_hf.training.attention import choose_attention
 from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
+from dnabert_hf.training.finetuning_card import write_finetuning_card
 from dnabert_hf.training.initialisation import (
     STARTS,
     build_classifier,
@@ -106,9 +107,9 @@ def finetune(
     epochs) with a learning rate of 5e-5 (2e-4 from random weights): the published 2e-4 collapses
     to one class on some data. "cnn" and its like take 1e-3 and 20 epochs. The checkpoint with the
     best metric on the validation split is kept and, once, scored on the test split. The folder
-    receives the model and its tokenizer, `metrics.json`, `predictions.tsv` (of the test split, or
-    of validation without one) and `curves.png`; checkpoints lie under `checkpoints/` until the run
-    is finished.
+    receives the model and its tokenizer, a model card (`README.md`), `metrics.json`,
+    `predictions.tsv` (of the test split, or of validation without one) and `curves.png`;
+    checkpoints lie under `checkpoints/` until the run is finished.
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package
@@ -278,10 +279,13 @@ def _report(
             "steps": trainer.state.global_step,
             "splits": counts,
             **settings,
+            "k": trainer.model.config.k,
+            "model_type": trainer.model.config.model_type,
             "learning_rate": trainer.args.learning_rate,
             "bf16": trainer.args.bf16,
             "versions": package_versions(),
         }
+        write_finetuning_card(report, folder.path / "README.md")
         write_json(report, folder.path / "metrics.json")
         folder.finish()
     trainer.accelerator.wait_for_everyone()
