@@ -36,7 +36,7 @@ from dnabert_hf.training.attention import choose_attention
 from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
-from dnabert_hf.training.finetuning_card import write_finetuning_card
+from dnabert_hf.training.finetuning_card import finetuning_card
 from dnabert_hf.training.initialisation import (
     STARTS,
     build_classifier,
@@ -271,6 +271,7 @@ def _report(
             name: {"sequences": len(dataset), "labels": count_labels(dataset, scheme)}
             for name, dataset in splits.items()
         }
+        config = trainer.accelerator.unwrap_model(trainer.model).config
         report = {
             "scores": scores,
             "predictions": last,
@@ -279,13 +280,14 @@ def _report(
             "steps": trainer.state.global_step,
             "splits": counts,
             **settings,
-            "k": trainer.model.config.k,
-            "model_type": trainer.model.config.model_type,
+            "k": config.k,
+            "model_type": config.model_type,
             "learning_rate": trainer.args.learning_rate,
             "bf16": trainer.args.bf16,
             "versions": package_versions(),
         }
-        write_finetuning_card(report, folder.path / "README.md")
+        card = finetuning_card(report, name=folder.path.resolve().name)
+        (folder.path / "README.md").write_text(card, encoding="utf-8")
         write_json(report, folder.path / "metrics.json")
         folder.finish()
     trainer.accelerator.wait_for_everyone()

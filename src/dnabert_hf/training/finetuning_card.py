@@ -7,7 +7,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-__all__ = ["write_finetuning_card"]
+__all__ = ["finetuning_card"]
 
 _PROBLEMS = {
     "single_label_classification": "one of $n classes",
@@ -16,14 +16,16 @@ _PROBLEMS = {
 }
 
 
-def write_finetuning_card(report: Mapping[str, Any], path: Path) -> None:
+def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
     """Write a model card in the form that the Hub reads; files are named without their folders.
 
     Args:
-        report: Content of the run's `metrics.json`, with `k` and `model_type` of the model.
-        path: README.md of the model's folder, which names the model.
+        report: Content of the run's `metrics.json`.
+        name: Name of the model: its folder or its repository.
+
+    Returns:
+        Content of the model's README.md.
     """
-    name = path.resolve().parent.name
     start = str(report["model"])
     problem = string.Template(_PROBLEMS[report["problem_type"]])
     is_dnabert = report["model_type"] == "dnabert"
@@ -35,7 +37,7 @@ def write_finetuning_card(report: Mapping[str, Any], path: Path) -> None:
         model_name=name,
         eval_results=_results(report),
     )
-    text = string.Template(_CARD).substitute(
+    return string.Template(_CARD).substitute(
         metadata=metadata.to_yaml(),
         name=name,
         kind="DNABERT" if is_dnabert else start,
@@ -56,7 +58,6 @@ def write_finetuning_card(report: Mapping[str, Any], path: Path) -> None:
         scores=_table_of_scores(report["scores"]),
         collapse=f"\n**{report['collapse']}**\n" if report["collapse"] else "",
     )
-    path.write_text(text, encoding="utf-8")
 
 
 def _is_on_the_hub(model: str) -> bool:
