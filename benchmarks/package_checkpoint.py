@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from dnabert_hf import DNABertForMaskedLM, DNABertTokenizer, evaluate_masked_lm, open_genome
-from dnabert_hf.training.pretraining_card import write_card
+from dnabert_hf.training.pretraining_card import pretraining_card
 
 CHECKPOINTS = Path(__file__).parents[1] / "src" / "dnabert_hf" / "checkpoints"
 USE = """
@@ -124,14 +124,14 @@ def main() -> None:
     if options.pieces is not None:
         contigs = {contig.name for contig in open_genome(options.genome).contigs}
         notes += describe_sources(options.pieces, contigs, set(options.held_out))
-    write_card(
+    card = pretraining_card(
         report,
-        folder / "README.md",
         name=options.name,
         source=f'dnabert_hf.checkpoint("{options.name}")',
         comparison=rows,
         notes=notes,
     )
+    (folder / "README.md").write_text(card)
     for name, row in rows.items():
         print(f"{name:40} {row['bits_per_base']:.4f} ± {row['standard_error']:.4f}", end="  ")
         print(f"accuracy {row['accuracy']:.4f}")

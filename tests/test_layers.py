@@ -12,6 +12,7 @@ LAYERS = [
     {"tokenizer_files", "checkpoints"},
     {"data", "metrics"},
     {"training", "inference"},
+    {"hub"},
     {"pipelines"},
     {"registration"},
     {"demonstration"},

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
@@ -87,6 +88,28 @@ def test_the_folder_holds_model_and_reports_and_nothing_of_the_run(table, tmp_pa
     assert set(report["scores"]) == {"validation", "test"}
     assert (report["predictions"], report["model"]) == ("test", "random")
     assert report["arguments"]["seed"] == 42
+
+
+def test_the_model_card_says_what_the_hub_and_a_reader_want_to_know(table, tmp_path):
+    result = train(table, tmp_path / "sites")
+    card = ModelCard.load(tmp_path / "sites" / "README.md")
+    assert card.data.pipeline_tag == "text-classification"
+    assert card.data.base_model is None  # random weights
+    mcc = next(each for each in card.data.eval_results if each.metric_type == "mcc")
+    assert (mcc.dataset_split, mcc.metric_value) == ("test", round(result.scores["test"]["mcc"], 4))
+    assert "one of 2 classes: `bound`, `free`" in card.text
+    assert "| train | 64 | 32 | 32 |" in card.text
+    assert 'pipeline("text-classification", model="sites")' in card.text
+    assert str(tmp_path) not in card.content  # nothing local in what may be published
+
+
+def test_the_card_names_where_the_training_began(table, tmp_path):
+    train(table, tmp_path / "first")
+    finetune("cnn", table, output_dir=tmp_path / "cnn", arguments=FAST)
+    card = (tmp_path / "cnn" / "README.md").read_text()
+    assert "A cnn model that reads raw DNA" in card and "pipeline(" not in card
+    finetune(tmp_path / "first", table, output_dir=tmp_path / "second", arguments=FAST)
+    assert "Fine-tuned from `first`" in (tmp_path / "second" / "README.md").read_text()
 
 
 def test_predictions_are_in_the_order_of_the_file_though_lengths_are_grouped(table, tmp_path):

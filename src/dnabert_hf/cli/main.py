@@ -16,6 +16,7 @@ from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
+from dnabert_hf.cli.publish import publish
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
 
@@ -49,7 +50,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (tokenize, pretrain, tasks, finetune, evaluate, predict, embed, benchmark, demo):
+_COMMANDS = (
+    tokenize,
+    pretrain,
+    tasks,
+    finetune,
+    evaluate,
+    predict,
+    embed,
+    benchmark,
+    publish,
+    demo,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(dataset, name="dataset")
 

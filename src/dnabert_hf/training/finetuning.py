@@ -36,6 +36,7 @@ from dnabert_hf.training.attention import choose_attention
 from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
+from dnabert_hf.training.finetuning_card import finetuning_card
 from dnabert_hf.training.initialisation import (
     build_classifier,
     load_classifier_config,
@@ -109,8 +110,9 @@ def finetune(
     as the published 2e-4 collapses to one class on some data, and more for smaller ones, up to
     1e-3. "cnn" and its like take 1e-3 and 20 epochs. The checkpoint with the best metric on the
     validation split is kept and, once, scored on the test split. The folder receives the model and
-    its tokenizer, `metrics.json`, `predictions.tsv` (of the test split, or of validation without
-    one) and `curves.png`; checkpoints lie under `checkpoints/` until the run is finished.
+    its tokenizer, a model card (`README.md`), `metrics.json`, `predictions.tsv` (of the test split,
+    or of validation without one) and `curves.png`; checkpoints lie under `checkpoints/` until the
+    run is finished.
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package
@@ -278,6 +280,7 @@ def _report(
             name: {"sequences": len(dataset), "labels": count_labels(dataset, scheme)}
             for name, dataset in splits.items()
         }
+        config = trainer.accelerator.unwrap_model(trainer.model).config
         report = {
             "scores": scores,
             "predictions": last,
@@ -286,10 +289,14 @@ def _report(
             "steps": trainer.state.global_step,
             "splits": counts,
             **settings,
+            "k": config.k,
+            "model_type": config.model_type,
             "learning_rate": trainer.args.learning_rate,
             "bf16": trainer.args.bf16,
             "versions": package_versions(),
         }
+        card = finetuning_card(report, name=folder.path.resolve().name)
+        (folder.path / "README.md").write_text(card, encoding="utf-8")
         write_json(report, folder.path / "metrics.json")
         folder.finish()
     trainer.accelerator.wait_for_everyone()

@@ -2,36 +2,36 @@
 
 import string
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-__all__ = ["write_card"]
+__all__ = ["pretraining_card"]
 
 
-def write_card(
+def pretraining_card(
     report: Mapping[str, Any],
-    path: Path,
     *,
     name: str,
     source: str | None = None,
     comparison: Mapping[str, Mapping[str, float]] | None = None,
     notes: str = "",
-) -> None:
+) -> str:
     """Write a model card in the form that the Hub reads.
 
     Args:
         report: Content of the run's `metrics.json`.
-        path: README.md of the model's folder.
-        name: Name of the model.
+        name: Name of the model: its folder or its repository.
         source: Python expression that `from_pretrained` takes for the model, its name by default.
         comparison: Scores of the model and of what it has to beat, as `MaskedLMEvaluation.rows`
             gives them.
         notes: Markdown to put behind the scores.
+
+    Returns:
+        Content of the model's README.md.
     """
     data, scores = report["data"], report["scores"]
     began = report["stages"][0]["model"]
     held_out = ", ".join(f"`{region}`" for region in report["held_out"])
-    text = string.Template(_CARD).substitute(
+    return string.Template(_CARD).substitute(
         name=name,
         source=source or f'"{name}"',
         began="random weights" if began == "random" else f"`{began}`",
@@ -50,7 +50,6 @@ def write_card(
         comparison=_table(comparison) if comparison else "",
         notes=notes,
     )
-    path.write_text(text, encoding="utf-8")
 
 
 def _table(comparison: Mapping[str, Mapping[str, float]]) -> str:

@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 
 from dnabert_hf.data.json_files import write_json
 from dnabert_hf.training.curves import plot_pretraining
-from dnabert_hf.training.pretraining_card import write_card
+from dnabert_hf.training.pretraining_card import pretraining_card
 from dnabert_hf.training.pretraining_trainer import PretrainingTrainer
 from dnabert_hf.training.reporting import package_versions
 from dnabert_hf.training.run_folder import RunFolder
@@ -69,7 +69,8 @@ def report_run(
         }
         report["stages"] = [*_earlier_stages(settings["model"]), _stage(report, trainer.args)]
         write_json(report, folder.path / "metrics.json")
-        write_card(report, folder.path / "README.md", name=folder.path.resolve().name)
+        card = pretraining_card(report, name=folder.path.resolve().name)
+        (folder.path / "README.md").write_text(card, encoding="utf-8")
         folder.finish()
     trainer.accelerator.wait_for_everyone()
     return PretrainResult(folder.path, state.global_step, int(state.num_input_tokens_seen), scores)

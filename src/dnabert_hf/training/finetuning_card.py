@@ -1,0 +1,164 @@
+"""Model card of a fine-tuned model: what it tells apart, data, scores and limits."""
+
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+__all__ = ["finetuning_card"]
+
+_PROBLEMS = {
+    "single_label_classification": "one of $n classes",
+    "multi_label_classification": "any of $n labels",
+    "regression": "$n value(s)",
+}
+
+
+def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
+    """Write a model card in the form that the Hub reads; files are named without their folders.
+
+    Args:
+        report: Content of the run's `metrics.json`.
+        name: Name of the model: its folder or its repository.
+
+    Returns:
+        Content of the model's README.md.
+    """
+    start = str(report["model"])
+    problem = string.Template(_PROBLEMS[report["problem_type"]])
+    is_dnabert = report["model_type"] == "dnabert"
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["dna", "genomics", str(report["model_type"])],
+        base_model=start if _is_on_the_hub(start) else None,
+        model_name=name,
+        eval_results=_results(report),
+    )
+    return string.Template(_CARD).substitute(
+        metadata=metadata.to_yaml(),
+        name=name,
+        kind="DNABERT" if is_dnabert else start,
+        problem=problem.substitute(n=len(report["classes"])),
+        classes=", ".join(f"`{label}`" for label in report["classes"]),
+        k=report["k"],
+        usage=string.Template(_PIPELINE).substitute(name=name) if is_dnabert else "",
+        data=_file_names(report["data"]),
+        splits=_table_of_splits(report),
+        start=_start(start),
+        steps=f"{report['steps']:,}",
+        best="" if report["best_step"] is None else f", of which step {report['best_step']:,} kept",
+        learning_rate=f"{report['learning_rate']:g}",
+        seed=report["arguments"]["seed"],
+        minutes=f"{report['train_seconds'] / 60:.1f}",
+        metric=report["metric"],
+        versions=", ".join(f"{package} {number}" for package, number in report["versions"].items()),
+        scores=_table_of_scores(report["scores"]),
+        collapse=f"\n**{report['collapse']}**\n" if report["collapse"] else "",
+    )
+
+
+def _is_on_the_hub(model: str) -> bool:
+    is_path = model.startswith((".", "/", "~")) or Path(model).exists()
+    return model.count("/") == 1 and not is_path
+
+
+def _start(model: str) -> str:
+    if model == "random":
+        return "random weights"
+    return f"`{model if _is_on_the_hub(model) else Path(model).name}`"
+
+
+def _file_names(data: Any) -> str:
+    files = data if isinstance(data, Mapping) else {"": data}
+    return ", ".join(
+        f"`{Path(str(file)).name}`" + (f" ({split})" if split else "")
+        for split, file in files.items()
+    )
+
+
+def _results(report: Mapping[str, Any]) -> list[EvalResult] | None:
+    split = report["predictions"]
+    files = _file_names(report["data"]).replace("`", "")
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type="custom",
+            dataset_name=files,
+            dataset_split=split,
+            metric_type=metric,
+            metric_value=round(value, 4),
+        )
+        for metric, value in report["scores"][split].items()
+    ]
+    return results or None
+
+
+def _table_of_splits(report: Mapping[str, Any]) -> str:
+    splits: Mapping[str, Mapping[str, Any]] = report["splits"]
+    labels = list(dict.fromkeys(label for split in splits.values() for label in split["labels"]))
+    rows = [
+        "| split | sequences | " + " | ".join(labels) + " |",
+        "|---|---|" + "---|" * len(labels),
+    ]
+    for name, split in splits.items():
+        counts = " | ".join(str(split["labels"].get(label, 0)) for label in labels)
+        rows.append(f"| {name} | {split['sequences']} | {counts} |")
+    return "\n".join(rows)
+
+
+def _table_of_scores(scores: Mapping[str, Mapping[str, float]]) -> str:
+    metrics = list(dict.fromkeys(metric for split in scores.values() for metric in split))
+    rows = ["| metric | " + " | ".join(scores) + " |", "|---|" + "---|" * len(scores)]
+    for metric in metrics:
+        cells = [f"{split[metric]:.4f}" if metric in split else "-" for split in scores.values()]
+        rows.append(f"| {metric} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+_PIPELINE = """
+```python
+import dnabert_hf
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="$name")
+classify(["ACGTTGCAACGTAGCTAGG"])
+```
+"""
+
+_CARD = """\
+---
+$metadata
+---
+
+# $name
+
+A $kind model that reads raw DNA of any length in $k-mers and gives $problem: $classes.
+$usage
+`dnabert predict $name sequences.fa -o predictions.tsv` does it for files.
+
+## Data
+
+$data
+
+$splits
+
+## Training
+
+Fine-tuned from $start: $steps steps$best by
+the validation split's $metric, AdamW, highest learning rate $learning_rate, seed $seed, $minutes
+minutes. $versions.
+
+## Scores
+
+$scores
+$collapse
+Where there is a test split, it was scored once, with the checkpoint that validation had chosen.
+
+## Limits
+
+The model tells apart what its data tell apart: against other negatives, cell types or species it
+may do much worse. Not for clinical use.
+"""

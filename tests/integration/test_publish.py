@@ -1,0 +1,260 @@
+"""Models are published to a Hub over HTTP with its real client, and loaded from there."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from dnabert_hf.cli.main import app
+from dnabert_hf.hub.publishing import publish
+from dnabert_hf.training.finetuning import finetune
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hub_server import serve_hub
+
+TINY = {
+    "k": 3,
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+REPO = "lab/promoters"
+# Of the Hub's client, for the way in which it uploads files itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+# In a process of its own with an empty cache; argv: repository, result, "remote" or "package".
+LOAD = """
+import sys
+repository, result, mode = sys.argv[1:]
+if mode == "package":
+    import dnabert_hf
+    trust = {}
+else:
+    sys.modules["dnabert_hf"] = None
+    trust = {"trust_remote_code": True}
+import torch, transformers
+tokenizer = transformers.AutoTokenizer.from_pretrained(repository, **trust)
+inputs = tokenizer(["ACGTNACGTACGT", "ACGTTT"], padding=True, return_tensors="pt")
+outputs = {}
+for name in ("AutoModel", "AutoModelForMaskedLM", "AutoModelForSequenceClassification",
+             "AutoModelForTokenClassification"):
+    model = getattr(transformers, name).from_pretrained(repository, **trust).eval()
+    with torch.no_grad():
+        outputs[name] = model(**inputs)[0]
+answers = transformers.pipeline("text-classification", model=repository, **trust)(["ACGT" * 300])
+torch.save({"ids": inputs["input_ids"], "outputs": outputs, "answers": answers}, result)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder as `dnabert finetune` leaves it."""
+    folder = tmp_path_factory.mktemp("model")
+    with (folder / "peaks.tsv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="\t")
+        writer.writerow(["id", "sequence", "label", "split"])
+        for index in range(48):
+            split = "train" if index < 32 else "dev" if index < 40 else "test"
+            writer.writerow([f"s{index}", "G" + "AC"[index % 2] * 9, "xy"[index % 2], split])
+    arguments = {"num_train_epochs": 1, "learning_rate": 1e-3}
+    finetune("random", folder / "peaks.tsv", output_dir=folder / "promoters", config=TINY,
+             arguments=arguments)  # fmt: skip
+    return folder / "promoters"
+
+
+@pytest.fixture
+def model(trained, tmp_path):
+    return Path(shutil.copytree(trained, tmp_path / "promoters"))
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    with serve_hub() as hub:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+        monkeypatch.setenv("HF_TOKEN", "hf_writer")
+        yield hub
+
+
+def load(hub, tmp_path, mode, *, token=None, repository=REPO, offline=False):
+    """Load a repository in a new process; None and the error if that fails."""
+    cache = tmp_path / f"cache-{mode}"
+    environment = {
+        "PATH": "",
+        "HOME": str(cache),
+        "HF_HOME": str(cache),
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "1" if offline else "0",
+    } | ({"HF_TOKEN": token} if token else {})
+    result = tmp_path / "result.pt"
+    result.unlink(missing_ok=True)
+    command = [sys.executable, "-W", "ignore", "-c", LOAD, repository, str(result), mode]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return (torch.load(result) if result.exists() else None), run.stderr
+
+
+def test_round_trip_without_and_with_the_package_and_offline(hub, model, tmp_path):
+    done = publish(model, REPO)
+    repository = hub.repositories[REPO]
+    assert done.revision == repository.refs["main"]
+    assert set(repository.commits[done.revision]) == {file.name for file in done.files}
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    here = AutoModelForSequenceClassification.from_pretrained(model).eval()
+    inputs = AutoTokenizer.from_pretrained(model)(["ACGTNACGTACGT", "ACGTTT"], padding=True,
+                                                  return_tensors="pt")  # fmt: skip
+    with torch.no_grad():
+        expected = here(**inputs).logits
+    for mode in ("remote", "package"):
+        loaded, errors = load(hub, tmp_path, mode)
+        assert loaded is not None, errors
+        assert torch.equal(loaded["ids"], inputs["input_ids"])
+        assert torch.equal(loaded["outputs"]["AutoModelForSequenceClassification"], expected)
+        assert {name: output.shape[:2] for name, output in loaded["outputs"].items()} == {
+            "AutoModel": (2, 13), "AutoModelForMaskedLM": (2, 13),
+            "AutoModelForSequenceClassification": (2, 2),
+            "AutoModelForTokenClassification": (2, 13),
+        }  # fmt: skip
+    before = len(hub.requests)
+    again, errors = load(hub, tmp_path, "package", offline=True)
+    assert again is not None, errors
+    assert again["answers"] == loaded["answers"]
+    assert len(hub.requests) == before
+
+
+def test_a_private_repository_needs_a_token(hub, model, tmp_path):
+    publish(model, REPO, private=True)
+    loaded, errors = load(hub, tmp_path, "package")
+    assert loaded is None
+    assert "is not a local folder and is not a valid model identifier" in errors
+    loaded, errors = load(hub, tmp_path, "package", token="hf_reader")
+    assert loaded is not None, errors
+
+
+def test_the_card_gets_the_name_of_the_repository_and_nothing_local_goes(hub, model, tmp_path):
+    done = publish(model, REPO)
+    assert f'pipeline("text-classification", model="{REPO}")' in done.card
+    assert f"# {REPO}\n" in done.card
+    assert set(done.left_out) == {"metrics.json", "predictions.tsv"}
+    files = hub.repositories[REPO].commits[done.revision]
+    for name, checksum in files.items():
+        assert str(tmp_path).encode() not in hub.objects[checksum], name
+        assert b"pytest" not in hub.objects[checksum], name
+    # What its owner has written stays as it is.
+    (model / "README.md").write_text(done.card + "\nRead this.\n")
+    assert publish(model, "lab/other").card.endswith("Read this.\n")
+
+
+def test_publishing_again_sends_only_what_has_changed(hub, model):
+    first = publish(model, REPO, tag="v1")
+    n_commits = len(hub.repositories[REPO].commits)
+    assert publish(model, REPO).revision == first.revision
+    assert len(hub.repositories[REPO].commits) == n_commits
+    assert hub.repositories[REPO].refs["v1"] == first.revision
+    config = json.loads((model / "config.json").read_text()) | {"classifier_dropout": 0.3}
+    (model / "config.json").write_text(json.dumps(config))
+    hub.requests.clear()
+    second = publish(model, REPO)
+    assert second.revision != first.revision
+    assert not any(method == "PUT" for method, _ in hub.requests)  # the weights were there
+
+
+def test_branches_and_pull_requests_leave_main_alone(hub, model):
+    main = publish(model, REPO).revision
+    (model / "README.md").write_text((model / "README.md").read_text() + "\nMore.\n")
+    branch = publish(model, REPO, branch="next")
+    assert hub.repositories[REPO].refs["next"] == branch.revision
+    (model / "README.md").write_text((model / "README.md").read_text() + "\nAnd more.\n")
+    request = publish(model, REPO, pull_request=True, message="Better card")
+    assert request.url == f"{hub.url}/{REPO}/discussions/1"
+    assert hub.repositories[REPO].titles[request.revision] == "Better card"
+    assert hub.repositories[REPO].refs["main"] == main
+
+
+def test_a_dropped_connection_is_tried_again_or_leaves_no_half_commit(hub, model, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    hub.uploads_to_drop = 1
+    done = publish(model, REPO)
+    assert "model.safetensors" in hub.repositories[REPO].commits[done.revision]
+    hub.uploads_to_drop = 1000
+    with (model / "model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    with pytest.raises(ValueError, match="lab/promoters: the Hub must be in reach at http"):
+        publish(model, REPO)
+    assert hub.repositories[REPO].refs["main"] == done.revision
+
+
+def test_a_dry_run_sends_nothing(hub, model):
+    result = CliRunner().invoke(app, ["publish", str(model), REPO, "--dry-run"])
+    assert result.exit_code == 0
+    assert not hub.requests
+    assert f"# {REPO}" in result.stdout
+    size = (model / "model.safetensors").stat().st_size
+    assert f"{size:>12,}  model.safetensors" in result.stdout
+    assert "stays behind: metrics.json, predictions.tsv" in result.stdout
+
+
+def test_who_may_not_publish_is_told_why(hub, model, monkeypatch):
+    with pytest.raises(ValueError, match="token must have the right to write to other/promoters"):
+        publish(model, "other/promoters")
+    monkeypatch.setenv("HF_TOKEN", "hf_reader")
+    with pytest.raises(ValueError, match="role write"):
+        publish(model, REPO)
+    monkeypatch.setenv("HF_TOKEN", "hf_unknown")
+    with pytest.raises(ValueError, match="the Hub must know the token, and did not"):
+        publish(model, REPO)
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(ValueError, match="needs a token of the Hub that may write, found none"):
+        publish(model, REPO)
+    assert REPO not in hub.repositories
+
+
+def test_a_tag_that_is_taken_is_told(hub, model):
+    publish(model, REPO, tag="v1")
+    with pytest.raises(ValueError, match=r"what is to be made is there already.*Tag v1"):
+        publish(model, REPO, tag="v1")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: (f / "README.md").unlink(), "must have a model card, found no README.md"),
+        (lambda f: (f / "README.md").write_text("---\nlicense: mit\n---\n"),
+         "must have library_name and pipeline_tag, found license"),
+        (lambda f: (f / "README.md").write_text("---\na: [\n---\n"), "metadata must be YAML"),
+        (lambda f: (f / "vocab.txt").unlink(), "must hold vocab.txt, found none"),
+        (lambda f: (f / "model.safetensors").unlink(), "must be in model.safetensors, found none"),
+        (lambda f: (f / "model.safetensors").write_bytes(
+            (f / "model.safetensors").read_bytes()[:5000]), "found a damaged file"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "dnacnn"}'), "found 'dnacnn'"),
+        (lambda f: (f / "config.json").write_text("{"), "config.json must hold JSON"),
+        (lambda f: (f / "tokenizer_config.json").write_text('{"from": "/home/me/dna"}'),
+         r"tokenizer_config.json, line 1.* no place of your machine, found /home/me/dna"),
+        (lambda f: (f / "vocab.txt").write_text("hf_" + "a" * 30), "line 1.*no token of the Hub"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_repository_is_refused(model, spoil, message):
+    spoil(model)
+    with pytest.raises(ValueError, match=message):
+        publish(model, REPO, dry_run=True)
+
+
+def test_names_are_checked(model, tmp_path):
+    with pytest.raises(ValueError, match="must be called owner/name"):
+        publish(model, "a/b/c", dry_run=True)
+    with pytest.raises(ValueError, match="model's folder must be a folder, found none"):
+        publish(tmp_path / "absent", REPO, dry_run=True)
+    with pytest.raises(ValueError, match="choose tag or pull request"):
+        publish(model, REPO, tag="v1", pull_request=True, dry_run=True)
