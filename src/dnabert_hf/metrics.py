@@ -20,25 +20,10 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_OF_CLASSES = ("accuracy", "f1", "mcc", "precision", "recall", "auroc", "auprc")
 METRIC_NAMES = {
-    "single_label_classification": (
-        "accuracy",
-        "f1",
-        "mcc",
-        "precision",
-        "recall",
-        "auroc",
-        "auprc",
-    ),
-    "multi_label_classification": (
-        "accuracy",
-        "f1",
-        "f1_micro",
-        "precision",
-        "recall",
-        "auroc",
-        "auprc",
-    ),
+    "single_label_classification": _OF_CLASSES,
+    "multi_label_classification": ("accuracy", "f1", "f1_micro", *_OF_CLASSES[3:]),
     "regression": ("pearson", "spearman", "rmse"),
 }
 # With two classes also those of class 1 alone, as DNABERT reports them for binding sites.
