@@ -19,6 +19,7 @@ from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
+from dnabert_hf.cli.variants import variants
 
 __all__ = ["app", "main"]
 
@@ -60,6 +61,7 @@ _COMMANDS = (
     embed,
     benchmark,
     publish,
+    variants,
     demo,
 )
 for _command in _COMMANDS:

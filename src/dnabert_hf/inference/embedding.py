@@ -183,7 +183,8 @@ def _n_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.full((rows,), width, device=inputs["input_ids"].device)
 
 
-def _mean(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def mean_over_kmers(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Encode a batch and average the last hidden states over the k-mers, (rows, hidden)."""
     states = _hidden_states(model, inputs).float()
     last = _n_tokens(inputs) - 1  # of [SEP]
     column = torch.arange(states.shape[1], device=states.device)
@@ -200,7 +201,7 @@ def _kmers(model: Any, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
     return [row[1 : n - 1] for row, n in zip(states, n_tokens, strict=True)]
 
 
-_COMPUTE: dict[str, Compute] = {"mean": _mean, "cls": _cls, "base": _kmers}
+_COMPUTE: dict[str, Compute] = {"mean": mean_over_kmers, "cls": _cls, "base": _kmers}
 
 
 def _choose_format(output: Path, pooling: Pooling, hidden_size: int) -> ResultFormat:

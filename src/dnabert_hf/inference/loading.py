@@ -19,7 +19,7 @@ from dnabert_hf.modeling.modeling_dnabert import (
 )
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 
-__all__ = ["Checkpoint", "as_checkpoint", "load_checkpoint"]
+__all__ = ["Checkpoint", "architecture_of", "as_checkpoint", "load_checkpoint"]
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,28 @@ def as_checkpoint(model: Any, tokenizer: Any | None, *, task: str) -> Checkpoint
         )
     _check_tokenizer(tokenizer, model.config)
     return Checkpoint(model, tokenizer, type(model).__name__, is_ours=False)
+
+
+def architecture_of(model: Any) -> str:
+    """Name the class that a checkpoint was saved as, or that a model is of; "" if it does not say.
+
+    Args:
+        model: Folder, repository id on the Hub, name of a checkpoint that comes with the package,
+            or a model.
+
+    Raises:
+        ValueError: If there is no such checkpoint.
+    """
+    if not isinstance(model, str | Path):
+        return type(model).__name__
+    name = locate(model)
+    _check_name(name)
+    try:
+        fields, _ = PreTrainedConfig.get_config_dict(str(name))
+    except OSError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{name} must be a checkpoint, but reading it failed: {reason}") from error
+    return str((fields.get("architectures") or [""])[0])
 
 
 def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """The k-mers over hidden bases, scored by a masked language model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from dnabert_hf.data.hidden_bases import (
 )
 from dnabert_hf.inference.engine import Engine, Window
 
-__all__ = ["ModelScores", "score_model"]
+__all__ = ["ModelScores", "hidden_base_log_probabilities", "score_model"]
 
 _CHUNK_WINDOWS = 2048
 _N_SPECIAL = 5  # [PAD] [UNK] [CLS] [SEP] [MASK] have the ids 0 to 4
@@ -72,6 +72,21 @@ def score_model(engine: Engine, codes: np.ndarray, hidden: HiddenBases) -> Model
         perplexity=float(np.exp(cross_entropy)),
         kmer_accuracy=float((of_truth == scores[..., 4]).mean()),
     )
+
+
+def hidden_base_log_probabilities(engine: Engine, windows: Sequence[Window]) -> np.ndarray:
+    """Let a model say what a hidden base is, from all k-mers over it.
+
+    Args:
+        engine: Engine with a DNABertForMaskedLM.
+        windows: DNA of A, C, G and T with one N, the hidden base, which has k bases or more on
+            either side.
+
+    Returns:
+        Natural logarithms of the probabilities of A, T, C and G, float64, shape (windows, 4).
+    """
+    rows = engine.run(windows, lambda model, inputs: _score_kmers(model, inputs, engine))
+    return combine_votes(np.stack(rows)[..., :4].astype(np.float64))
 
 
 def _cut_windows(codes: np.ndarray, hidden: HiddenBases) -> Iterator[list[Window]]:

@@ -1,0 +1,77 @@
+"""`dnabert variants`: what each allele of a VCF changes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options import (
+    BatchTokens,
+    BothStrands,
+    Device,
+    Dtype,
+    Model,
+    Output,
+    Overwrite,
+)
+
+__all__ = ["variants"]
+
+
+def variants(
+    model: Model,
+    vcf: Annotated[
+        Path, typer.Argument(help="VCF file, plain, gzip or bgzip.", show_default=False)
+    ],
+    genome: Annotated[
+        list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
+    ],
+    window: Annotated[
+        int,
+        typer.Option(
+            help="Bases around a variant; for a classifier, the length it was trained on.",
+            show_default=False,
+        ),
+    ],
+    output: Output = Path("-"),
+    label: Annotated[
+        str | None,
+        typer.Option(help="Class to look at.", show_default="the second of two"),
+    ] = None,
+    rc: BothStrands = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    batch_tokens: BatchTokens = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
+
+    A classifier gives the probability of a class with either allele, DNABERT's diff and the log
+    odds ratio; a pretrained model the log-likelihood ratio of the base and the distance of the
+    embeddings. Writes .vcf or .vcf.gz (with index) with INFO fields, .tsv, .csv or .parquet. What
+    cannot be scored stays, with the reason; REF must be the genome's.
+
+    Example: dnabert variants my_model in.vcf.gz --genome hg38.fa.gz --window 300 -o out.vcf.gz
+
+    Without labels: dnabert variants dnabert-6-mini in.vcf --genome hg38.fa --window 400 -o x.tsv
+    """
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.inference.variant_effects import score_variants
+
+    done = score_variants(
+        model,
+        vcf,
+        open_genome(genome),
+        output=output,
+        window=window,
+        label=label,
+        both_strands=rc,
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        overwrite=overwrite,
+    )
+    n_skipped = sum(done.skipped.values())
+    typer.echo(
+        f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not", err=True
+    )

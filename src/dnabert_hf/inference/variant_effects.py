@@ -1,0 +1,235 @@
+"""Effects of variants: every allele of a VCF scored, and written beside it or into it."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnabert_hf.data.genome import Genome
+from dnabert_hf.data.variants import (
+    AlleleWindows,
+    VcfRecord,
+    WindowCutter,
+    alleles_of,
+    iterate_vcf,
+    read_vcf_header,
+)
+from dnabert_hf.inference.engine import Engine
+from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weights
+from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
+from dnabert_hf.inference.loading import Checkpoint, architecture_of, as_checkpoint
+from dnabert_hf.inference.prediction import Classifier
+from dnabert_hf.inference.variant_scores import ClassifierScorer, MaskedScorer, VariantScorer
+from dnabert_hf.inference.vcf_format import VcfFormat, index_vcf
+from dnabert_hf.inference.writing import check_output, open_output
+
+__all__ = ["ScoredVariants", "score_variants"]
+
+logger = logging.getLogger(__name__)
+
+_CHUNK_RECORDS = 1024
+_SCORED = "scored"
+_TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
+
+
+@dataclass(frozen=True)
+class ScoredVariants:
+    """What came of a file of variants.
+
+    Attributes:
+        path: The result file.
+        n_records: Lines of the VCF, all of which are in the result.
+        n_scored: Alleles that have scores.
+        skipped: Alleles that have none, by reason.
+    """
+
+    path: Path
+    n_records: int
+    n_scored: int
+    skipped: dict[str, int]
+
+
+def score_variants(
+    model: Any,
+    variants: str | Path,
+    genome: Genome,
+    *,
+    output: str | Path,
+    window: int,
+    label: str | None = None,
+    both_strands: bool = False,
+    tokenizer: Any = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    overwrite: bool = False,
+) -> ScoredVariants:
+    """Score every alternative allele of a VCF with a model.
+
+    A fine-tuned classifier gives the probability of a class with either allele and DNABERT's two
+    scores of the change (see `change_scores`); a pretrained masked language model, without any
+    labels, how much more probable it finds the alternative base, and how far the embeddings of the
+    two windows lie apart. Alleles that cannot be scored stay in the result, with the reason.
+
+    Args:
+        model: Folder or Hub repository of a checkpoint, or a DNABERT model.
+        variants: VCF file, plain, gzip or bgzip; it need not be sorted.
+        genome: The genome that it was made for; UCSC's and Ensembl's names are matched.
+        output: File to write: .vcf or .vcf.gz (bgzip and index, needs the extra `variants`) with
+            the scores as INFO, or a table with a line an allele, .tsv, .csv or .parquet.
+        window: Bases around a variant that the model sees; those it was trained on, for a
+            classifier.
+        label: Class to look at; by default the second of two.
+        both_strands: Whether to average over both strands.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        How many were scored and how many not, by reason.
+
+    Raises:
+        ValueError: If a file or an option cannot be used.
+        ImportError: If .vcf.gz is asked for and pysam is not installed.
+        KeyboardInterrupt: If it is stopped; the same again goes on.
+    """
+    check_output(output, overwrite=overwrite)
+    header = read_vcf_header(variants)
+    checkpoint = as_checkpoint(model, tokenizer, task=_task(model))
+    weights = fingerprint_weights(checkpoint.model)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    scorer = _scorer(engine, checkpoint, window, label=label, both_strands=both_strands)
+    cutter = WindowCutter(genome, window, source=str(variants))
+    result_format = _choose_format(output, header, scorer)
+    fingerprint = fingerprint_run(
+        engine,
+        checkpoint,
+        variants,
+        weights=weights,
+        genome=genome.fingerprint,
+        window=window,
+        label=label,
+        both_strands=both_strands,
+    )
+    to_rows = _vcf_row if isinstance(result_format, VcfFormat) else _table_rows
+    n_records = n_scored = 0
+    with (
+        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        engine.progress(),
+    ):
+        n_done = writer.n_written
+        for chunk in _chunks(iterate_vcf(variants)):
+            n_records += len(chunk)
+            n_rows = sum(1 if to_rows is _vcf_row else len(record.alts) for record in chunk)
+            if n_done:  # written by the run that this one goes on with
+                n_done -= n_rows
+                continue
+            rows, n_new = _score_chunk(chunk, cutter, scorer, to_rows)
+            n_scored += n_new
+            writer.write(rows)
+    if str(output).endswith(".vcf.gz"):
+        index_vcf(Path(output))
+    if cutter.skipped:
+        logger.warning("%s: not scored: %s", variants, cutter.summary())
+    return ScoredVariants(Path(output), n_records, n_scored, dict(cutter.skipped))
+
+
+def _task(model: Any) -> str:
+    """Tell a classifier from a masked language model by the architecture that it was saved as."""
+    name = architecture_of(model)
+    if name.endswith("ForMaskedLM"):
+        return "masked-lm"
+    if name.endswith("ForTokenClassification"):
+        raise ValueError(
+            "variants are scored by a classifier of sequences or a masked language model, found a "
+            "classifier of bases; use another model"
+        )
+    return "sequence-classification"
+
+
+def _scorer(
+    engine: Engine, checkpoint: Checkpoint, window: int, *, label: str | None, both_strands: bool
+) -> VariantScorer:
+    config = checkpoint.model.config
+    if hasattr(checkpoint.model, "cls"):
+        if label is not None:
+            raise ValueError("a class (--label) is of a classifier, found a masked language model")
+        longest = config.max_position_embeddings - 3 + config.k
+        if not 2 * config.k + 1 <= window <= longest:
+            raise ValueError(
+                f"a window of this masked language model must have {2 * config.k + 1} to {longest} "
+                f"bases, got {window}"
+            )
+        return MaskedScorer(engine, both_strands=both_strands)
+    if window < config.k:
+        raise ValueError(f"a window must have k = {config.k} bases or more, got {window}")
+    return ClassifierScorer(Classifier(engine, both_strands=both_strands), label)
+
+
+def _chunks(records: Iterable[VcfRecord]) -> Iterator[list[VcfRecord]]:
+    records = iter(records)
+    while chunk := list(islice(records, _CHUNK_RECORDS)):
+        yield chunk
+
+
+def _score_chunk(
+    chunk: Sequence[VcfRecord], cutter: WindowCutter, scorer: VariantScorer, to_rows: Any
+) -> tuple[list[list[Any]], int]:
+    """Score the alleles of a chunk; rows of the result, and how many alleles have scores."""
+    cut = [[cutter.cut(allele) for allele in alleles_of(record)] for record in chunk]
+    windows = [each for of_record in cut for each in of_record if isinstance(each, AlleleWindows)]
+    scores = iter(scorer.score(windows) if windows else ())
+    rows: list[list[Any]] = []
+    for record, of_record in zip(chunk, cut, strict=True):
+        found = [next(scores) if isinstance(each, AlleleWindows) else each for each in of_record]
+        rows += to_rows(record, found, len(scorer.names))
+    return rows, len(windows)
+
+
+def _vcf_row(record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int) -> list[list[Any]]:
+    columns = [
+        [None if isinstance(each, str) else float(each[column]) for each in found]
+        for column in range(n_names)
+    ]
+    return [[record.line, columns, [each if isinstance(each, str) else "" for each in found]]]
+
+
+def _table_rows(
+    record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int
+) -> list[list[Any]]:
+    rows = []
+    for alt, each in zip(record.alts, found, strict=True):
+        place = [record.contig, record.start + 1, record.name, record.ref, alt]
+        if isinstance(each, str):
+            rows.append([*place, *[None] * n_names, each])
+        else:
+            numbers = [None if np.isnan(value) else float(value) for value in each]
+            rows.append([*place, *numbers, _SCORED])
+    return rows
+
+
+def _choose_format(output: str | Path, header: list[str], scorer: VariantScorer) -> ResultFormat:
+    columns = [*_TEXT_COLUMNS, *scorer.names, "status"]
+
+    def make_parquet() -> ResultFormat:
+        import pyarrow as pa
+
+        kinds = {name: pa.float32() for name in scorer.names} | {"position_1based": pa.int64()}
+        return ParquetFormat(pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
+
+    fields = dict(zip(scorer.names, scorer.descriptions, strict=True))
+    return choose_table(
+        output,
+        columns,
+        {
+            ".parquet": make_parquet,
+            ".vcf": lambda: VcfFormat(header, fields),
+            ".vcf.gz": lambda: VcfFormat(header, fields, is_bgzip=True),
+        },
+    )

@@ -1,0 +1,177 @@
+"""How much an allele changes what a model says: the scores, from pairs of windows."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from dnabert_hf.data.records import SequenceRecord
+from dnabert_hf.data.sequences import reverse_complement
+from dnabert_hf.data.variants import AlleleWindows
+from dnabert_hf.inference.embedding import mean_over_kmers
+from dnabert_hf.inference.engine import Engine, Window
+from dnabert_hf.inference.masked_scoring import hidden_base_log_probabilities
+from dnabert_hf.inference.prediction import Classifier
+
+__all__ = ["ClassifierScorer", "MaskedScorer", "VariantScorer", "change_scores"]
+
+_LETTERS = "ATCG"
+_LEAST = 1e-7  # probabilities of 0 and 1 have no odds
+
+
+class VariantScorer(Protocol):
+    """Scores alleles.
+
+    Attributes:
+        names: What the scores are called.
+        descriptions: What each is, in a line.
+    """
+
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+
+    def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
+        """Give the scores, shape (alleles, names); NaN where one is not defined."""
+
+
+def change_scores(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the probability of a class with either allele, as DNABERT does (Ji et al. 2021).
+
+    Args:
+        before: Probability with the reference allele, shape (alleles,).
+        after: Probability with the alternative allele, shape (alleles,).
+
+    Returns:
+        The difference weighted by the larger of the two, (after - before) max(before, after), and
+        the log odds ratio, log2 odds(before) - log2 odds(after): positive where signal is lost.
+
+    Example:
+        >>> change_scores(np.array([0.8]), np.array([0.2]))
+        (array([-0.48]), array([4.]))
+    """
+    difference = (after - before) * np.maximum(before, after)
+    return np.round(difference, 12), np.round(_log_odds(before) - _log_odds(after), 12)
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    clipped = np.clip(probabilities.astype(np.float64), _LEAST, 1 - _LEAST)
+    return np.asarray(np.log2(clipped) - np.log2(1 - clipped))
+
+
+class ClassifierScorer:
+    """Scores alleles by what a fine-tuned classifier says of a class.
+
+    Args:
+        classifier: The model.
+        label: Name of the class; None for the second of two.
+
+    Raises:
+        ValueError: If there is no such class, or none is named where there are not two.
+    """
+
+    names: tuple[str, ...] = ("prob_ref", "prob_alt", "diff", "log_odds_ratio")
+
+    def __init__(self, classifier: Classifier, label: str | None = None):
+        scheme = classifier.scheme
+        known = ", ".join(scheme.names)
+        if scheme.problem_type == "regression":
+            raise ValueError("variants are scored by the probability of a class, found regression")
+        if label is None and len(scheme.names) != 2:
+            raise ValueError(
+                f"a model with {len(scheme.names)} classes needs the one to look at (--label), "
+                f"one of {known}"
+            )
+        label = scheme.names[1] if label is None else label
+        if label not in scheme.names:
+            raise ValueError(f"the class must be one of {known}, got {label!r}")
+        self.label = label
+        self._column = scheme.names.index(label)
+        self._classifier = classifier
+        self.descriptions: tuple[str, ...] = (
+            f"Probability of {label} with REF",
+            f"Probability of {label} with ALT",
+            "(prob_alt - prob_ref) * max(prob_ref, prob_alt)",
+            "log2 odds of prob_ref - log2 odds of prob_alt; positive where signal is lost",
+        )
+
+    def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
+        """Give the scores, shape (alleles, 4)."""
+        # Alleles of one site share the reference.
+        sequences = dict.fromkeys(each for window in windows for each in window[:2])
+        records = [SequenceRecord(str(i), sequence) for i, sequence in enumerate(sequences)]
+        column = self._classifier.probabilities(records)[:, self._column]
+        probability = dict(zip(sequences, column.tolist(), strict=True))
+        before = np.array([probability[window.ref] for window in windows])
+        after = np.array([probability[window.alt] for window in windows])
+        return np.stack([before, after, *change_scores(before, after)], axis=1)
+
+
+class MaskedScorer:
+    """Scores alleles with a pretrained model alone.
+
+    Args:
+        engine: Engine with a DNABertForMaskedLM.
+        both_strands: Whether to average over both strands.
+    """
+
+    names: tuple[str, ...] = ("log_likelihood_ratio", "embedding_distance")
+    descriptions: tuple[str, ...] = (
+        "ln P(ALT) - ln P(REF) of the hidden base, from all k-mers over it; single bases only",
+        "Cosine distance between the mean hidden states with REF and with ALT",
+    )
+
+    def __init__(self, engine: Engine, *, both_strands: bool = False):
+        self._engine = engine
+        self._both_strands = both_strands
+
+    def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
+        """Give the scores, shape (alleles, 2); the ratio is NaN where no single base changes."""
+        strands = [list(windows)]
+        if self._both_strands:
+            strands.append([_other_strand(window) for window in windows])
+        scores = [
+            np.stack([self._likelihood_ratios(each), self._distances(each)], axis=1)
+            for each in strands
+        ]
+        return np.asarray(sum(scores) / len(scores))
+
+    def _likelihood_ratios(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
+        k = self._engine.tokenizer.k
+        ratios = np.full(len(windows), np.nan)
+        sites: dict[str, None] = {}
+        changes = []
+        for row, (ref, alt, offset, is_single_base) in enumerate(windows):
+            if is_single_base and k <= offset < len(ref) - k:
+                site = f"{ref[:offset]}N{ref[offset + 1 :]}"
+                sites[site] = None
+                changes.append((row, site, ref[offset], alt[offset]))
+        if not changes:
+            return ratios
+        logs = hidden_base_log_probabilities(self._engine, [Window(site) for site in sites])
+        place = {site: row for row, site in enumerate(sites)}
+        for row, site, before, after in changes:
+            of_site = logs[place[site]]
+            ratios[row] = of_site[_LETTERS.index(after)] - of_site[_LETTERS.index(before)]
+        return ratios
+
+    def _distances(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
+        sequences = dict.fromkeys(each for window in windows for each in window[:2])
+        states = self._engine.run(
+            [Window(sequence) for sequence in sequences],
+            lambda model, inputs: mean_over_kmers(model.bert, inputs),
+        )
+        unit = {
+            sequence: state / np.linalg.norm(state)
+            for sequence, state in zip(sequences, np.stack(states).astype(np.float64), strict=True)
+        }
+        return np.array([1 - unit[window.ref] @ unit[window.alt] for window in windows])
+
+
+def _other_strand(window: AlleleWindows) -> AlleleWindows:
+    """Turn a window over; the offset is that of a single base."""
+    return AlleleWindows(
+        reverse_complement(window.ref),
+        reverse_complement(window.alt),
+        len(window.ref) - 1 - window.offset,
+        window.is_single_base,
+    )

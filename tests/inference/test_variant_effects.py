@@ -1,0 +1,216 @@
+import csv
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from dnabert_hf import DNABertForMaskedLM, DNABertForSequenceClassification
+from dnabert_hf.cli.main import app
+from dnabert_hf.data.genome import open_genome
+from dnabert_hf.inference import variant_effects
+from dnabert_hf.inference.prediction import predict
+from dnabert_hf.inference.variant_effects import score_variants
+
+HEADER = "##fileformat=VCFv4.2\n##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+DNA = "ACGTTGCAACGTAGCTAGGATCTTTGACGTCATTTTACGGATACCA"
+WINDOW = 15
+
+
+@pytest.fixture
+def fasta(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNABERT_HF_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "g.fa"
+    path.write_text(f">chr1\n{DNA}\n")
+    return path
+
+
+@pytest.fixture
+def genome(fasta):
+    return open_genome(fasta)
+
+
+@pytest.fixture
+def vcf(tmp_path):
+    """Position 20 (1-based) is the A of GGATC."""
+    lines = [
+        "1\t20\trs1\tA\tC,G\t50\tPASS\tAC=1;DB",
+        "1\t20\t.\tAT\tA\t.\t.\t.",
+        "1\t21\t.\tT\t*\t.\t.\t.\tGT\t0/1",
+        "1\t22\t.\tG\tT\t.\t.\tX=1",
+    ]
+    path = tmp_path / "in.vcf"
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def promoters(tiny_config, tokenizer, tmp_path):
+    tiny_config.id2label, tiny_config.label2id = {0: "no", 1: "yes"}, {"no": 0, "yes": 1}
+    folder = tmp_path / "promoters"
+    DNABertForSequenceClassification(tiny_config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def masked(tiny_config, tokenizer, tmp_path):
+    folder = tmp_path / "masked"
+    DNABertForMaskedLM(tiny_config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def read_table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_scores_are_those_of_the_two_windows(promoters, vcf, genome, tmp_path):
+    out = tmp_path / "out.tsv"
+    done = score_variants(promoters, vcf, genome, output=out, window=WINDOW, dtype="float32")
+    ref, alt = DNA[12:27], DNA[12:19] + "C" + DNA[20:27]
+    deletion = DNA[12:20] + DNA[21:28]
+    before, after, without = (
+        p.probabilities["yes"] for p in predict(promoters, [ref, alt, deletion], dtype="float32")
+    )
+    rows = read_table(out)
+    assert [(r["position_1based"], r["ref"], r["alt"], r["status"]) for r in rows] == [
+        ("20", "A", "C", "scored"),
+        ("20", "A", "G", "scored"),
+        ("20", "AT", "A", "scored"),
+        ("21", "T", "*", "symbolic, missing or ambiguous alternative allele"),
+        ("22", "G", "T", "REF is not the base of the genome"),
+    ]
+    first = rows[0]
+    assert float(first["prob_ref"]) == pytest.approx(before, rel=1e-5)
+    assert float(first["prob_alt"]) == pytest.approx(after, rel=1e-5)
+    assert float(first["diff"]) == pytest.approx((after - before) * max(before, after), rel=1e-4)
+    ratio = np.log2(before / (1 - before)) - np.log2(after / (1 - after))
+    assert float(first["log_odds_ratio"]) == pytest.approx(ratio, rel=1e-4)
+    assert float(rows[2]["prob_alt"]) == pytest.approx(without, rel=1e-5)
+    assert rows[4]["prob_ref"] == ""
+    assert (done.n_records, done.n_scored, sum(done.skipped.values())) == (4, 3, 2)
+
+
+def test_a_vcf_keeps_its_lines_and_gets_info(promoters, vcf, genome, tmp_path):
+    out = tmp_path / "out.vcf"
+    score_variants(promoters, vcf, genome, output=out, window=WINDOW)
+    header = [line for line in out.read_text().splitlines() if line.startswith("#")]
+    assert header[:2] == HEADER.splitlines()[:2]
+    assert header[-1] == HEADER.splitlines()[-1]
+    assert any(line.startswith("##INFO=<ID=DNABERT_DIFF,Number=A,Type=Float") for line in header)
+    lines = [line.split("\t") for line in out.read_text().splitlines() if line[0] != "#"]
+    old = [line.split("\t") for line in vcf.read_text().splitlines() if line[0] != "#"]
+    assert [line[:7] + line[8:] for line in lines] == [line[:7] + line[8:] for line in old]
+    info = dict(item.partition("=")[::2] for item in lines[0][7].split(";"))
+    assert (info["AC"], info["DB"]) == ("1", "")
+    assert len(info["DNABERT_LOG_ODDS_RATIO"].split(",")) == 2
+    assert lines[2][7] == "DNABERT_SKIPPED=symbolic_missing_or_ambiguous_alternative_allele"
+    assert lines[3][7] == "X=1;DNABERT_SKIPPED=REF_is_not_the_base_of_the_genome"
+    # Scored again, the old scores are replaced, not doubled.
+    again = tmp_path / "again.vcf"
+    score_variants(promoters, out, genome, output=again, window=WINDOW)
+    assert again.read_text() == out.read_text()
+
+
+def test_bgzip_with_index_is_read_by_pysam(promoters, vcf, genome, tmp_path):
+    pysam = pytest.importorskip("pysam", reason="pysam is not installed")
+    out = tmp_path / "out.vcf.gz"
+    score_variants(promoters, vcf, genome, output=out, window=WINDOW)
+    with pysam.VariantFile(str(out)) as file:
+        records = list(file.fetch("1", 19, 20))
+        assert [record.alts for record in records] == [("C", "G"), ("A",)]
+        assert len(records[0].info["DNABERT_PROB_ALT"]) == 2
+    with pysam.VariantFile(str(out)) as file:
+        assert len(list(file)) == 4
+
+
+def test_a_file_that_is_not_sorted_has_no_index(promoters, vcf, genome, tmp_path, caplog):
+    pytest.importorskip("pysam", reason="pysam is not installed")
+    lines = vcf.read_text().splitlines()
+    vcf.write_text("\n".join([*lines[:3], *reversed(lines[3:])]) + "\n")
+    out = tmp_path / "out.vcf.gz"
+    score_variants(promoters, vcf, genome, output=out, window=WINDOW)
+    assert "has no index, for its records are not sorted" in caplog.text
+    assert out.exists() and not (tmp_path / "out.vcf.gz.tbi").exists()
+
+
+def test_a_pretrained_model_scores_without_labels(masked, tokenizer, vcf, genome, tmp_path):
+    out = tmp_path / "out.parquet"
+    score_variants(masked, vcf, genome, output=out, window=WINDOW, dtype="float32")
+    table = pq.read_table(out).to_pylist()
+    # By hand: hide the base, let each of the k k-mers over it vote.
+    model = DNABertForMaskedLM.from_pretrained(masked).eval()
+    hidden = DNA[12:19] + "N" + DNA[20:27]
+    ids = tokenizer(hidden, return_tensors="pt")["input_ids"]
+    is_masked = ids == tokenizer.unk_token_id
+    with torch.no_grad():
+        logits = model(ids.masked_fill(is_masked, tokenizer.mask_token_id)).logits[is_masked]
+    logs = {}
+    for base in "ACG":
+        sequence = hidden.replace("N", base)
+        kmers = tokenizer.convert_tokens_to_ids([sequence[i : i + 3] for i in (5, 6, 7)])
+        logs[base] = sum(logits[row, kmer].item() for row, kmer in enumerate(kmers)) / 3
+    assert table[0]["log_likelihood_ratio"] == pytest.approx(logs["C"] - logs["A"], abs=1e-4)
+    assert table[1]["log_likelihood_ratio"] == pytest.approx(logs["G"] - logs["A"], abs=1e-4)
+    assert table[2]["log_likelihood_ratio"] is None  # a deletion
+    assert 0 < table[2]["embedding_distance"] < 2
+    assert table[3]["embedding_distance"] is None
+    with_both = tmp_path / "both.parquet"
+    score_variants(masked, vcf, genome, output=with_both, window=WINDOW, both_strands=True)
+    assert pq.read_table(with_both).to_pylist()[0] != table[0]
+
+
+def test_a_stopped_run_goes_on_to_the_same_bytes(promoters, vcf, genome, tmp_path, monkeypatch):
+    monkeypatch.setattr(variant_effects, "_CHUNK_RECORDS", 1)
+    whole, stopped = tmp_path / "whole.vcf", tmp_path / "stopped.vcf"
+    score_variants(promoters, vcf, genome, output=whole, window=WINDOW)
+    score = variant_effects.ClassifierScorer.score
+    calls = []
+
+    def stop_at_the_second(self, windows):
+        calls.append(len(windows))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return score(self, windows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(variant_effects.ClassifierScorer, "score", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt, match="stopped after 1 records"):
+            score_variants(promoters, vcf, genome, output=stopped, window=WINDOW)
+    done = score_variants(promoters, vcf, genome, output=stopped, window=WINDOW)
+    assert stopped.read_bytes() == whole.read_bytes()
+    assert done.n_scored == 1  # the deletion: the alleles of the first record were there
+
+
+def test_options_that_cannot_be_used_are_refused(promoters, masked, vcf, genome, tmp_path):
+    out = tmp_path / "out.tsv"
+    for model, options, message in [
+        (promoters, {"label": "maybe"}, "the class must be one of no, yes, got 'maybe'"),
+        (promoters, {"window": 2}, "k = 3 bases or more, got 2"),
+        (promoters, {"window": 60}, "got 60 bases, where its longest contig has 46"),
+        (masked, {"label": "yes"}, "of a classifier, found a masked language model"),
+        (masked, {"window": 6}, "must have 7 to 512 bases, got 6"),
+        (promoters, {"output": tmp_path / "out.bcf"}, "must be named"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            score_variants(model, vcf, genome, **({"output": out, "window": WINDOW} | options))
+    assert not out.exists()
+
+
+def test_three_classes_need_a_name(checkpoint, folder, vcf, genome, tmp_path):
+    with pytest.raises(ValueError, match=r"3 classes needs the one to look at .* none, donor"):
+        score_variants(folder, vcf, genome, output=tmp_path / "o.tsv", window=WINDOW)
+    score_variants(folder, vcf, genome, output=tmp_path / "o.tsv", window=WINDOW, label="donor")
+
+
+def test_command_line(promoters, vcf, fasta, tmp_path):
+    arguments = ["variants", str(promoters), str(vcf), "--genome", str(fasta), "--window", "15"]
+    result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "o.tsv")])
+    assert result.exit_code == 0, result.stderr
+    assert "4 records: 3 alleles scored, 2 not" in result.stderr
+    result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "o.tsv")])
+    assert result.exit_code == 2
+    assert "must not exist yet" in result.stderr
