@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.evaluation import evaluate
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
     from dnabert_hf.inference.prediction import predict
+    from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
@@ -60,6 +61,7 @@ _MODULES = {
     "read_start_sites": "data.annotation",
     "read_transcripts": "data.annotation",
     "register_with_transformers": "registration",
+    "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
 }
 
@@ -89,6 +91,7 @@ __all__ = [
     "read_start_sites",
     "read_transcripts",
     "register_with_transformers",
+    "scan",
     "score_variants",
 ]
 

@@ -17,6 +17,7 @@ from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
+from dnabert_hf.cli.scan import scan
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
 from dnabert_hf.cli.variants import variants
@@ -59,9 +60,10 @@ _COMMANDS = (
     evaluate,
     predict,
     embed,
+    scan,
+    variants,
     benchmark,
     publish,
-    variants,
     demo,
 )
 for _command in _COMMANDS:

@@ -20,7 +20,7 @@ from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.metrics import logits_to_predictions
 
-__all__ = ["Classifier", "Prediction", "predict"]
+__all__ = ["Classifier", "Prediction", "choose_class", "predict"]
 
 # A stopped run loses at most this much work: minutes of BERT-base on a CPU, seconds on a GPU.
 _CHUNK_BASES = 1 << 19
@@ -181,6 +181,30 @@ class Classifier:
         if self.scheme.problem_type == "multi_label_classification":
             return ";".join(name for name, value in probabilities.items() if value >= 0.5)
         return max(probabilities, key=probabilities.__getitem__)
+
+
+def choose_class(scheme: LabelScheme, label: str | None) -> str:
+    """Find the class that scores of one class are about.
+
+    Args:
+        scheme: Labels of a model.
+        label: Name of the class; None for the second of two.
+
+    Raises:
+        ValueError: If there is no such class, or none is named where there are not two.
+    """
+    known = ", ".join(scheme.names)
+    if scheme.problem_type == "regression":
+        raise ValueError("the probability of a class is looked at, found a model of regression")
+    if label is None and len(scheme.names) != 2:
+        raise ValueError(
+            f"a model with {len(scheme.names)} classes needs the one to look at (--label), one of "
+            f"{known}"
+        )
+    label = scheme.names[1] if label is None else label
+    if label not in scheme.names:
+        raise ValueError(f"the class must be one of {known}, got {label!r}")
+    return label
 
 
 def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:

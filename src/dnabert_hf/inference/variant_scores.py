@@ -11,7 +11,7 @@ from dnabert_hf.data.variants import AlleleWindows
 from dnabert_hf.inference.embedding import mean_over_kmers
 from dnabert_hf.inference.engine import Engine, Window
 from dnabert_hf.inference.masked_scoring import hidden_base_log_probabilities
-from dnabert_hf.inference.prediction import Classifier
+from dnabert_hf.inference.prediction import Classifier, choose_class
 
 __all__ = ["ClassifierScorer", "MaskedScorer", "VariantScorer", "change_scores"]
 
@@ -72,20 +72,9 @@ class ClassifierScorer:
     names: tuple[str, ...] = ("prob_ref", "prob_alt", "diff", "log_odds_ratio")
 
     def __init__(self, classifier: Classifier, label: str | None = None):
-        scheme = classifier.scheme
-        known = ", ".join(scheme.names)
-        if scheme.problem_type == "regression":
-            raise ValueError("variants are scored by the probability of a class, found regression")
-        if label is None and len(scheme.names) != 2:
-            raise ValueError(
-                f"a model with {len(scheme.names)} classes needs the one to look at (--label), "
-                f"one of {known}"
-            )
-        label = scheme.names[1] if label is None else label
-        if label not in scheme.names:
-            raise ValueError(f"the class must be one of {known}, got {label!r}")
+        label = choose_class(classifier.scheme, label)
         self.label = label
-        self._column = scheme.names.index(label)
+        self._column = classifier.scheme.names.index(label)
         self._classifier = classifier
         self.descriptions: tuple[str, ...] = (
             f"Probability of {label} with REF",

@@ -1,0 +1,104 @@
+"""`dnabert scan`: a classifier over all windows of a genome."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
+
+__all__ = ["scan"]
+
+
+def scan(
+    model: Model,
+    genome: Annotated[
+        list[Path], typer.Argument(help="FASTA files of the genome.", show_default=False)
+    ],
+    window: Annotated[
+        int,
+        typer.Option(
+            help="Bases of a window: those that the model was trained on.", show_default=False
+        ),
+    ],
+    step: Annotated[int, typer.Option(help="Bases from a window to the next.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Table of windows: .tsv, .csv or .parquet.", show_default=False
+        ),
+    ],
+    regions: Annotated[
+        Path | None, typer.Option(help="BED file of where to scan.", show_default="everywhere")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Class of track, calls and comparison.", show_default="the second of two"
+        ),
+    ] = None,
+    track: Annotated[
+        Path | None,
+        typer.Option(help="Probability along the genome to write: .bedgraph, .bw or .bigwig."),
+    ] = None,
+    calls: Annotated[
+        Path | None, typer.Option(help="BED file to write of joined windows above the threshold.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="Least probability of a call.")] = 0.5,
+    sites: Annotated[
+        Path | None,
+        typer.Option(
+            help="Known sites (BED, GTF, GFF3 or table of start sites) to compare with; prints "
+            "precision, recall, F1 and AUPRC."
+        ),
+    ] = None,
+    tolerance: Annotated[
+        int, typer.Option(help="Bases between a call and a site that it meets, at most.")
+    ] = 500,
+    rc: BothStrands = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    batch_tokens: BatchTokens = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Classify the windows of a genome, and make a track and calls of it.
+
+    Windows with N are left out and counted. A run that was stopped goes on where it ended when the
+    same command is run again. Coordinates are 0-based, half-open.
+
+    Example: dnabert scan promoters chr20.fa.gz --window 300 --step 50 -o windows.parquet --track
+    promoters.bw --calls promoters.bed --threshold 0.9
+
+    Prom-scan: dnabert scan model hg38.fa --regions 10kb.bed --window 1001 --step 100 -o w.tsv
+    --sites tss.bed
+    """
+    from dnabert_hf.data.annotation import read_start_sites
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.data.intervals import read_bed
+    from dnabert_hf.inference.scanning import scan as run
+
+    done = run(
+        model,
+        open_genome(genome),
+        output=output,
+        window=window,
+        step=step,
+        regions=None if regions is None else read_bed(regions),
+        label=label,
+        track=track,
+        calls=calls,
+        threshold=threshold,
+        sites=None if sites is None else read_start_sites(sites),
+        tolerance=tolerance,
+        both_strands=rc,
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        overwrite=overwrite,
+    )
+    typer.echo(f"{done.n_windows:,} windows, {done.n_skipped:,} left out", err=True)
+    if done.n_calls is not None:
+        typer.echo(f"{done.n_calls:,} calls", err=True)
+    if done.site_scores is not None:
+        for name, value in done.site_scores._asdict().items():
+            typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")

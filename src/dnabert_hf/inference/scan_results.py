@@ -1,0 +1,350 @@
+"""What a scan found: tracks for a browser, calls, and how well they meet known sites."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dnabert_hf.data.genome import Genome
+from dnabert_hf.data.intervals import Interval, match_contigs
+
+__all__ = [
+    "TRACK_SUFFIXES",
+    "Calls",
+    "ContigScan",
+    "SiteScores",
+    "average_windows",
+    "call_windows",
+    "check_track",
+    "read_scan",
+    "score_against_sites",
+    "write_calls",
+    "write_track",
+]
+
+
+_BIGWIG = (".bw", ".bigwig")
+TRACK_SUFFIXES = (".bedgraph", *_BIGWIG)
+
+
+class ContigScan(NamedTuple):
+    """The windows of a contig, in order.
+
+    Attributes:
+        contig: Name of the contig.
+        starts: First base of each window (0-based), shape (windows,).
+        ends: Base after the last one, shape (windows,).
+        values: Probability of a class, shape (windows,).
+    """
+
+    contig: str
+    starts: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray
+
+
+class Calls(NamedTuple):
+    """Stretches of windows above a threshold.
+
+    Attributes:
+        starts: First base of each (0-based), shape (calls,).
+        ends: Base after the last one, shape (calls,).
+        values: Highest probability of its windows, shape (calls,).
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray
+
+
+class SiteScores(NamedTuple):
+    """How well a scan finds known sites.
+
+    Attributes:
+        n_sites: Sites that lie in a window.
+        n_calls: Calls.
+        precision: Share of the calls that meet a site of their own.
+        recall: Share of the sites that a call of their own meets.
+        f1: Harmonic mean of both.
+        auprc: Average precision of the windows, those that hold a site being the ones to find.
+        prevalence: Share of the windows that hold a site, the AUPRC of guessing.
+    """
+
+    n_sites: int
+    n_calls: int
+    precision: float
+    recall: float
+    f1: float
+    auprc: float
+    prevalence: float
+
+
+def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
+    """Read the table of a scan contig by contig.
+
+    Args:
+        path: Table that `scan` wrote.
+        label: Class whose probability is wanted.
+
+    Raises:
+        ValueError: If it has no such class.
+    """
+    column = f"prob_{label}"
+    name, parts = None, []
+    for batch in _batches(Path(path)):
+        if column not in batch.schema.names:
+            known = [n.removeprefix("prob_") for n in batch.schema.names if n.startswith("prob_")]
+            raise ValueError(f"the class must be one of {', '.join(known)}, got {label!r}")
+        contigs = np.asarray(batch.column("contig"))
+        numbers = [np.asarray(batch.column(c)) for c in ("start", "end", column)]
+        bounds = np.flatnonzero(contigs[1:] != contigs[:-1]) + 1
+        for begin, end in zip([0, *bounds], [*bounds, len(contigs)], strict=True):
+            if begin == end:
+                continue
+            if name is not None and contigs[begin] != name:
+                yield ContigScan(name, *map(np.concatenate, zip(*parts, strict=True)))
+                parts = []
+            name = str(contigs[begin])
+            parts.append([column[begin:end] for column in numbers])
+    if name is not None:
+        yield ContigScan(name, *map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        yield from parquet.ParquetFile(path).iter_batches()
+        return
+    import pyarrow as pa
+    from pyarrow import csv
+
+    delimiter = "," if ".csv" in path.suffixes else "\t"
+    with csv.open_csv(
+        path,
+        parse_options=csv.ParseOptions(delimiter=delimiter),
+        convert_options=csv.ConvertOptions(column_types={"contig": pa.string()}),
+    ) as reader:
+        yield from reader
+
+
+def average_windows(
+    starts: np.ndarray, ends: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average over each base the windows that cover it.
+
+    Args:
+        starts: First base of each window, in order (0-based), shape (windows,).
+        ends: Base after the last one, shape (windows,).
+        values: Value of each window, shape (windows,).
+
+    Returns:
+        Starts, ends and means of the stretches between two borders of windows, without those that
+        no window covers, each of shape (stretches,).
+
+    Example:
+        >>> starts, ends = np.array([0, 2]), np.array([4, 6])
+        >>> [a.tolist() for a in average_windows(starts, ends, np.array([1.0, 0.5]))]
+        [[0, 2, 4], [2, 4, 6], [1.0, 0.75, 0.5]]
+    """
+    borders = np.unique(np.concatenate([starts, ends]))
+    first, last = np.searchsorted(borders, starts), np.searchsorted(borders, ends)
+    n = len(borders)
+    counts = np.cumsum(np.bincount(first, minlength=n) - np.bincount(last, minlength=n))
+    exact = values.astype(np.float64)
+    sums = np.cumsum(np.bincount(first, exact, n) - np.bincount(last, exact, n))
+    is_covered = counts[:-1] > 0
+    means = sums[:-1][is_covered] / counts[:-1][is_covered]
+    return borders[:-1][is_covered], borders[1:][is_covered], means
+
+
+def call_windows(contig: ContigScan, threshold: float) -> Calls:
+    """Join the windows at or above a threshold that overlap or touch.
+
+    Example:
+        >>> windows = ContigScan("c", np.array([0, 5, 20]), np.array([10, 15, 30]),
+        ...                      np.array([0.9, 0.75, 0.25]))
+        >>> [a.tolist() for a in call_windows(windows, 0.5)]
+        [[0], [15], [0.9]]
+    """
+    is_above = contig.values >= threshold
+    starts, ends, values = (
+        column[is_above] for column in (contig.starts, contig.ends, contig.values)
+    )
+    if not len(starts):
+        return Calls(starts, ends, values)
+    begins = np.flatnonzero(np.append(True, starts[1:] > np.maximum.accumulate(ends)[:-1]))
+    return Calls(
+        starts[begins], np.maximum.reduceat(ends, begins), np.maximum.reduceat(values, begins)
+    )
+
+
+def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label: str) -> Path:
+    """Write the probability of a class along the genome, the mean of the windows over each base.
+
+    Args:
+        scanned: Table that `scan` wrote.
+        path: .bedgraph, or .bw or .bigwig (needs the extra `tracks`).
+        genome: The genome.
+        label: The class.
+
+    Raises:
+        ValueError: If the name says no format, or there is no such class.
+        ImportError: If a bigWig is asked for and pyBigWig is not installed.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    if path.suffix in _BIGWIG:
+        with _import_pybigwig().open(str(partial), "w") as file:
+            file.addHeader([(contig.name, contig.length) for contig in genome.contigs])
+            for contig in read_scan(scanned, label):
+                starts, ends, means = average_windows(*contig[1:])
+                file.addEntries(
+                    [contig.contig] * len(starts), starts.tolist(), ends.tolist(), means.tolist()
+                )
+    elif path.suffix in TRACK_SUFFIXES:
+        with partial.open("w", encoding="utf-8", newline="\n") as text:
+            for contig in read_scan(scanned, label):
+                columns = (column.tolist() for column in average_windows(*contig[1:]))
+                text.writelines(
+                    f"{contig.contig}\t{start}\t{end}\t{mean:.6g}\n"
+                    for start, end, mean in zip(*columns, strict=True)
+                )
+    else:
+        raise ValueError(f"a track must be named *{', *'.join(TRACK_SUFFIXES)}, got {path.name}")
+    partial.replace(path)
+    return path
+
+
+def check_track(path: str | Path) -> None:
+    """Make sure that a track can be written, before there is anything to write.
+
+    Raises:
+        ImportError: If a bigWig is asked for and pyBigWig is not installed.
+    """
+    if Path(path).suffix in _BIGWIG:
+        _import_pybigwig()
+
+
+def _import_pybigwig() -> Any:
+    try:
+        import pyBigWig
+    except ImportError as error:
+        raise ImportError(
+            "bigWig needs pyBigWig: pip install 'dnabert-hf[tracks]' (or write .bedgraph)"
+        ) from error
+    return pyBigWig
+
+
+def write_calls(scanned: str | Path, path: str | Path, *, label: str, threshold: float) -> int:
+    """Write the calls as BED: contig, start, end, name, score (1,000 x probability), strand.
+
+    Args:
+        scanned: Table that `scan` wrote.
+        path: BED file.
+        label: The class, which is also the name of the calls.
+        threshold: Least probability of a window.
+
+    Returns:
+        How many calls there are.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    n_calls = 0
+    with partial.open("w", encoding="utf-8", newline="\n") as text:
+        for contig in read_scan(scanned, label):
+            calls = call_windows(contig, threshold)
+            for start, end, value in zip(*(column.tolist() for column in calls), strict=True):
+                n_calls += 1
+                score = round(1000 * value)
+                text.write(f"{contig.contig}\t{start}\t{end}\t{label}_{n_calls}\t{score}\t.\n")
+    partial.replace(path)
+    return n_calls
+
+
+def score_against_sites(
+    scanned: str | Path,
+    sites: Sequence[Interval],
+    genome: Genome,
+    *,
+    label: str,
+    threshold: float,
+    tolerance: int = 500,
+) -> SiteScores:
+    """Compare a scan with known sites, such as starts of transcription.
+
+    Each call meets one site at most and each site one call, the nearest pairs first.
+
+    Args:
+        scanned: Table that `scan` wrote.
+        sites: Sites: their `point`, or else the middle, on either strand. Those outside of all
+            windows do not count.
+        genome: The genome.
+        label: The class.
+        threshold: Least probability of a window that is called.
+        tolerance: Bases between a call and a site that it meets, at most.
+
+    Returns:
+        The scores; NaN where there is nothing to divide by.
+
+    Raises:
+        ValueError: If no site lies in a window, or there is no such class.
+    """
+    from sklearn.metrics import average_precision_score
+
+    known = [contig.name for contig in genome.contigs]
+    names = match_contigs([site.contig for site in sites], known, source="the sites")
+    points: dict[str, set[int]] = {}
+    for site in sites:
+        if site.contig in names:
+            point = (site.start + site.end) // 2 if site.point is None else site.point
+            points.setdefault(names[site.contig], set()).add(point)
+    n_sites = n_calls = n_met = 0
+    truth, values = [], []
+    for contig in read_scan(scanned, label):
+        of_contig = np.array(sorted(points.get(contig.contig, ())), dtype=np.int64)
+        first = np.searchsorted(of_contig, contig.starts)
+        truth.append(np.searchsorted(of_contig, contig.ends) > first)
+        values.append(contig.values)
+        covered = average_windows(contig.starts, contig.ends, contig.values)
+        stretch = np.searchsorted(covered[0], of_contig, side="right") - 1
+        of_contig = of_contig[(stretch >= 0) & (of_contig < covered[1][stretch])]
+        calls = call_windows(contig, threshold)
+        n_sites, n_calls = n_sites + len(of_contig), n_calls + len(calls.starts)
+        n_met += _count_pairs(calls, of_contig, tolerance)
+    if not n_sites:
+        raise ValueError("a site must lie in a window of the scan, found none; check the regions")
+    is_site = np.concatenate(truth)
+    precision = n_met / n_calls if n_calls else float("nan")
+    recall = n_met / n_sites
+    return SiteScores(
+        n_sites,
+        n_calls,
+        precision,
+        recall,
+        2 * n_met / (n_calls + n_sites),
+        float(average_precision_score(is_site, np.concatenate(values))),
+        float(is_site.mean()),
+    )
+
+
+def _count_pairs(calls: Calls, points: np.ndarray, tolerance: int) -> int:
+    pairs = []
+    for site, point in enumerate(points.tolist()):
+        begin = np.searchsorted(calls.ends, point - tolerance, side="left")
+        end = np.searchsorted(calls.starts, point + tolerance, side="right")
+        for call in range(begin, end):
+            distance = max(calls.starts[call] - point, point - calls.ends[call] + 1, 0)
+            if distance <= tolerance:
+                pairs.append((int(distance), site, call))
+    met_sites: set[int] = set()
+    met_calls: set[int] = set()
+    for _, site, call in sorted(pairs):
+        if site not in met_sites and call not in met_calls:
+            met_sites.add(site)
+            met_calls.add(call)
+    return len(met_sites)

@@ -1,0 +1,204 @@
+import csv
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dnabert_hf import DNABertForSequenceClassification
+from dnabert_hf.cli.main import app
+from dnabert_hf.data.genome import open_genome
+from dnabert_hf.data.intervals import Interval
+from dnabert_hf.inference.prediction import predict
+from dnabert_hf.inference.scan_results import (
+    ContigScan,
+    average_windows,
+    call_windows,
+    read_scan,
+    score_against_sites,
+    write_calls,
+    write_track,
+)
+from dnabert_hf.inference.scanning import scan
+
+#       0         10        20        30        40
+DNA = "ACGTTGCAACGTAGCTAGGATCTTTGACGTCATTTTACGGATACCA"
+
+
+@pytest.fixture
+def fasta(tmp_path, monkeypatch):
+    monkeypatch.setenv("DNABERT_HF_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "g.fa"
+    path.write_text(f">a\n{DNA}\n>b\n{DNA[:20]}N{DNA[:20]}\n>c\nACGTAC\n>n\nNNNNNNNNNNNN\n")
+    return path
+
+
+@pytest.fixture
+def genome(fasta):
+    return open_genome(fasta)
+
+
+@pytest.fixture
+def model(tiny_config, tokenizer, tmp_path):
+    tiny_config.id2label, tiny_config.label2id = {0: "no", 1: "yes"}, {"no": 0, "yes": 1}
+    folder = tmp_path / "promoters"
+    DNABertForSequenceClassification(tiny_config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def read_table(path, delimiter="\t"):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+@pytest.mark.parametrize("name", ["w.tsv", "w.csv", "w.parquet"])
+def test_every_window_without_n_is_classified_in_order(model, genome, tmp_path, name):
+    done = scan(model, genome, output=tmp_path / name, window=10, step=9, dtype="float32")
+    contigs = list(read_scan(done.path, "yes"))
+    assert [(c.contig, c.starts.tolist()) for c in contigs] == [
+        ("a", [0, 9, 18, 27, 36]),
+        ("b", [0, 9, 27]),
+    ]
+    assert (done.n_windows, done.n_skipped) == (8, 2)
+    expected = predict(model, [DNA[s : s + 10] for s in (0, 9, 18, 27, 36)], dtype="float32")
+    np.testing.assert_allclose(
+        contigs[0].values, [each.probabilities["yes"] for each in expected], rtol=1e-5
+    )
+    assert contigs[0].ends.tolist() == [10, 19, 28, 37, 46]
+
+
+def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path):
+    regions = [Interval("b", 21, 41), Interval("a", 3, 14), Interval("a", 10, 24)]
+    done = scan(model, genome, output=tmp_path / "w.tsv", window=10, step=10, regions=regions)
+    rows = [(row["contig"], row["start"]) for row in read_table(done.path)]
+    assert rows == [("a", "3"), ("a", "13"), ("b", "21"), ("b", "31")]
+
+
+def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monkeypatch):
+    monkeypatch.setattr("dnabert_hf.inference.scanning._CHUNK_BASES", 30)
+    whole, stopped = tmp_path / "whole.tsv", tmp_path / "stopped.tsv"
+    scan(model, genome, output=whole, window=10, step=1)
+    from dnabert_hf.inference.prediction import Classifier
+
+    probabilities = Classifier.probabilities
+    calls = []
+
+    def stop_at_the_third(self, records):
+        calls.append(len(records))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return probabilities(self, records)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "probabilities", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt, match="stopped after 6 records"):
+            scan(model, genome, output=stopped, window=10, step=1)
+    scan(model, genome, output=stopped, window=10, step=1)
+    assert stopped.read_bytes() == whole.read_bytes()
+
+
+def test_what_cannot_be_scanned_is_refused(model, genome, tmp_path):
+    out = tmp_path / "w.tsv"
+    for options, message in [
+        ({"step": 0}, "a step 1 or more, got 10 and 0"),
+        ({"window": 2}, "k = 3 bases or more and a step 1 or more, got 2"),
+        ({"window": 60}, "room for a window of 60 bases of A, C, G, T, found none"),
+        ({"regions": [Interval("n", 0, 12)]}, "room for a window of 10 bases"),
+        ({"regions": [Interval("x", 0, 12)]}, "must lie on contigs of the genome, found x"),
+        ({"regions": [Interval("c", 0, 12)]}, "found c:0-12 where c has 6 bases"),
+        ({"output": tmp_path / "w.bam"}, "must be named"),
+        ({"track": tmp_path / "t.wig"}, r"must be named \*.bedgraph, \*.bw, \*.bigwig"),
+        ({"calls": tmp_path / "c.txt"}, r"must be named \*.bed"),
+        ({"calls": tmp_path / "c.bed", "label": "x"}, "the class must be one of no, yes"),
+        ({"threshold": 2}, "between 0 and 1, got 2"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            scan(model, genome, **({"output": out, "window": 10, "step": 5} | options))
+    assert not out.exists()
+
+
+def test_gaps_between_windows_have_no_value():
+    starts, ends = np.array([0, 10]), np.array([4, 14])
+    stretches = average_windows(starts, ends, np.array([0.5, 1.0]))
+    assert [each.tolist() for each in stretches] == [[0, 10], [4, 14], [0.5, 1.0]]
+
+
+def test_no_window_above_the_threshold_is_no_call():
+    contig = ContigScan("a", np.array([0]), np.array([4]), np.array([0.25]))
+    assert [each.tolist() for each in call_windows(contig, 0.5)] == [[], [], []]
+
+
+@pytest.fixture
+def scanned(tmp_path):
+    """Windows of 10 every 5 bases; the third and the sixth are high."""
+    values = [0.1, 0.2, 0.9, 0.3, 0.1, 0.8]
+    rows = [f"a\t{5 * i}\t{5 * i + 10}\t{1 - v:.1f}\t{v}" for i, v in enumerate(values)]
+    path = tmp_path / "scan.tsv"
+    path.write_text("contig\tstart\tend\tprob_no\tprob_yes\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_tracks_hold_the_mean_of_the_windows(scanned, genome, tmp_path):
+    write_track(scanned, tmp_path / "t.bedgraph", genome, label="yes")
+    lines = (tmp_path / "t.bedgraph").read_text().splitlines()
+    assert lines[:3] == ["a\t0\t5\t0.1", "a\t5\t10\t0.15", "a\t10\t15\t0.55"]
+    assert len(lines) == 7
+    with pytest.raises(ValueError, match=r"must be named \*.bedgraph"):
+        write_track(scanned, tmp_path / "t.wig", genome, label="yes")
+    with pytest.raises(ValueError, match="one of no, yes, got 'x'"):
+        write_track(scanned, tmp_path / "t.bedgraph", genome, label="x")
+
+
+def test_a_bigwig_is_read_by_a_browsers_reader(scanned, genome, tmp_path):
+    reader = pytest.importorskip("pyBigWig", reason="pyBigWig is not installed")
+    write_track(scanned, tmp_path / "t.bw", genome, label="yes")
+    with reader.open(str(tmp_path / "t.bw")) as file:
+        assert file.chroms() == {"a": 46, "b": 41, "c": 6, "n": 12}
+        assert file.values("a", 0, 15)[::5] == pytest.approx([0.1, 0.15, 0.55])
+        assert file.intervals("b") is None
+
+
+def test_calls_are_joined_windows(scanned, tmp_path):
+    assert write_calls(scanned, tmp_path / "c.bed", label="yes", threshold=0.5) == 2
+    lines = (tmp_path / "c.bed").read_text().splitlines()
+    assert lines == ["a\t10\t20\tyes_1\t900\t.", "a\t25\t35\tyes_2\t800\t."]
+    assert write_calls(scanned, tmp_path / "c.bed", label="yes", threshold=0.3) == 1
+    assert (tmp_path / "c.bed").read_text() == "a\t10\t35\tyes_1\t900\t.\n"
+
+
+def test_sites_are_met_once_each(scanned, genome):
+    sites = [Interval("a", 14, 15, point=14), Interval("a", 16, 17, point=16),
+             Interval("a", 1, 2, point=1), Interval("a", 45, 46, point=45)]  # fmt: skip
+    scores = score_against_sites(scanned, sites, genome, label="yes", threshold=0.5, tolerance=2)
+    # Calls 10-20 and 25-35; the site at 45 lies in no window; two sites share a call.
+    assert (scores.n_sites, scores.n_calls) == (3, 2)
+    assert scores.precision == 0.5
+    assert scores.recall == pytest.approx(1 / 3)
+    assert scores.f1 == pytest.approx(0.4)
+    # Windows with a site: 0-10, 5-15, 10-20, 15-25, ranked 5th, 4th, 1st, 3rd.
+    assert scores.prevalence == pytest.approx(4 / 6)
+    near = score_against_sites(scanned, [Interval("a", 36, 37, point=36), *sites[:1]], genome,
+                               label="yes", threshold=0.5, tolerance=2)  # fmt: skip
+    assert near.n_sites == 1  # 36 lies in no window
+    with pytest.raises(ValueError, match="a site must lie in a window of the scan, found none"):
+        score_against_sites(scanned, sites[3:], genome, label="yes", threshold=0.5)
+
+
+def test_command_line(model, fasta, tmp_path):
+    (tmp_path / "sites.bed").write_text("a\t12\t13\n")
+    arguments = ["scan", str(model), str(fasta), "--window", "10", "--step", "5"]
+    result = CliRunner().invoke(
+        app,
+        [*arguments, "-o", str(tmp_path / "w.tsv"), "--track", str(tmp_path / "t.bedgraph"),
+         "--calls", str(tmp_path / "c.bed"), "--threshold", "0", "--sites",
+         str(tmp_path / "sites.bed")],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "windows, " in result.stderr
+    assert "recall\t1" in result.stdout
+    assert (tmp_path / "c.bed").read_text().startswith("a\t0\t45\tyes_1\t")
+    result = CliRunner().invoke(
+        app, [*arguments, "-o", str(tmp_path / "x.tsv"), "--threshold", "2"]
+    )
+    assert result.exit_code == 2
+    assert "between 0 and 1, got 2.0" in result.stderr
