@@ -12,6 +12,7 @@ LAYERS = [
     {"tokenizer_files", "checkpoints"},
     {"data", "metrics"},
     {"training", "inference"},
+    {"interpretation"},
     {"hub"},
     {"pipelines"},
     {"registration"},
@@ -69,7 +70,17 @@ def test_files_for_the_hub_stand_alone(path):
     ("library", "allowed"),
     [
         ("matplotlib", {"training/curves.py", "training/benchmark_plot.py"}),
-        ("torch", {"data/masking.py", "pipelines.py", "training", "inference", "demonstration.py"}),
+        (
+            "torch",
+            {
+                "data/masking.py",
+                "pipelines.py",
+                "training",
+                "inference",
+                "interpretation",
+                "demonstration.py",
+            },
+        ),
     ],
 )
 def test_heavy_libraries_are_imported_where_they_belong(library, allowed):

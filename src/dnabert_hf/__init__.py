@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.prediction import predict
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
+    from dnabert_hf.interpretation.attention import attention_scores
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
         DNABertForMaskedLM,
@@ -45,6 +46,7 @@ _MODULES = {
     "DataCollatorForContiguousKmerMasking": "data.masking",
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
+    "attention_scores": "interpretation.attention",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -75,6 +77,7 @@ __all__ = [
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
+    "attention_scores",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dnabert_hf.cli.attention import attention
 from dnabert_hf.cli.benchmark import benchmark
 from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
@@ -60,6 +61,7 @@ _COMMANDS = (
     evaluate,
     predict,
     embed,
+    attention,
     scan,
     variants,
     benchmark,

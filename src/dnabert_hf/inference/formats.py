@@ -173,7 +173,10 @@ def _arrow_array(cells: Sequence[Any], kind: Any) -> Any:
         return pa.FixedSizeListArray.from_arrays(np.concatenate(cells), kind.list_size)
     if pa.types.is_list(kind):
         offsets = np.cumsum([0, *map(len, cells)])
-        rows = _arrow_array([cell.ravel() for cell in cells], kind.value_type)
+        if pa.types.is_primitive(kind.value_type):
+            rows = pa.array(np.concatenate(cells), type=kind.value_type)
+        else:
+            rows = _arrow_array([cell.ravel() for cell in cells], kind.value_type)
         return pa.ListArray.from_arrays(pa.array(offsets, type=pa.int32()), rows)
     return pa.array(list(cells), type=kind)
 

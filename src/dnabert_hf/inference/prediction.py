@@ -164,6 +164,19 @@ class Classifier:
         parts = [self._predict(engine, strand) for engine in self._engines for strand in strands]
         return np.asarray(sum(parts) / len(parts))
 
+    def from_pooled(self, engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+        """Give the probability of each class from what the encoder pooled.
+
+        Args:
+            engine: Engine whose model pooled it.
+            pooled: Pooled outputs of the pieces of all sequences, shape (pieces, hidden).
+            rows: Sequence that each piece belongs to, ascending from 0, shape (pieces,).
+
+        Returns:
+            Probabilities, or values, shape (sequences, labels).
+        """
+        return logits_to_predictions(_classify(engine, pooled, rows), self.scheme.problem_type)
+
     def _predict(self, engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
         logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
         is_pair = np.array([record.sequence_b is not None for record in records], dtype=bool)
@@ -226,10 +239,15 @@ def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
     pooled = engine.run(
         windows, lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output
     )
+    return _classify(engine, np.stack(pooled), rows)
+
+
+def _classify(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """Join the pooled outputs of pieces to the logits of their sequences."""
     with torch.inference_mode():
         device = engine.device
-        pieces_pooled = torch.from_numpy(np.stack(pooled)).to(device)
-        logits = model.classify(pieces_pooled, torch.tensor(rows, device=device))
+        pieces = torch.from_numpy(pooled).to(device)
+        logits = engine.model.classify(pieces, torch.tensor(rows, device=device))
         return np.asarray(logits.float().cpu().numpy())
 
 

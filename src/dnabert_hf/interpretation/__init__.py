@@ -1,0 +1,1 @@
+"""DNABERT-viz: what the model looks at, and the motifs behind it."""
