@@ -14,6 +14,7 @@ LAYERS = [
     {"training", "inference"},
     {"pipelines"},
     {"registration"},
+    {"hub"},
     {"demonstration"},
     {"cli", "__init__"},
 ]
@@ -68,7 +69,10 @@ def test_files_for_the_hub_stand_alone(path):
     ("library", "allowed"),
     [
         ("matplotlib", {"training/curves.py", "training/benchmark_plot.py"}),
-        ("torch", {"data/masking.py", "pipelines.py", "training", "inference", "demonstration.py"}),
+        (
+            "torch",
+            {"data/masking.py", "pipelines.py", "training", "inference", "hub", "demonstration.py"},
+        ),
     ],
 )
 def test_heavy_libraries_are_imported_where_they_belong(library, allowed):

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from dnabert_hf.cli.benchmark import benchmark
+from dnabert_hf.cli.convert import convert
 from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for _command in (tokenize, pretrain, finetune, evaluate, predict, embed, benchmark, demo):
+for _command in (tokenize, pretrain, finetune, evaluate, predict, embed, convert, benchmark, demo):
     app.command()(_command)
 app.add_typer(dataset, name="dataset")
 
