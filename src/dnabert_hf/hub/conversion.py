@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -122,46 +122,44 @@ def convert(
     _check_choice(mlm_bias, dna)
     _check_destination(source, destination, overwrite=overwrite)
     register_with_transformers()
-    name = str(source)
-    with open_repository(locate(source)) as folder, quiet_transformers():
-        fields, _ = PreTrainedConfig.get_config_dict(str(folder))
-        build_config(fields, name)  # says so where this is another kind of model
-        contents = name_contents(fields, read_weights(folder), name)
-        rows, weights = _order(contents, folder, name)
-        config = build_config({**contents.fields, "model_type": "dnabert"}, name)
-        tokenizer = _make_tokenizer(contents, config, folder)
-    if stock:
-        check_stock(config, contents.task, name)
-    with quiet_transformers():
-        built = build_model(config, contents, weights, name)
-    bias = None
-    if contents.task == "masked-lm":
-        bias = set_mlm_bias(built.model, tokenizer, mlm_bias, dna=dna, origin=contents.origin)
-    elif mlm_bias != "auto" or dna is not None:
-        raise ValueError(
-            f"{name}: --mlm-bias and --dna belong to masked language models, found a model for "
-            f"{contents.task}; leave them out"
-        )
-    with _new_folder(destination) as partial, quiet_transformers():
+    # Models begin with random numbers: those of the caller are left alone.
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
+        repository = _read(source)
+        name, task = str(source), repository.contents.task
         if stock:
-            save_stock(built.model, contents.task, partial)
-        else:
-            built.model.save_pretrained(partial)
-            tokenizer.save_pretrained(partial)
-        difference = check_repository(partial, built.model, contents.weights, rows, contents.task)
+            check_stock(repository.config, task, name)
+        built = build_model(repository.config, repository.contents, repository.weights, name)
+        model, tokenizer = built.model, repository.tokenizer
+        bias = None
+        if task == "masked-lm":
+            origin = repository.contents.origin
+            bias = set_mlm_bias(model, tokenizer, mlm_bias, dna=dna, origin=origin)
+        elif mlm_bias != "auto" or dna is not None:
+            raise ValueError(
+                f"{name}: mlm_bias and dna belong to masked language models, found a model for "
+                f"{task}; leave them out"
+            )
+        with _new_folder(destination) as partial:
+            if stock:
+                save_stock(model, task, partial)
+            else:
+                model.save_pretrained(partial)
+                tokenizer.save_pretrained(partial)
+            source_weights = repository.contents.weights
+            difference = check_repository(partial, model, source_weights, repository.rows, task)
     return Conversion(
         folder=destination,
-        origin=contents.origin,
-        architecture=built.model.config.architectures[0],
-        k=config.k or 0,
-        n_parameters=built.model.num_parameters(),
-        reordered=rows is not None,
+        origin=repository.contents.origin,
+        architecture=type(model).__name__,
+        k=tokenizer.k,
+        n_parameters=model.num_parameters(),
+        reordered=repository.rows is not None,
         missing=built.missing,
         unexpected=built.unexpected,
         reinitialised=built.reinitialised,
         mlm_bias=bias,
         difference=difference,
-        notes=tuple(contents.notes),
+        notes=tuple(repository.contents.notes),
     )
 
 
@@ -197,6 +195,31 @@ def _check_destination(source: str | Path, destination: Path, *, overwrite: bool
         )
 
 
+class _Repository(NamedTuple):
+    contents: Contents
+    config: DNABertConfig
+    tokenizer: Any
+    rows: np.ndarray | None  # of our tokens in the source's vocabulary; None if they are the same
+    weights: Mapping[str, torch.Tensor]  # in the order of our vocabulary
+
+
+def _read(source: str | Path) -> _Repository:
+    name = str(source)
+    with open_repository(locate(source)) as folder:
+        fields, _ = PreTrainedConfig.get_config_dict(str(folder))
+        build_config(fields, name)  # says so where this is another kind of model
+        contents = name_contents(fields, read_weights(folder), name)
+        rows, weights = _order(contents, folder, name)
+        config = build_config({**contents.fields, "model_type": "dnabert"}, name)
+        if contents.origin == OURS:
+            tokenizer = load_tokenizer(folder, config)
+        else:
+            tokenizer = DNABertTokenizer(
+                k=config.k, model_max_length=config.max_position_embeddings
+            )
+    return _Repository(contents, config, tokenizer, rows, weights)
+
+
 def _order(
     contents: Contents, folder: Path, name: str
 ) -> tuple[np.ndarray | None, Mapping[str, torch.Tensor]]:
@@ -219,12 +242,6 @@ def _order(
         return None, contents.weights  # there may be added tokens behind
     weights = reorder(contents.weights, rows, len(tokens), name)
     return (None if np.array_equal(rows, np.arange(len(tokens))) else rows), weights
-
-
-def _make_tokenizer(contents: Contents, config: DNABertConfig, folder: Path) -> Any:
-    if contents.origin == OURS:
-        return load_tokenizer(folder, config)
-    return DNABertTokenizer(k=config.k, model_max_length=config.max_position_embeddings)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
 __all__ = ["MLM_BIASES", "MLMBias", "set_mlm_bias"]
 
 MLM_BIASES = ("auto", "single", "double")
-_WINDOWS = 40  # of 510 k-mers: some 500 hidden bases, half a minute on a CPU for each of the two
+_WINDOWS = 100  # of 510 k-mers: some 1,200 hidden bases, a minute on a CPU for each of the two
 
 
 class MLMBias(NamedTuple):
@@ -36,9 +36,9 @@ def set_mlm_bias(
 
     The head of the original's code adds its bias twice, that of today once, with the same weights.
     What the published checkpoints were trained with is not known for sure; the right one has the
-    lower loss on DNA like that of the training. DNA drawn at random cannot tell: the bias holds
-    what k-mers are frequent in the genome, and where all are equally frequent the smaller bias has
-    the lower loss however the model was trained. So "auto" without DNA leaves the bias as
+    lower loss on DNA like that of the training. DNA drawn at random, or of another species, cannot
+    tell: the bias holds what k-mers are frequent in the genome, and where others are, the smaller
+    bias has the lower loss however the model was trained. So "auto" without DNA leaves the bias as
     `from_pretrained` reads it, and says that it was not compared.
 
     Args:

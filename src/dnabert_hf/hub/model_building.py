@@ -55,8 +55,7 @@ def build_model(
     task, prefix = contents.task, "bert." if contents.task == "encoder" else ""
     has_pooler = task not in _WITHOUT_POOLER and _POOLER[0] in weights
     options = {"add_pooling_layer": has_pooler} if task == "encoder" else {}
-    with torch.random.fork_rng(devices=[]):  # the numbers it begins with are all replaced
-        model: Any = MODEL_CLASSES[task](config, **options)
+    model: Any = MODEL_CLASSES[task](config, **options)
     expected = {f"{prefix}{key}": value for key, value in model.state_dict().items()}
     given = _join_tied(weights, name)
     missing = sorted(expected.keys() - given.keys())

@@ -88,8 +88,8 @@ def name_contents(
     }
     if _EMBEDDINGS not in contents.weights:
         raise ValueError(
-            f"{name} must have the weights of BERT, but {_EMBEDDINGS} is not among its "
-            f"{len(weights)} ({', '.join(sorted(weights)[:3])}, ...): they are of another architecture; use a "
+            f"{name} must have the weights of BERT, but {_EMBEDDINGS} is not among them, "
+            f"{', '.join(sorted(weights)[:3])} are: they are of another architecture; use a "
             "DNABERT checkpoint"
         )
     _name_head(contents, name)

@@ -105,7 +105,7 @@ def _write_kmers(k: int) -> list[normalizers.Normalizer]:
             written = rf"[acgt][ACGT]{{{n_written - 1}}}{letter.upper()}" if n_written else letter
             steps.append(_replace(rf"{behind}(?=[.!]?{written})", letter.upper()))
     steps += [
-        _replace(r"![acgtn?]?[ACGT]*", " [MASK] "),
+        _replace(r"![acgtn?]?[ACGT]*", "[MASK]"),
         _replace(r"\.[acgtn][ACGT]*", " [UNK] "),
         _replace(rf"[acgtn?](?![ACGT]{{{k - 1}}})[ACGT]*", ""),
         _replace(r"(?=[acgt])", " "),
