@@ -101,6 +101,15 @@ def test_a_config_of_another_model_is_named_by_the_weights(original, tmp_path):
     assert_refused(original, tmp_path, match)
 
 
+def test_weights_that_are_no_numbers_are_refused(shapes, tmp_path):
+    stock = shapes.stock_model(3)
+    weights = shapes.old_names(stock)
+    weights["bert.embeddings.LayerNorm.beta"][3] = float("nan")
+    source = shapes.write_original(tmp_path / "in", stock, weights=weights)
+    match = r"embeddings\.LayerNorm\.bias must hold finite numbers, found NaN or infinity"
+    assert_refused(source, tmp_path, match)
+
+
 def test_a_head_that_has_no_counterpart_is_refused(shapes, tmp_path):
     stock = shapes.stock_model(3, "BertModel")
     weights = shapes.old_names(stock, extra={"qa_outputs.weight": torch.zeros(2, 16)})

@@ -54,6 +54,11 @@ def test_auto_takes_the_bias_that_makes_the_frequencies(
     assert f"{kind}: the lower loss on {genome} (single {bias.losses['single']:.4f}, double" in line
 
 
+def test_a_bias_of_zero_makes_no_difference(source, genome, tmp_path):
+    bias = convert(source(0.0), tmp_path / "out", dna=genome).mlm_bias
+    assert (bias.kind, bias.reason) == ("single", f"the same loss on {genome}")
+
+
 def test_auto_without_dna_leaves_the_bias_and_says_so(source, tmp_path):
     conversion = convert(source(0.5), tmp_path / "out")
     assert (conversion.mlm_bias.kind, conversion.mlm_bias.losses) == ("single", None)

@@ -154,33 +154,34 @@ def random_text(generator, k):
 
 
 def compare(k, n_texts):
-    """Count the texts that ours takes; the ids must be equal for each of them."""
+    """Compare the ids of texts that ours takes, until there were so many of them."""
     generator = random.Random(k)
     ours, stock = DNABertTokenizer(k=k), build_stock_tokenizer(k)
-    n_taken = 0
-    for _ in range(n_texts):
+    n_equal = n_too_short = 0
+    while n_equal < n_texts:
         text = random_text(generator, k)
         ids = stock.encode(text).ids
         try:
             expected = ours(text, verbose=False)["input_ids"]
-        except ValueError:
-            assert ids[0] == 2
-            assert ids[-1] == 3
+        except ValueError as error:
+            if "[" not in text and "must have at least k" in str(error):
+                assert ids == [2, 3], text
+                n_too_short += 1
             continue
         assert ids == expected, text
-        n_taken += 1
-    return n_taken
+        n_equal += 1
+    assert n_too_short > n_texts / 100
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
 def test_ids_are_those_of_our_tokenizer(k):
-    assert compare(k, 1500) > 1000
+    compare(k, 1000)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
 def test_ids_are_those_of_our_tokenizer_on_a_hundred_thousand_texts(k):
-    assert compare(k, 100_000) > 70_000
+    compare(k, 100_000)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ def set_mlm_bias(
     kind = "double" if losses["double"] < losses["single"] else "single"
     if kind == "single":
         _scale(model, 0.5)
-    return MLMBias(kind, f"the lower loss on {dna}", losses)
+    found = "the same loss" if losses["single"] == losses["double"] else "the lower loss"
+    return MLMBias(kind, f"{found} on {dna}", losses)
 
 
 def _scale(model: Any, factor: float) -> None:

@@ -49,8 +49,8 @@ def build_model(
         name: Where they come from, for errors.
 
     Raises:
-        ValueError: If weights other than the pooler are missing, have no place in the model or
-            are of another shape.
+        ValueError: If weights other than the pooler are missing, have no place in the model, are
+            of another shape or not finite.
     """
     task, prefix = contents.task, "bert." if contents.task == "encoder" else ""
     has_pooler = task not in _WITHOUT_POOLER and _POOLER[0] in weights
@@ -73,6 +73,11 @@ def build_model(
             raise ValueError(
                 f"{name}: {key} must have the shape {tuple(value.shape)}, as the config says, "
                 f"found {tuple(given[key].shape)}; use the config.json that belongs to the weights"
+            )
+        if not torch.isfinite(given[key]).all():
+            raise ValueError(
+                f"{name}: {key} must hold finite numbers, found NaN or infinity: training went "
+                "wrong, or the file is damaged; use another checkpoint"
             )
     model.load_state_dict({key.removeprefix(prefix): given[key] for key in expected})
     model.config.architectures = [type(model).__name__]

@@ -47,11 +47,9 @@ def build_stock_tokenizer(k: int) -> Tokenizer:
     vocabulary = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *kmers))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     steps = [*_plain_letters(), *_keep_kmer_text(k), *_mark_kmers(k), *_write_kmers(k)]
-    tokenizer.normalizer = normalizers.Sequence(steps)  # type: ignore[assignment]
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.post_processor = processors.BertProcessing(  # type: ignore[assignment]
-        ("[SEP]", SEP_ID), ("[CLS]", CLS_ID)
-    )
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP_ID), ("[CLS]", CLS_ID))
     # [MASK] has to reach the normalizer, which hides all k-mers over the base.
     tokenizer.add_special_tokens(
         [AddedToken(token, special=True, normalized=token == "[MASK]") for token in SPECIAL_TOKENS]
