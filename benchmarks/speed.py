@@ -23,6 +23,7 @@ from transformers import (
     BertForSequenceClassification,
     BertTokenizer,
     DataCollatorForLanguageModeling,
+    PreTrainedTokenizerFast,
 )
 
 from dnabert_hf import (
@@ -31,6 +32,7 @@ from dnabert_hf import (
     DNABertForSequenceClassification,
     DNABertTokenizer,
 )
+from dnabert_hf.hub.stock_tokenizer import build_stock_tokenizer
 from dnabert_hf.inference.engine import Engine, Window
 from dnabert_hf.inference.loading import as_checkpoint
 
@@ -53,13 +55,18 @@ def tokenizing() -> dict[str, float]:
     def kmer_text() -> list[str]:
         return [" ".join(s[i : i + K] for i in range(len(s) - K + 1)) for s in sequences]
 
-    assert bert(kmer_text()[:9])["input_ids"] == ours(sequences[:9])["input_ids"]
+    stock = PreTrainedTokenizerFast(tokenizer_object=build_stock_tokenizer(K))
+    for ids in (bert(kmer_text()[:9])["input_ids"], stock(sequences[:9])["input_ids"]):
+        assert ids == ours(sequences[:9])["input_ids"]
     contenders = {
         "dnabert-hf, to torch tensors": lambda: ours(sequences, return_tensors="pt"),
         "dnabert-hf, to NumPy arrays": lambda: ours(sequences, return_tensors="np"),
         "dnabert-hf, to lists": lambda: ours(sequences),
         "transformers BertTokenizer (Rust) and k-merising, to tensors": lambda: bert(
             kmer_text(), return_tensors="pt"
+        ),
+        "dnabert convert --stock (tokenizer.json), to tensors": lambda: stock(
+            sequences, return_tensors="pt"
         ),
     }
     return {name: best_rate(work, megabases) for name, work in contenders.items()}

@@ -13,9 +13,9 @@ LAYERS = [
     {"data", "metrics"},
     {"training", "inference"},
     {"interpretation"},
-    {"hub"},
     {"pipelines"},
     {"registration"},
+    {"hub"},
     {"demonstration"},
     {"cli", "__init__"},
 ]
@@ -78,6 +78,7 @@ def test_files_for_the_hub_stand_alone(path):
                 "training",
                 "inference",
                 "interpretation",
+                "hub",
                 "demonstration.py",
             },
         ),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dnabert_hf.data.promoters import build_promoters
     from dnabert_hf.data.reading import read_records
     from dnabert_hf.data.splice_sites import build_splice_sites
+    from dnabert_hf.hub.conversion import convert
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
@@ -51,6 +52,7 @@ _MODULES = {
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
     "checkpoint": "checkpoints",
+    "convert": "hub.conversion",
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
@@ -82,6 +84,7 @@ __all__ = [
     "build_promoters",
     "build_splice_sites",
     "checkpoint",
+    "convert",
     "embed",
     "evaluate",
     "evaluate_masked_lm",

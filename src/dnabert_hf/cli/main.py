@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from dnabert_hf.cli.attention import attention
 from dnabert_hf.cli.benchmark import benchmark
+from dnabert_hf.cli.convert import convert
 from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
@@ -65,6 +66,7 @@ _COMMANDS = (
     scan,
     variants,
     benchmark,
+    convert,
     publish,
     demo,
 )

@@ -150,7 +150,7 @@ def _card(folder: Path, name: str) -> str:
     if not path.exists():
         raise ValueError(
             f"{folder}: a repository must have a model card, found no {_CARD}; write one that says "
-            "what the model was trained on and how well it does (finetune, pretrain and convert "
+            "what the model was trained on and how well it does (finetune and pretrain "
             "write one)"
         )
     text = path.read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """Checkpoints from a folder or the Hub, checked before anything runs."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,21 @@ from dnabert_hf.modeling.modeling_dnabert import (
 )
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 
-__all__ = ["Checkpoint", "architecture_of", "as_checkpoint", "load_checkpoint"]
+__all__ = [
+    "MODEL_CLASSES",
+    "Checkpoint",
+    "architecture_of",
+    "as_checkpoint",
+    "build_config",
+    "check_files",
+    "load_checkpoint",
+    "load_tokenizer",
+    "quiet_transformers",
+]
 
 logger = logging.getLogger(__name__)
 
-_MODEL_CLASSES: dict[str, type[PreTrainedModel]] = {
+MODEL_CLASSES: dict[str, type[PreTrainedModel]] = {
     "encoder": DNABertModel,
     "masked-lm": DNABertForMaskedLM,
     "sequence-classification": DNABertForSequenceClassification,
@@ -114,19 +124,19 @@ def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:
     Raises:
         ValueError: If `name` is no DNABERT checkpoint or lacks the weights of the task.
     """
-    if task not in _MODEL_CLASSES:
-        raise ValueError(f"task must be one of {', '.join(_MODEL_CLASSES)}, got {task!r}")
+    if task not in MODEL_CLASSES:
+        raise ValueError(f"task must be one of {', '.join(MODEL_CLASSES)}, got {task!r}")
     _check_name(name)
     try:
-        config = _load_config(name)
+        config = build_config(PreTrainedConfig.get_config_dict(str(name))[0], name)
         # The encoder's pooler was never trained, and embeddings do not use it.
         options: dict[str, Any] = {"add_pooling_layer": False} if task == "encoder" else {}
-        model_class: Any = _MODEL_CLASSES[task]
-        with _quiet_transformers():
+        model_class: Any = MODEL_CLASSES[task]
+        with quiet_transformers():
             model, report = model_class.from_pretrained(
                 str(name), config=config, output_loading_info=True, **options
             )
-        tokenizer = _load_tokenizer(name, config)
+        tokenizer = load_tokenizer(name, config)
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
@@ -139,7 +149,7 @@ def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Hold back the report of weights that fit or not: what matters of it becomes an error."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
@@ -152,7 +162,7 @@ def _quiet_transformers() -> Iterator[None]:
 def _check_name(name: str | Path) -> None:
     folder = Path(name)
     if folder.is_dir():
-        _check_files(folder)
+        check_files(folder)
     elif folder.exists():
         raise ValueError(
             f"{name} must be a checkpoint folder, found a file; name the folder that holds it"
@@ -163,7 +173,15 @@ def _check_name(name: str | Path) -> None:
         )
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
+    """Refuse a folder without configuration or weights.
+
+    Args:
+        folder: Folder of a checkpoint.
+
+    Raises:
+        ValueError: If one of the two is missing.
+    """
     missing = []
     if not (folder / "config.json").exists():
         missing.append("config.json")
@@ -176,8 +194,20 @@ def _check_files(folder: Path) -> None:
         )
 
 
-def _load_config(name: str | Path) -> DNABertConfig:
-    fields, _ = PreTrainedConfig.get_config_dict(str(name))
+def build_config(fields: Mapping[str, Any], name: str | Path) -> DNABertConfig:
+    """Make the configuration of a checkpoint from the fields of its config.json.
+
+    Args:
+        fields: Fields as DNABERT, the original repositories or BERT have them.
+        name: Folder or repository that they come from, for the error.
+
+    Raises:
+        ValueError: If they describe another kind of model or contradict each other.
+
+    Example:
+        >>> build_config({"vocab_size": 1029, "split": 10, "rnn": "lstm"}, "DNA_bert_5").k
+        5
+    """
     model_type = fields.get("model_type")
     if model_type == "dna_cnn":
         raise ValueError(
@@ -211,7 +241,13 @@ def _check_weights(name: str | Path, task: str, missing: set[str]) -> None:
     )
 
 
-def _load_tokenizer(name: str | Path, config: DNABertConfig) -> Any:
+def load_tokenizer(name: str | Path, config: DNABertConfig) -> Any:
+    """Load the tokenizer of a checkpoint, or make one where a folder has no vocabulary.
+
+    Args:
+        name: Folder, or repository id on the Hub.
+        config: Configuration of its model.
+    """
     # Not AutoTokenizer: the original repositories name BERT's tokenizer beside a k-mer vocabulary.
     if not Path(name).is_dir() or (Path(name) / "vocab.txt").exists():
         return DNABertTokenizer.from_pretrained(str(name))
