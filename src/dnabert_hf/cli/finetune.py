@@ -81,6 +81,14 @@ def finetune(
             help="Train adapters of this rank (such as 8) in place of the encoder's weights.",
         ),
     ] = None,
+    freeze: Annotated[
+        bool,
+        typer.Option(
+            "--freeze",
+            help="Train the head alone, on embeddings of the frozen encoder that are computed once "
+            "(30 epochs at 1e-2).",
+        ),
+    ] = False,
     problem_type: Annotated[
         str | None,
         typer.Option(
@@ -132,6 +140,7 @@ def finetune(
         early_stopping=early_stopping,
         class_weights=class_weights,
         lora=lora,
+        freeze=freeze,
         arguments=parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
         resume=resume,
