@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dnabert_hf.pipelines import FillBasePipeline
     from dnabert_hf.registration import register_with_transformers
     from dnabert_hf.training.finetuning import finetune
+    from dnabert_hf.training.hyperparameters import search_hyperparameters
     from dnabert_hf.training.pretraining import pretrain
 
 # Names load when they are first used: the Trainer, datasets and plots take seconds.
@@ -59,6 +60,7 @@ _MODULES = {
     "read_start_sites": "data.annotation",
     "read_transcripts": "data.annotation",
     "register_with_transformers": "registration",
+    "search_hyperparameters": "training.hyperparameters",
 }
 
 __all__ = [
@@ -87,6 +89,7 @@ __all__ = [
     "read_start_sites",
     "read_transcripts",
     "register_with_transformers",
+    "search_hyperparameters",
 ]
 
 

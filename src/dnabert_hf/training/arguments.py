@@ -14,6 +14,7 @@ from transformers import HfArgumentParser, TrainingArguments
 from dnabert_hf.metrics import LOWER_IS_BETTER
 
 __all__ = [
+    "FINE_TUNING_RECIPE",
     "check_names",
     "fine_tuning_arguments",
     "has_fast_bf16",
@@ -32,7 +33,7 @@ _RESERVED = {
 
 # Ji et al. 2021, but for the learning rate, which is a quarter of theirs: from pretrained weights
 # 2e-4 is known to end in one class for everything on some sets.
-_RECIPE: dict[str, Any] = {
+FINE_TUNING_RECIPE: dict[str, Any] = {
     "num_train_epochs": 5,
     "per_device_train_batch_size": 32,
     "per_device_eval_batch_size": 64,
@@ -99,7 +100,7 @@ def fine_tuning_arguments(
         ValueError: If a field is not known, not free to choose, or contradicts another.
     """
     overrides = _checked(overrides, _RESERVED)
-    chosen = _RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
+    chosen = FINE_TUNING_RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
     chosen |= dict(recipe) | dict(overrides)
     if overrides.get("fp16") and "bf16" not in overrides:
         chosen["bf16"] = False

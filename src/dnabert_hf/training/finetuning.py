@@ -138,9 +138,9 @@ def finetune(
         lora: Rank of adapters that are trained in place of the encoder's weights (LoRA, Hu et al.
             2021; needs the extra peft); they are added to the weights before the model is saved.
         freeze: Train the pooler and the head alone, on embeddings that are computed once
-            (`FrozenHead`), 30 epochs at 1e-2; a folder keeps the embeddings there for other runs
+            (`FrozenHead`), 30 epochs at 3e-3; a folder keeps the embeddings there for other runs
             of the same encoder and sequences.
-        test: Score the test split; without, it is not looked at.
+        test: Score the test split; without, it is only checked.
         notes: What else `metrics.json` is to say.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
         callbacks: Callbacks for the Trainer.
@@ -162,8 +162,6 @@ def finetune(
     splits, scheme = read_dataset(
         data, columns=columns, k=model_config.k, problem_type=problem_type
     )
-    if not test:
-        splits.pop("test", None)
     metric = metric or DEFAULT_METRIC[scheme.problem_type]
     check_names([metric], [*METRIC_NAMES[scheme.problem_type], "loss"], "metrics")
     splits, varies_in_length = with_lengths(splits)
@@ -178,6 +176,8 @@ def finetune(
     )
     splits = with_validation_split(splits, scheme, seed=training.seed)
     check_splits(splits, scheme)
+    if not test:
+        splits.pop("test", None)
     loss = BalancedLoss.from_labels(splits["train"], scheme) if class_weights else None
     settings = {
         "model": str(model),

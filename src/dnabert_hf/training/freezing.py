@@ -21,7 +21,7 @@ from dnabert_hf.training.long_sequences import count_pieces
 
 __all__ = ["FROZEN_RECIPE", "EmbeddingCollator", "Embeddings", "FrozenHead", "check_freezable"]
 
-FROZEN_RECIPE: dict[str, Any] = {"learning_rate": 1e-2, "num_train_epochs": 30, "bf16": False}
+FROZEN_RECIPE: dict[str, Any] = {"learning_rate": 3e-3, "num_train_epochs": 30, "bf16": False}
 
 _BATCH_TOKENS = 16384
 
@@ -174,6 +174,9 @@ class Embeddings:
 
         Args:
             accelerator: The Trainer's `accelerate.Accelerator`.
+
+        Raises:
+            KeyboardInterrupt: If it is stopped, with a message that says how to go on.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         bert = self._classifier.bert.to(accelerator.device)
@@ -191,11 +194,17 @@ class Embeddings:
             vectors, marks = np.load(path, mmap_mode="r+"), np.load(marks_path, mmap_mode="r+")
             mine = range(accelerator.process_index, len(batches), accelerator.num_processes)
             missing = [index for index in mine if not marks[index]]
-            with _without_pooler(self._classifier):
-                for index in tqdm(missing, desc=f"embedding {name}", unit="batch", disable=None):
-                    self._embed(dataset, batches[index], vectors, self._offsets[name])
-                    vectors.flush()
-                    marks[index] = True
+            try:
+                with _without_pooler(self._classifier):
+                    for i in tqdm(missing, desc=f"embedding {name}", unit="batch", disable=None):
+                        self._embed(dataset, batches[i], vectors, self._offsets[name])
+                        vectors.flush()
+                        marks[i] = True
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    f"stopped while the {name} split was embedded; what was done is kept: give the "
+                    "same again with resume (--resume) to go on"
+                ) from None
             accelerator.wait_for_everyone()
             self._vectors[name] = np.load(path, mmap_mode="r")
 
