@@ -101,6 +101,7 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
                 " or use DNABertForSequenceClassification, which takes any length"
             )
         wants_attentions = kwargs.get("output_attentions", self.config.output_attentions)
+        kwargs.setdefault("use_cache", False)  # an encoder has none; checkpointing would warn
         with _eager_attention(self.config, when=bool(wants_attentions)):
             try:
                 outputs = super().forward(
@@ -262,6 +263,47 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
         Raises:
             ValueError: If a sequence has more pieces than "concat" has room for.
         """
+        outputs, rows = self.encode(
+            input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+        logits = self.classify(outputs.pooler_output, rows)
+        return SequenceClassifierOutput(
+            loss=None if labels is None else sequence_loss(self, logits, labels),
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def encode(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> tuple[Any, torch.Tensor | None]:
+        """Run the encoder over a batch, sequences that are too long for it cut into pieces.
+
+        Args:
+            input_ids: As in `forward`, and so are the others.
+            attention_mask: Shape (batch, tokens).
+            token_type_ids: Shape (batch, tokens).
+            position_ids: Shape (batch, tokens).
+            inputs_embeds: Shape (batch, tokens, hidden).
+            **kwargs: As in `transformers.BertModel.forward`.
+
+        Returns:
+            Outputs of the encoder, a row for each piece, and `rows` as `classify` takes it.
+
+        Raises:
+            ValueError: If sequences have to be cut, but are no ids or have positions.
+        """
         inputs = input_ids if input_ids is not None else inputs_embeds
         rows = None
         if inputs is not None and inputs.shape[1] > self.config.max_position_embeddings:
@@ -283,13 +325,7 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
             return_dict=True,
             **kwargs,
         )
-        logits = self.classify(outputs.pooler_output, rows)
-        return SequenceClassifierOutput(
-            loss=None if labels is None else sequence_loss(self, logits, labels),
-            logits=logits,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
+        return outputs, rows
 
     def classify(self, pooled: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
         """Turn the pooled outputs of pieces into the logits of their sequences.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dnabert_hf.pipelines import FillBasePipeline
     from dnabert_hf.registration import register_with_transformers
     from dnabert_hf.training.finetuning import finetune
+    from dnabert_hf.training.hyperparameters import search_hyperparameters
     from dnabert_hf.training.pretraining import pretrain
 
 # Names load when they are first used: the Trainer, datasets and plots take seconds.
@@ -67,6 +68,7 @@ _MODULES = {
     "register_with_transformers": "registration",
     "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
+    "search_hyperparameters": "training.hyperparameters",
 }
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "register_with_transformers",
     "scan",
     "score_variants",
+    "search_hyperparameters",
 ]
 
 

@@ -96,6 +96,24 @@ def test_the_tasks_are_listed_and_the_option_names_them_all(run):
     assert f"Preset: {', '.join(list(TASKS)[:-1])} or {list(TASKS)[-1]};" in described
 
 
+def test_a_frozen_encoder_and_a_search_go_together(run, tables, tmp_path):
+    result = run(
+        *("finetune", *tables, "--init", "dnabert-6-mini", "-o", "out", "--freeze", "--search", 2),
+        *("--sequence-column", "dna", "--label-column", "state", "--epochs", 4),
+    )
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "split",
+        "validation",
+        "test",
+    ]
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert report["freeze"]
+    assert set(report["search"]["values"]) == {"learning_rate", "classifier_dropout"}
+    lines = (tmp_path / "out" / "search.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["trial", "1", "2"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -110,6 +128,9 @@ def test_the_tasks_are_listed_and_the_option_names_them_all(run):
         (["--config", "k"], "a field must be written name=value, got 'k'"),
         (["--config", "layers=3"], "config fields must be known by name, got 'layers'"),
         (["--init", "no/such/model"], "no/such/model"),
+        (["--freeze"], "a frozen encoder must have been pretrained, got 'random'"),
+        (["--freeze", "--lora", "2", "--init", "dnabert-6-mini"], "got both freeze and lora"),
+        (["--search", "0"], "a search must have 1 trial or more, got 0"),
         (["extra.tsv"], "several data files must be written SPLIT=FILE"),
     ],
 )

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,6 +90,22 @@ def finetune(
             help="Train adapters of this rank (such as 8) in place of the encoder's weights.",
         ),
     ] = None,
+    freeze: Annotated[
+        bool,
+        typer.Option(
+            "--freeze",
+            help="Train the head alone, on embeddings of the frozen encoder that are computed once "
+            "(30 epochs at 3e-3).",
+        ),
+    ] = False,
+    search: Annotated[
+        int | None,
+        typer.Option(
+            metavar="TRIALS",
+            help="Try learning rates, epochs and dropouts (those not given) on the validation "
+            "split, and keep the best.",
+        ),
+    ] = None,
     problem_type: Annotated[
         str | None,
         typer.Option(
@@ -112,14 +129,21 @@ def finetune(
     Small, from random weights: dnabert finetune peaks.tsv --init random -o small --config
     num_hidden_layers=2 --config hidden_size=192 --config num_attention_heads=3
 
+    With the best of 20 settings: dnabert finetune peaks.tsv --init dnabert-6-mini --search 20 -o
+    best
+
     What others compare with: dnabert finetune peaks.tsv --init cnn-lstm -o baseline
     """
     from dnabert_hf.data.records import Columns
     from dnabert_hf.metrics import METRIC_NAMES
     from dnabert_hf.training.arguments import parse_arguments
-    from dnabert_hf.training.finetuning import finetune as run
+    from dnabert_hf.training.finetuning import finetune as fine_tune
+    from dnabert_hf.training.hyperparameters import search_hyperparameters
     from dnabert_hf.training.tasks import find_task
 
+    run: Any = fine_tune
+    if search is not None:
+        run = partial(search_hyperparameters, trials=search)
     logging.getLogger("dnabert_hf.training").setLevel(logging.INFO)
     named = {
         "num_train_epochs": epochs,
@@ -138,11 +162,12 @@ def finetune(
         columns=Columns(
             sequence=sequence_column, label=label_column, id=id_column, split=split_column
         ),
-        problem_type=problem_type,  # type: ignore[arg-type]  # checked where it is used
+        problem_type=problem_type,
         metric=metric,
         early_stopping=early_stopping,
         class_weights=class_weights,
         lora=lora,
+        freeze=freeze,
         arguments=parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
         resume=resume,

@@ -13,7 +13,14 @@ from transformers import HfArgumentParser, TrainingArguments
 
 from dnabert_hf.metrics import LOWER_IS_BETTER
 
-__all__ = ["check_names", "fine_tuning_arguments", "parse_arguments", "pretraining_arguments"]
+__all__ = [
+    "FINE_TUNING_RECIPE",
+    "check_names",
+    "fine_tuning_arguments",
+    "has_fast_bf16",
+    "parse_arguments",
+    "pretraining_arguments",
+]
 
 # Set by `finetune` itself, with what to use in their place.
 _RESERVED = {
@@ -26,7 +33,7 @@ _RESERVED = {
 
 # Ji et al. 2021, but for the learning rate, which is a quarter of theirs: from pretrained weights
 # 2e-4 is known to end in one class for everything on some sets.
-_RECIPE: dict[str, Any] = {
+FINE_TUNING_RECIPE: dict[str, Any] = {
     "num_train_epochs": 5,
     "per_device_train_batch_size": 32,
     "per_device_eval_batch_size": 64,
@@ -61,6 +68,13 @@ _PRETRAINING: dict[str, Any] = {
 }
 
 
+# Old names that transformers still takes, with a warning, for what it calls otherwise since 5.24.
+_RENAMED = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+
+
 def fine_tuning_arguments(
     checkpoints: str | Path,
     overrides: Mapping[str, Any],
@@ -85,8 +99,8 @@ def fine_tuning_arguments(
     Raises:
         ValueError: If a field is not known, not free to choose, or contradicts another.
     """
-    _check_overrides(overrides, _RESERVED)
-    chosen = _RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
+    overrides = _checked(overrides, _RESERVED)
+    chosen = FINE_TUNING_RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
     chosen |= dict(recipe) | dict(overrides)
     if overrides.get("fp16") and "bf16" not in overrides:
         chosen["bf16"] = False
@@ -125,7 +139,7 @@ def pretraining_arguments(
     Raises:
         ValueError: If a field is not known, not free to choose, or contradicts another.
     """
-    _check_overrides(overrides, _RESERVED_IN_PRETRAINING)
+    overrides = _checked(overrides, _RESERVED_IN_PRETRAINING)
     recipe = dict(recipe)
     if "num_train_epochs" in overrides and "max_steps" not in overrides:
         recipe.pop("max_steps", None)
@@ -145,24 +159,35 @@ def pretraining_arguments(
     )
 
 
-def _check_overrides(overrides: Mapping[str, Any], reserved: Mapping[str, str]) -> None:
-    check_names(overrides, [f.name for f in dataclasses.fields(TrainingArguments)], "arguments")
+def _checked(overrides: Mapping[str, Any], reserved: Mapping[str, str]) -> dict[str, Any]:
+    """Refuse fields that are unknown or not free, and give those a newer name has to theirs."""
+    fields = [f.name for f in dataclasses.fields(TrainingArguments)]
+    check_names(overrides, fields, "arguments")
     for name in overrides:
         if name in reserved:
             raise ValueError(f"arguments must leave out {name!r}; use {reserved[name]}")
+    return {
+        new if (new := _RENAMED.get(name)) in fields else name: value
+        for name, value in overrides.items()
+    }
+
+
+def has_fast_bf16(*, on_cpu: bool) -> bool:
+    """Find out whether training in bfloat16 is fast on this machine.
+
+    Args:
+        on_cpu: Whether training is to use the CPU although there may be an accelerator.
+    """
+    if torch.accelerator.is_available() and not on_cpu:
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_amx_tile_supported()
 
 
 def _suited_to_machine(*, on_cpu: bool) -> dict[str, Any]:
     has_accelerator = torch.accelerator.is_available() and not on_cpu
-    if has_accelerator:
-        has_fast_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(
-            including_emulation=False
-        )
-    else:
-        has_fast_bf16 = torch.cpu._is_amx_tile_supported()
     return {
         "use_cpu": not has_accelerator,
-        "bf16": has_fast_bf16,
+        "bf16": has_fast_bf16(on_cpu=on_cpu),
         "dataloader_pin_memory": has_accelerator,
         "disable_tqdm": not sys.stderr.isatty(),
     }

@@ -1,8 +1,7 @@
 """Fine-tuning of DNABERT on labelled sequences."""
 
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import (
     EarlyStoppingCallback,
-    EvalPrediction,
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
@@ -27,25 +25,32 @@ from dnabert_hf.metrics import (
     DEFAULT_METRIC,
     logits_to_predictions,
     metric_names,
-    score_predictions,
 )
 from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
 from dnabert_hf.training.adapters import add_lora, merge_lora
-from dnabert_hf.training.arguments import check_names, fine_tuning_arguments
+from dnabert_hf.training.arguments import check_names, fine_tuning_arguments, has_fast_bf16
 from dnabert_hf.training.attention import choose_attention
 from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
 from dnabert_hf.training.finetuning_card import finetuning_card
-from dnabert_hf.training.initialisation import (
-    build_classifier,
-    load_classifier_config,
-    load_tokenizer,
-    recipe_of,
+from dnabert_hf.training.freezing import (
+    FROZEN_RECIPE,
+    EmbeddingCollator,
+    Embeddings,
+    FrozenHead,
+    check_freezable,
+)
+from dnabert_hf.training.initialisation import build_classifier, load_tokenizer, recipe_of
+from dnabert_hf.training.long_sequences import (
+    check_checkpointing,
+    fit_segments,
+    load_config_before_data,
 )
 from dnabert_hf.training.reporting import (
     SplitResult,
     find_collapse,
+    metrics_function,
     package_versions,
     write_predictions,
 )
@@ -98,6 +103,9 @@ def finetune(
     early_stopping: int | None = None,
     class_weights: bool = False,
     lora: int | None = None,
+    freeze: bool | str | Path = False,
+    test: bool = True,
+    notes: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     resume: bool = False,
@@ -135,6 +143,11 @@ def finetune(
         class_weights: Let rare classes weigh as much as common ones.
         lora: Rank of adapters that are trained in place of the encoder's weights (LoRA, Hu et al.
             2021; needs the extra peft); they are added to the weights before the model is saved.
+        freeze: Train the pooler and the head alone, on embeddings that are computed once
+            (`FrozenHead`), 30 epochs at 3e-3; a folder keeps the embeddings there for other runs
+            of the same encoder and sequences.
+        test: Score the test split; without, it is only checked.
+        notes: What else `metrics.json` is to say.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
         callbacks: Callbacks for the Trainer.
         resume: Go on from the last checkpoint of a run that was stopped; begin if there is none.
@@ -148,27 +161,32 @@ def finetune(
         KeyboardInterrupt: If the run is stopped, with a message that says how to go on.
     """
     task = find_task(task)
+    if freeze:
+        check_freezable(model, lora=lora)
     start = locate(model)
-    model_config = load_classifier_config(start, config or {})
+    model_config = load_config_before_data(start, config or {})
     tokenizer = load_tokenizer(tokenizer, start, model_config)
     splits, scheme = read_dataset(
         data, columns=columns, k=model_config.k, problem_type=problem_type
     )
     splits, varies_in_length = with_lengths(splits)
+    fit_segments(model_config, config or {}, splits)
     task.check(splits, scheme)
     metric = metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
-    known = metric_names(scheme.problem_type, len(scheme.names))
-    check_names([metric], [*known, "loss"], "metrics")
+    names = metric_names(scheme.problem_type, len(scheme.names))
+    check_names([metric], [*names, "loss"], "metrics")
     folder = RunFolder(Path(output_dir))
     training = fine_tuning_arguments(
         folder.checkpoints,
         arguments or {},
         metric=metric,
-        recipe=recipe_of(start, model_config) | task.recipe_for(start),
-        varies_in_length=varies_in_length,
+        recipe=FROZEN_RECIPE if freeze else recipe_of(start, model_config) | task.recipe_for(start),
+        varies_in_length=varies_in_length and not freeze,
     )
     splits = with_validation_split(splits, scheme, seed=training.seed)
     check_splits(splits, scheme)
+    if not test:
+        splits.pop("test", None)
     loss = BalancedLoss.from_labels(splits["train"], scheme) if class_weights else None
     settings = {
         "model": str(model),
@@ -181,22 +199,33 @@ def finetune(
         "early_stopping": early_stopping,
         "class_weights": class_weights,
         "lora": lora,
+        "freeze": bool(freeze),
         "arguments": dict(arguments or {}) | {"seed": training.seed},
     }
     checkpoint = folder.check(settings, resume=resume, overwrite=overwrite)
     set_seed(training.seed)
     classifier = build_classifier(start, model_config, scheme)
-    if isinstance(classifier, DNABertForSequenceClassification):
+    check_checkpointing(classifier, training, freeze=bool(freeze))
+    learner: Any = classifier
+    collator: Any = SequenceCollator(tokenizer)
+    embeddings = None
+    if freeze:
+        place = folder.checkpoints / "embeddings" if freeze is True else Path(freeze)
+        on_bf16 = (arguments or {}).get("bf16", has_fast_bf16(on_cpu=training.use_cpu))
+        embeddings = Embeddings(learner, splits, collator, folder=place, bf16=on_bf16)
+        learner, collator = FrozenHead(learner), EmbeddingCollator(embeddings)
+        splits = embeddings.references()
+    elif isinstance(classifier, DNABertForSequenceClassification):
         longest = max(splits["train"]["length"])
         choose_attention(classifier, on_cpu=training.use_cpu, longest=longest)
     trainer = Trainer(
-        classifier if lora is None else add_lora(classifier, lora),
+        learner if lora is None else add_lora(classifier, lora),
         training,
-        data_collator=SequenceCollator(tokenizer),
+        data_collator=collator,
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
         processing_class=tokenizer,
-        compute_metrics=_metrics_function(scheme, metric),
+        compute_metrics=metrics_function(scheme, metric),
         compute_loss_func=loss,
         callbacks=[
             *callbacks,
@@ -207,28 +236,13 @@ def finetune(
     # Every process looks into the folder before the first one writes to it.
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
-        folder.begin(settings, is_new=checkpoint is None)
+        folder.begin(settings, is_new=overwrite or not resume)
     trainer.accelerator.wait_for_everyone()
+    if embeddings is not None:
+        embeddings.compute(trainer.accelerator)
     runtime = _train(trainer, folder, checkpoint)
-    return _report(trainer, folder, splits, scheme, settings | {"train_seconds": runtime})
-
-
-def _metrics_function(
-    scheme: LabelScheme, metric: str
-) -> Callable[[EvalPrediction], dict[str, float]]:
-    def compute(evaluation: EvalPrediction) -> dict[str, float]:
-        logits, labels = np.asarray(evaluation.predictions), np.asarray(evaluation.label_ids)
-        predictions = logits_to_predictions(logits, scheme.problem_type)
-        scores = score_predictions(
-            labels,
-            predictions,
-            problem_type=scheme.problem_type,
-            names=scheme.names,
-        )
-        # The Trainer looks the metric up; an undefined one must not count as the best.
-        return scores if metric == "loss" else {metric: math.nan} | scores
-
-    return compute
+    known = settings | {"train_seconds": runtime} | dict(notes or {})
+    return _report(trainer, folder, splits, scheme, known)
 
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:
@@ -267,6 +281,8 @@ def _report(
     best_step = trainer.state.best_global_step
     if settings["lora"] is not None:
         trainer.model = merge_lora(trainer.accelerator.unwrap_model(trainer.model))
+    if settings["freeze"]:
+        trainer.model = trainer.accelerator.unwrap_model(trainer.model).whole
     trainer.save_model(str(folder.path))
     if trainer.is_world_process_zero():
         write_predictions(results[last], folder.path / "predictions.tsv")

@@ -2,24 +2,27 @@
 
 import csv
 import logging
+import math
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import EvalPrediction
 
 from dnabert_hf.data.labels import LabelScheme
-from dnabert_hf.metrics import score_predictions
+from dnabert_hf.metrics import logits_to_predictions, score_predictions
 
 __all__ = [
     "SplitResult",
     "describe_machine",
     "find_collapse",
+    "metrics_function",
     "package_versions",
     "write_predictions",
 ]
@@ -54,6 +57,31 @@ class SplitResult:
             problem_type=self.scheme.problem_type,
             names=self.scheme.names,
         )
+
+
+def metrics_function(
+    scheme: LabelScheme, metric: str
+) -> Callable[[EvalPrediction], dict[str, float]]:
+    """Make the function by which the Trainer scores the validation split.
+
+    Args:
+        scheme: Labels of the task.
+        metric: Metric that chooses the checkpoint.
+    """
+
+    def compute(evaluation: EvalPrediction) -> dict[str, float]:
+        logits, labels = np.asarray(evaluation.predictions), np.asarray(evaluation.label_ids)
+        predictions = logits_to_predictions(logits, scheme.problem_type)
+        scores = score_predictions(
+            labels,
+            predictions,
+            problem_type=scheme.problem_type,
+            names=scheme.names,
+        )
+        # The Trainer looks the metric up; an undefined one must not count as the best.
+        return scores if metric == "loss" else {metric: math.nan} | scores
+
+    return compute
 
 
 def find_collapse(result: SplitResult) -> str | None:

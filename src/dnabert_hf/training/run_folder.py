@@ -11,7 +11,7 @@ from dnabert_hf.data.json_files import write_json
 
 __all__ = ["REPORTS", "RunFolder"]
 
-REPORTS = ("metrics.json", "predictions.tsv", "curves.png", "README.md")
+REPORTS = ("metrics.json", "predictions.tsv", "curves.png", "search.tsv", "README.md")
 
 
 @dataclass(frozen=True)
