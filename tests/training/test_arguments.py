@@ -65,8 +65,9 @@ def test_fp16_takes_the_place_of_bf16(tmp_path):
     assert not make(tmp_path, {"fp16": True, "use_cpu": True}).bf16
 
 
-def test_bf16_is_used_where_the_cpu_has_matrix_tiles(tmp_path):
-    assert make(tmp_path, {"use_cpu": True}).bf16 is torch.cpu._is_amx_tile_supported()
+def test_bf16_is_used_where_the_cpu_multiplies_it_faster(tmp_path):
+    is_fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    assert make(tmp_path, {"use_cpu": True}).bf16 is is_fast
 
 
 def test_a_misspelt_argument_is_answered_with_the_closest(tmp_path):
@@ -113,8 +114,8 @@ def test_passes_asked_for_take_the_place_of_the_steps_of_a_recipe(tmp_path):
 
 
 def test_pretraining_is_in_16_bits_where_the_machine_is_made_for_it(tmp_path):
-    has_tiles = torch.cpu._is_amx_tile_supported()
-    assert make_pretraining(tmp_path, {"use_cpu": True}).bf16 is has_tiles
+    is_fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    assert make_pretraining(tmp_path, {"use_cpu": True}).bf16 is is_fast
     assert not make_pretraining(tmp_path, {"fp16": True, "use_cpu": True}).bf16
     assert make_pretraining(tmp_path, {"bf16": True, "use_cpu": True}).bf16
 

@@ -172,6 +172,7 @@ def test_a_checkpoint_is_compared_with_its_like_from_random_weights(path):
     fields = load_classifier_config("random", random["config"]).to_dict()
     assert {name for name, value in fields.items() if pretrained[name] != value} <= {
         *("architectures", "auto_map", "dtype", "transformers_version", "use_cache"),
+        "initializer_range",  # BERT's 0.02: with the 0.05 of pretraining, few labels teach nothing
     }
     assert {"dnabert-6-mini", "cnn", "kmers"} < {model["init"] for model in models}
 

@@ -98,6 +98,14 @@ def finetune(
             "(30 epochs at 3e-3).",
         ),
     ] = False,
+    reinitialise_layers: Annotated[
+        int,
+        typer.Option(
+            metavar="LAYERS",
+            help="Draw so many layers at the top of a checkpoint anew: better with few labels (3 "
+            "for dnabert-6-mini).",
+        ),
+    ] = 0,
     search: Annotated[
         int | None,
         typer.Option(
@@ -168,6 +176,7 @@ def finetune(
         class_weights=class_weights,
         lora=lora,
         freeze=freeze,
+        reinitialise_layers=reinitialise_layers,
         arguments=parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
         resume=resume,

@@ -180,7 +180,9 @@ def has_fast_bf16(*, on_cpu: bool) -> bool:
     """
     if torch.accelerator.is_available() and not on_cpu:
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_amx_tile_supported()
+    # Without tiles (AMX), the mini model trains 1.5 times and the base model 1.9 times as fast on
+    # AVX-512 with bfloat16 (benchmarks/results/pretraining.md).
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def _suited_to_machine(*, on_cpu: bool) -> dict[str, Any]:

@@ -243,6 +243,7 @@ def _finetuning_report(
         task=task,
         config=model.config,
         arguments=dict(model.arguments) | {"seed": cell.seed} | rate,
+        reinitialise_layers=model.reinitialise_layers,
         overwrite=True,
     )
     # The scores are what is kept: models of hundreds of cells would fill a disk.

@@ -41,12 +41,13 @@ from dnabert_hf.training.freezing import (
     FrozenHead,
     check_freezable,
 )
-from dnabert_hf.training.initialisation import build_classifier, load_tokenizer, recipe_of
+from dnabert_hf.training.initialisation import STARTS, build_classifier, load_tokenizer, recipe_of
 from dnabert_hf.training.long_sequences import (
     check_checkpointing,
     fit_segments,
     load_config_before_data,
 )
+from dnabert_hf.training.reinitialisation import check_layers, reinitialise_top_layers
 from dnabert_hf.training.reporting import (
     SplitResult,
     find_collapse,
@@ -104,6 +105,7 @@ def finetune(
     class_weights: bool = False,
     lora: int | None = None,
     freeze: bool | str | Path = False,
+    reinitialise_layers: int = 0,
     test: bool = True,
     notes: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -146,6 +148,9 @@ def finetune(
         freeze: Train the pooler and the head alone, on embeddings that are computed once
             (`FrozenHead`), 30 epochs at 3e-3; a folder keeps the embeddings there for other runs
             of the same encoder and sequences.
+        reinitialise_layers: Layers at the top of the encoder to draw anew before training
+            (`reinitialise_top_layers`): few labels gain by it where the checkpoint is a masked
+            language model.
         test: Score the test split; without, it is only checked.
         notes: What else `metrics.json` is to say.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
@@ -165,6 +170,12 @@ def finetune(
         check_freezable(model, lora=lora)
     start = locate(model)
     model_config = load_config_before_data(start, config or {})
+    check_layers(
+        reinitialise_layers,
+        model_config,
+        starts_from_checkpoint=start not in STARTS,
+        trains_encoder=lora is None and not freeze,
+    )
     tokenizer = load_tokenizer(tokenizer, start, model_config)
     splits, scheme = read_dataset(
         data, columns=columns, k=model_config.k, problem_type=problem_type
@@ -200,11 +211,14 @@ def finetune(
         "class_weights": class_weights,
         "lora": lora,
         "freeze": bool(freeze),
+        "reinitialise_layers": reinitialise_layers,
         "arguments": dict(arguments or {}) | {"seed": training.seed},
     }
     checkpoint = folder.check(settings, resume=resume, overwrite=overwrite)
     set_seed(training.seed)
     classifier = build_classifier(start, model_config, scheme)
+    if reinitialise_layers:
+        reinitialise_top_layers(classifier, reinitialise_layers)
     check_checkpointing(classifier, training, freeze=bool(freeze))
     learner: Any = classifier
     collator: Any = SequenceCollator(tokenizer)

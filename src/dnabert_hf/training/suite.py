@@ -58,6 +58,7 @@ class ModelEntry:
             the default.
         config: Fields of the configuration.
         arguments: Fields of `transformers.TrainingArguments`.
+        reinitialise_layers: Layers at the top of a checkpoint to draw anew, as in `finetune`.
         k: Bases per k-mer that the regression counts.
         task: Preset of `dnabert_hf.training.tasks`, whatever the data; None for that of the data.
     """
@@ -67,6 +68,7 @@ class ModelEntry:
     learning_rates: tuple[float, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    reinitialise_layers: int = 0
     k: int = 5
     task: str | None = None
 

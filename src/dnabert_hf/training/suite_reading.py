@@ -19,7 +19,9 @@ logger = logging.getLogger(__name__)
 
 _PACKAGED = Path(__file__).parents[1] / "suites"
 _SUITE_FIELDS = ("title", "data", "models", "seeds", "labels", "dev", "test", "metric")
-_MODEL_FIELDS = ("init", "learning_rates", "config", "arguments", "k", "task")
+_MODEL_FIELDS = (
+    *("init", "learning_rates", "config", "arguments", "reinitialise_layers", "k", "task"),
+)
 _LOAD_FIELDS = {"load_dataset": "path", "config": "name", "data_files": "data_files"} | {
     "data_dir": "data_dir",
     "revision": "revision",
@@ -200,6 +202,9 @@ def _model(file: Path, name: str, entry: Any) -> ModelEntry:
         learning_rates=rates,
         config=dict(entry.get("config") or {}),
         arguments=dict(entry.get("arguments") or {}),
+        reinitialise_layers=_whole_numbers(
+            file, f"reinitialise_layers of {name!r}", [entry.get("reinitialise_layers", 0)], 0
+        )[0],
         k=_whole_numbers(file, f"k of {name!r}", [entry.get("k", 5)], 1)[0],
         task=None if task is None else find_task(str(task)).name,
     )
