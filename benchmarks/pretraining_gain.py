@@ -28,6 +28,8 @@ SETS = {
     "enhancer/ienhancer_human200": "enhancers, 200 bp",
     "promoters/human_prom300_genomicneg": "promoters against genomic, 300 bp",
     "promoters/human_prom300_gue": "promoters, GUE, 300 bp",
+    "tf/dnabert_sample_dev_101": "ChIP-seq, sample of DNABERT, 101 bp",
+    "splice/gue_splice_human400": "splice sites, GUE, 400 bp",
     "tf/deepbind_GABPA_GM12878_101": "ChIP-seq, GABPA, 101 bp",
     "tf/deepbind_CTCFL_K562_101": "ChIP-seq, CTCFL, 101 bp",
     "tf/deepbind_USF1_HepG2_101": "ChIP-seq, USF1, 101 bp",
@@ -36,7 +38,7 @@ SETS = {
     "tf/gue_tf4_human101": "ChIP-seq, GUE tf/4, 101 bp",
 }
 STARTS = ("pretrained", "random")
-LEARNING_RATES = (3e-4, 1e-3)
+LEARNING_RATES = (1e-3, 2e-3)
 SEEDS = (0, 1, 2)
 CURVE_LABELS = (100, 10**6)  # beside --labels; the last are all there are
 EPOCHS = 6
@@ -75,7 +77,9 @@ def write_subset(source: Path, target: Path, *, limits: dict[str, int], seed: in
     return sum(row["split"] == "train" for row in kept)
 
 
-def train(run: Run, data: str, checkpoint: str, n_dev: int, n_test: int) -> dict[str, float]:
+def train(
+    run: Run, data: str, checkpoint: str, n_dev: int, n_test: int, layers: int
+) -> dict[str, float]:
     """Fine-tune once; MCC on dev and test."""
     import logging
     import os
@@ -87,7 +91,8 @@ def train(run: Run, data: str, checkpoint: str, n_dev: int, n_test: int) -> dict
     from dnabert_hf import DNABertConfig, finetune
 
     logging.disable(logging.WARNING)
-    config = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.0}
+    config = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config["classifier_dropout"] = 0.1
     if run.start == "random":
         fields = DNABertConfig.from_pretrained(checkpoint).to_dict()
         names = ("k", "hidden_size", "num_hidden_layers", "num_attention_heads", "token_pooling")
@@ -103,6 +108,7 @@ def train(run: Run, data: str, checkpoint: str, n_dev: int, n_test: int) -> dict
             table,
             output_dir=Path(folder) / "run",
             config=config,
+            reinitialise_layers=layers if run.start == "pretrained" else 0,
             arguments={
                 "learning_rate": run.learning_rate,
                 "seed": run.seed,
@@ -129,6 +135,7 @@ class Results:
         missing = [run for run in runs if run.key() not in self.scores]
         with ProcessPoolExecutor(options.processes) as pool:
             arguments = (str(options.data), str(options.checkpoint), options.dev, options.test)
+            arguments = (*arguments, options.reinitialise_layers)
             futures = {run: pool.submit(train, run, *arguments) for run in missing}
             for run, future in futures.items():
                 self.scores[run.key()] = future.result()
@@ -231,6 +238,7 @@ def main() -> None:
     parser.add_argument("--dev", type=int, default=500)
     parser.add_argument("--test", type=int, default=1000)
     parser.add_argument("--curve", help="table whose number of labels to vary")
+    parser.add_argument("--reinitialise-layers", type=int, default=3)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     if options.checkpoint is None:
