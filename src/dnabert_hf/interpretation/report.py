@@ -63,6 +63,7 @@ class Page:
         self._head = {"title": title, "command": command, "lead": lead}
         self._parts: list[_Part] = []
         self._scripts: list[str] = []
+        self._styles: dict[str, None] = {}
 
     def heading(self, text: str) -> None:
         """Begin a section."""
@@ -121,7 +122,7 @@ class Page:
         """
         self._add("files", files=files)
 
-    def widget(self, name: str, *, script: str, data: Any, fallback: str) -> None:
+    def widget(self, name: str, *, script: str, data: Any, fallback: str, style: str = "") -> None:
         """Add something that a reader can act on.
 
         Args:
@@ -130,6 +131,7 @@ class Page:
                 must set texts as text (`textContent`), for data may come from files.
             data: What JSON can hold.
             fallback: What to read where scripts do not run.
+            style: Rules of CSS for what the script makes.
         """
         number = len(self._scripts)
         # "<" could end the element that holds the data.
@@ -140,6 +142,7 @@ class Page:
             f'}})(document.getElementById("widget-{number}"), '
             f'JSON.parse(document.getElementById("data-{number}").textContent));'
         )
+        self._styles.setdefault(style)
         self._add("widget", name=name, number=number, data=Markup(text), fallback=fallback)
 
     def render(self) -> str:
@@ -156,7 +159,7 @@ class Page:
             **self._head,
             parts=self._parts,
             headings=headings if len(headings) > 2 else [],
-            style=Markup(style),
+            style=Markup("\n".join([style, *self._styles])),
             scripts=[Markup(script) for script in self._scripts],
             script_sources=Markup(" ".join(map(_digest, self._scripts)) or "'none'"),
             versions=", ".join(f"{name} {number}" for name, number in package_versions().items()),
