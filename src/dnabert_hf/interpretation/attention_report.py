@@ -1,16 +1,18 @@
 """The report of DNABERT-viz: a folder with a page, its pictures and tables."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dnabert_hf.data.reading import read_records
 from dnabert_hf.data.records import Columns, SequenceRecord
+from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.sources import Source, open_source
-from dnabert_hf.interpretation.attention import AttentionScores, attention_scores
+from dnabert_hf.interpretation.attention import AttentionScores, Query, attention_scores
 from dnabert_hf.interpretation.context_plots import plot_context, plot_context_grid
 from dnabert_hf.interpretation.head_attention import (
     HeadScores,
@@ -27,6 +29,7 @@ _N_LETTERS = 3
 _N_ROWS = 100
 _N_EXPLORED = 10
 _MOST_LETTERS = 1500  # bases of a sequence in letters and under the pointer
+_QUERIES = {"cls": "[CLS]", "kmers": "the mean of the k-mers"}
 _UNLABELLED = "all sequences"
 
 
@@ -40,6 +43,7 @@ def report_attention(
     columns: Columns | None = None,
     layer: int = -1,
     heads: Sequence[int] | None = None,
+    query: Query | None = None,
     tokenizer: Any = None,
     device: str = "auto",
     dtype: str = "auto",
@@ -62,6 +66,8 @@ def report_attention(
         columns: Names of the columns, for a table.
         layer: Layer, 0-based; negative ones count from the last.
         heads: Heads to sum over, 0-based; None takes all.
+        query: Whose attention, as in `attention_scores`; None takes what the classifier pools,
+            [CLS] or the k-mers.
         tokenizer: Tokenizer, needed if `model` is an object.
         device: "auto", "cpu", "cuda", ...
         dtype: As in `attention_scores`.
@@ -75,28 +81,40 @@ def report_attention(
         ValueError: If model, source or folder cannot be used, or lengths differ and no alignment
             is chosen.
     """
-    records = list(open_source(source, k=1, columns=columns))
+    records = list(_read(source, columns))
     if not records:
         raise ValueError("a report must have sequences to show, found none")
     check_alignment([len(record.sequence) for record in records], align)
-    how: dict[str, Any] = {"layer": layer, "heads": heads, "tokenizer": tokenizer, "device": device}
+    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
+    task = "sequence-classification" if is_classifier else "encoder"
+    checkpoint = as_checkpoint(model, tokenizer, task=task)
+    if query is None:
+        query = "kmers" if checkpoint.model.config.token_pooling == "mean" else "cls"
+    loaded = {"tokenizer": checkpoint.tokenizer, "device": device}
+    how: dict[str, Any] = {"layer": layer, "heads": heads, "query": query, **loaded}
     with report_folder(folder, overwrite=overwrite) as place:
         table = place / "scores.parquet"
         attention_scores(
-            model, records, output=table, dtype=dtype, batch_tokens=batch_tokens, **how
+            checkpoint.model,
+            records,
+            output=table,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            **how,
         )
         scores = _read_scores(table)
         page = Page(
             "What the model looks at",
             command=command,
-            lead=f"Attention of {model if isinstance(model, str | Path) else type(model).__name__} "
-            f"on {len(scores):,} sequences, {_name_of(layer)}.",
+            lead=f"Attention of {checkpoint.name} on {len(scores):,} sequences: {_name_of(layer)}, "
+            f"{_QUERIES[query]} as the query, {_name_of_heads(heads)}, mean over the k-mers that "
+            "cover a base, each sequence divided by its Euclidean norm.",
         )
         top = _top_first(scores)
-        explained = head_scores(model, _readable(top)[:_N_EXPLORED], **how)
+        explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
         _add_sequences(page, place, top, explained, align)
         _add_landscape(page, place, _by_label(records, scores), align)
-        _add_context(page, place, model, top[0], layer=layer, tokenizer=tokenizer, device=device)
+        _add_context(page, place, checkpoint.model, top, layer=layer, **loaded)
         page.heading("Files")
         page.files(
             {
@@ -109,10 +127,21 @@ def report_attention(
     return Path(folder) / "index.html"
 
 
+def _read(source: Source, columns: Columns | None) -> Iterator[SequenceRecord]:
+    # Without the k of a model: what it cannot read is reported when it runs.
+    if isinstance(source, str | Path):
+        return read_records(source, columns=columns)
+    return open_source(source, k=1)
+
+
 def _name_of(layer: int) -> str:
     if layer == -1:
         return "last layer"
-    return f"layer {layer}" if layer >= 0 else f"layer {-layer} from the last"
+    return f"layer {layer}" if layer >= 0 else f"layer {-layer} from the end"
+
+
+def _name_of_heads(heads: Sequence[int] | None) -> str:
+    return "all heads" if heads is None else f"heads {', '.join(map(str, heads))}"
 
 
 def _read_scores(path: Path) -> list[AttentionScores]:
@@ -261,20 +290,27 @@ def _add_context(
     page: Page,
     place: Path,
     model: Any,
-    top: AttentionScores,
+    top: Sequence[AttentionScores],
     *,
     layer: int,
     tokenizer: Any,
     device: str,
 ) -> None:
-    start, end = strongest_site(top.scores)
-    # A stretch that every model takes at once: 512 tokens may be fewer, so ask the context itself.
+    room = model.config.max_position_embeddings - 2 + tokenizer.k - 1
+    shown = next((each for each in top if len(each.sequence) <= room), top[0])
+    start, end = strongest_site(shown.scores)
+    begin = min(max((start + end - room) // 2, 0), max(len(shown.sequence) - room, 0))
     context = attention_context(
-        model, top.sequence, (start, end), name=top.id, tokenizer=tokenizer, device=device
+        model,
+        shown.sequence[begin : begin + room],
+        (start - begin, end - begin),
+        name=shown.id if not begin else f"{shown.id} from base {begin}",
+        tokenizer=tokenizer,
+        device=device,
     )
     plot_context(context, place / "context.png", layer=layer)
     plot_context_grid(context, place / "context-grid.png")
-    site = f"bases {start} to {end - 1} ({top.sequence[start:end]}) of {top.id}"
+    site = f"bases {start} to {end - 1} ({shown.sequence[start:end]}) of {shown.id}"
     page.heading("Context")
     page.text(f"Which k-mers attend to the strongest site: {site}, 0-based.")
     page.figure(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from dnabert_hf.inference.embedding import spread_over_bases
 from dnabert_hf.inference.engine import Engine, cut_into_windows
 from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.sources import Source, open_source
+from dnabert_hf.interpretation.attention import Query
 
 __all__ = ["Context", "HeadScores", "attention_context", "head_scores"]
 
@@ -64,7 +65,7 @@ def head_scores(
     *,
     layer: int = -1,
     heads: Sequence[int] | None = None,
-    query: Literal["cls", "kmers"] = "cls",
+    query: Query = "cls",
     tokenizer: Any = None,
     device: str = "auto",
 ) -> list[HeadScores]:

@@ -72,8 +72,8 @@ def attention_landscape(
 
     empty = [name for name, rows in scores.items() if not len(rows)]
     if empty or not scores:
-        named = f"class {empty[0]!r}" if empty else "none at all"
-        raise ValueError(f"a landscape must have sequences in each class, found none in {named}")
+        where = f" in class {empty[0]!r}" if empty else ""
+        raise ValueError(f"a landscape must have sequences in each class, found none{where}")
     every = [row for rows in scores.values() for row in rows]
     aligned, zero = align_scores(every, align=align)
     positions = np.arange(aligned.shape[1]) - (zero if origin is None else origin)

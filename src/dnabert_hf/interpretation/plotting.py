@@ -77,7 +77,7 @@ def plot_letters(scores: AttentionScores, path: str | Path) -> None:
             values[None, begin:end], aspect="auto", extent=(begin - 0.5, end - 0.5, 0, 1), **colors
         )
         strip.set(xlim=(begin - 0.5, begin + width - 0.5), yticks=[])
-        strip.set_xticks(range(-(-begin // 10) * 10, end, 10))
+        strip.set_xticks(range(-(-begin // 10) * 10, end, 10) or [begin])
         strip.spines[:].set_visible(False)
     lines[-1].set_xlabel(_ALIGNED_AT[None])
     figure.supylabel("score")
@@ -199,6 +199,8 @@ def plot_landscape(
     label = _ALIGNED_AT[align] if origin is None else f"position from base {origin} (0-based)"
     axes.set(xlabel=label, ylabel="mean score, 95 % CI")
     axes.margins(x=0.01)
+    if all((each.scores >= 0).all() for rows in scores.values() for each in rows):
+        axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     save_figure(figure, path)
