@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.attention_report import report_attention
+    from dnabert_hf.interpretation.context_plots import (
+        plot_context,
+        plot_context_grid,
+        plot_training,
+    )
+    from dnabert_hf.interpretation.head_attention import attention_context, head_scores
+    from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plot_sequences
+    from dnabert_hf.interpretation.training_attention import attention_during_training
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
         DNABertForMaskedLM,
@@ -48,6 +57,8 @@ _MODULES = {
     "DataCollatorForContiguousKmerMasking": "data.masking",
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
+    "attention_context": "interpretation.head_attention",
+    "attention_during_training": "interpretation.training_attention",
     "attention_scores": "interpretation.attention",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
@@ -58,7 +69,14 @@ _MODULES = {
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
     "finetune": "training.finetuning",
+    "head_scores": "interpretation.head_attention",
     "open_genome": "data.genome",
+    "plot_context": "interpretation.context_plots",
+    "plot_context_grid": "interpretation.context_plots",
+    "plot_landscape": "interpretation.plotting",
+    "plot_letters": "interpretation.plotting",
+    "plot_sequences": "interpretation.plotting",
+    "plot_training": "interpretation.context_plots",
     "predict": "inference.prediction",
     "pretrain": "training.pretraining",
     "read_bed": "data.intervals",
@@ -66,6 +84,7 @@ _MODULES = {
     "read_start_sites": "data.annotation",
     "read_transcripts": "data.annotation",
     "register_with_transformers": "registration",
+    "report_attention": "interpretation.attention_report",
     "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
     "search_hyperparameters": "training.hyperparameters",
@@ -81,6 +100,8 @@ __all__ = [
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
+    "attention_context",
+    "attention_during_training",
     "attention_scores",
     "build_peaks",
     "build_promoters",
@@ -91,7 +112,14 @@ __all__ = [
     "evaluate",
     "evaluate_masked_lm",
     "finetune",
+    "head_scores",
     "open_genome",
+    "plot_context",
+    "plot_context_grid",
+    "plot_landscape",
+    "plot_letters",
+    "plot_sequences",
+    "plot_training",
     "predict",
     "pretrain",
     "read_bed",
@@ -99,6 +127,7 @@ __all__ = [
     "read_start_sites",
     "read_transcripts",
     "register_with_transformers",
+    "report_attention",
     "scan",
     "score_variants",
     "search_hyperparameters",
