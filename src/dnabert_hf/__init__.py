@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.attribution import attribution_scores
+    from dnabert_hf.interpretation.faithfulness import faithfulness
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
         DNABertForMaskedLM,
@@ -49,6 +51,7 @@ _MODULES = {
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
     "attention_scores": "interpretation.attention",
+    "attribution_scores": "interpretation.attribution",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -57,6 +60,7 @@ _MODULES = {
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
+    "faithfulness": "interpretation.faithfulness",
     "finetune": "training.finetuning",
     "open_genome": "data.genome",
     "predict": "inference.prediction",
@@ -82,6 +86,7 @@ __all__ = [
     "FillBasePipeline",
     "Genome",
     "attention_scores",
+    "attribution_scores",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",
@@ -90,6 +95,7 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_masked_lm",
+    "faithfulness",
     "finetune",
     "open_genome",
     "predict",
