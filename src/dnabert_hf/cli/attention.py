@@ -131,7 +131,8 @@ def attention(
             **common,
         )
     else:
-        done = attribution_scores(model, sequences, method=method.value, label=label, **common)
+        common |= {"method": method.value, "label": label}
+        done = attribution_scores(model, sequences, **common)
     typer.echo(f"{done[1]:,} sequences", err=True)
     if faithfulness is not None:
         from dnabert_hf.interpretation.faithfulness import faithfulness as measure
