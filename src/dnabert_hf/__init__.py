@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
     from dnabert_hf.interpretation.attention_report import report_attention
+    from dnabert_hf.interpretation.attribution import attribution_scores
     from dnabert_hf.interpretation.context_plots import (
         plot_context,
         plot_context_grid,
         plot_training,
     )
+    from dnabert_hf.interpretation.faithfulness import faithfulness
     from dnabert_hf.interpretation.head_attention import attention_context, head_scores
     from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plot_sequences
     from dnabert_hf.interpretation.training_attention import attention_during_training
@@ -60,6 +62,7 @@ _MODULES = {
     "attention_context": "interpretation.head_attention",
     "attention_during_training": "interpretation.training_attention",
     "attention_scores": "interpretation.attention",
+    "attribution_scores": "interpretation.attribution",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -68,6 +71,7 @@ _MODULES = {
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
+    "faithfulness": "interpretation.faithfulness",
     "finetune": "training.finetuning",
     "head_scores": "interpretation.head_attention",
     "open_genome": "data.genome",
@@ -103,6 +107,7 @@ __all__ = [
     "attention_context",
     "attention_during_training",
     "attention_scores",
+    "attribution_scores",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",
@@ -111,6 +116,7 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_masked_lm",
+    "faithfulness",
     "finetune",
     "head_scores",
     "open_genome",

@@ -125,11 +125,13 @@ def test_bad_input_leaves_nothing(model, tmp_path):
     arguments = ["attention", str(model), str(tmp_path / "in.fa")]
     for extra, message in [
         (["--report", str(tmp_path / "r")], "choose one (--align)"),
-        (["--report", str(tmp_path / "r"), "--align", "middle"], "got 'middle'"),
+        (["--report", str(tmp_path / "r"), "--align", "middle"], "is not one of"),
         (["--report", str(tmp_path / "r"), "--align", "end", "--layer", "9"], "got 9"),
         (["--report", str(model), "--align", "end"], "must be empty or new"),
-        ([], "must be given, found none"),
-        (["--report", str(tmp_path / "r"), "-o", "x.parquet"], "must be given, found both"),
+        ([], "found neither"),
+        (["--report", str(tmp_path / "r"), "-o", "x.parquet"], "found both"),
+        (["--report", str(tmp_path / "r"), "--method", "occlusion"], "got --method occlusion"),
+        (["--report", str(tmp_path / "r"), "--genome", "x.fa"], "got --genome"),
     ]:
         result = CliRunner().invoke(app, [*arguments, *extra])
         assert (result.exit_code, message in result.stderr) == (2, True), result.stderr

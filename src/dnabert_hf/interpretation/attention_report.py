@@ -22,6 +22,7 @@ from dnabert_hf.interpretation.head_attention import (
 from dnabert_hf.interpretation.landscape import Alignment, Landscape, check_alignment
 from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plot_sequences
 from dnabert_hf.interpretation.report import Page, report_folder
+from dnabert_hf.interpretation.scores import read_scores
 
 __all__ = ["add_base_explorer", "report_attention", "strongest_site"]
 
@@ -102,7 +103,7 @@ def report_attention(
             batch_tokens=batch_tokens,
             **how,
         )
-        scores = _read_scores(table)
+        scores = list(read_scores(table))
         page = Page(
             "What the model looks at",
             command=command,
@@ -142,19 +143,6 @@ def _name_of(layer: int) -> str:
 
 def _name_of_heads(heads: Sequence[int] | None) -> str:
     return "all heads" if heads is None else f"heads {', '.join(map(str, heads))}"
-
-
-def _read_scores(path: Path) -> list[AttentionScores]:
-    from pyarrow import parquet
-
-    found = []
-    for batch in parquet.ParquetFile(path).iter_batches():
-        named = [name for name in batch.schema.names if name.startswith("prob_")]
-        for row in batch.to_pylist():
-            probabilities = {name.removeprefix("prob_"): row[name] for name in named}
-            values = np.array(row["scores"], dtype=np.float32)
-            found.append(AttentionScores(row["id"], row["sequence"], values, probabilities or None))
-    return found
 
 
 def _top_first(scores: Sequence[AttentionScores]) -> list[AttentionScores]:

@@ -96,7 +96,7 @@ class NpzFormat:
             "sequences": np.empty(0, dtype=np.uint8),
             "probabilities": np.empty((0, len(self.names or ())), dtype=np.float32),
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.concatenate([each[name] for each in loaded]) if loaded else none
             for name, none in empty.items()
         }
