@@ -125,7 +125,7 @@ def test_bad_input_leaves_nothing(model, tmp_path):
     arguments = ["attention", str(model), str(tmp_path / "in.fa")]
     for extra, message in [
         (["--report", str(tmp_path / "r")], "choose one (--align)"),
-        (["--report", str(tmp_path / "r"), "--align", "middle"], "is not one of"),
+        (["--report", str(tmp_path / "r"), "--align", "middle"], "'middle'"),
         (["--report", str(tmp_path / "r"), "--align", "end", "--layer", "9"], "got 9"),
         (["--report", str(model), "--align", "end"], "must be empty or new"),
         ([], "found neither"),

@@ -207,7 +207,7 @@ def _add_sequences(
         page.heading("Base by base")
         page.text(
             "Point at a base, tap it or move with the arrow keys: its position, its score and what "
-            "each head adds to it."
+            "each head adds to it. Light is a high score."
         )
         add_base_explorer(page, explained)
 
