@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from dnabert_hf.data.records import Columns, SequenceRecord
 from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.sources import Source, open_source
 from dnabert_hf.interpretation.attention import AttentionScores, Query, attention_scores
+from dnabert_hf.interpretation.base_explorer import add_base_explorer
 from dnabert_hf.interpretation.context_plots import plot_context, plot_context_grid
 from dnabert_hf.interpretation.head_attention import (
     HeadScores,
@@ -24,7 +24,7 @@ from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plo
 from dnabert_hf.interpretation.report import Page, report_folder
 from dnabert_hf.interpretation.scores import read_scores
 
-__all__ = ["add_base_explorer", "report_attention", "strongest_site"]
+__all__ = ["report_attention", "strongest_site"]
 
 _N_LETTERS = 3
 _N_ROWS = 100
@@ -210,31 +210,6 @@ def _add_sequences(
             "each head adds to it. Light is a high score."
         )
         add_base_explorer(page, explained)
-
-
-def add_base_explorer(page: Page, explained: Sequence[HeadScores]) -> None:
-    """Add sequences whose bases tell position, score and heads under the pointer.
-
-    Args:
-        page: Page to add to.
-        explained: From `head_scores`.
-    """
-    templates = files("dnabert_hf.interpretation") / "templates"
-    page.widget(
-        "Scores base by base",
-        script=(templates / "bases.js").read_text(encoding="utf-8"),
-        style=(templates / "bases.css").read_text(encoding="utf-8"),
-        data=[
-            {
-                "title": each.id,
-                "sequence": each.sequence,
-                "scores": np.round(each.scores.sum(axis=0).astype(float), 5).tolist(),
-                "heads": np.round(each.scores.astype(float), 5).tolist(),
-            }
-            for each in explained
-        ],
-        fallback="This part needs scripts; scores.parquet holds the same scores.",
-    )
 
 
 def _add_landscape(
