@@ -31,6 +31,7 @@ _N_ROWS = 100
 _N_EXPLORED = 10
 _MOST_LETTERS = 1500  # bases of a sequence in letters and under the pointer
 _QUERIES = {"cls": "[CLS]", "kmers": "the mean of the k-mers"}
+_MOST_CLASSES = 8  # that colours and line styles tell apart
 _UNLABELLED = "all sequences"
 
 
@@ -54,7 +55,7 @@ def report_attention(
     """Write a folder that shows what a model looks at: index.html, pictures, tables.
 
     In the order of Figure 4 of Ji et al. 2021: single sequences, the landscape of each class (by
-    the labels of the source), and the context of the strongest site. Top are the sequences with the
+    the labels of the source; of all sequences if there are none, or more than eight), and the context of the strongest site. Top are the sequences with the
     highest probability of a class but the first (or of any, if there is one; without a classifier,
     the first of the source). Scores are held in memory.
 
@@ -164,6 +165,8 @@ def _by_label(
 ) -> dict[str, list[AttentionScores]]:
     """Group by label, the last class first: positives above negatives, as Figure 4 has them."""
     labels = [record.label for record in records]
+    if len(set(labels)) > _MOST_CLASSES:  # numbers, say
+        return {_UNLABELLED: list(scores)}
     groups: dict[str, list[AttentionScores]] = {
         label: [] for label in sorted({label for label in labels if label is not None})[::-1]
     }
