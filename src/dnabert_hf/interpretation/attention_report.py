@@ -54,10 +54,11 @@ def report_attention(
 ) -> Path:
     """Write a folder that shows what a model looks at: index.html, pictures, tables.
 
-    In the order of Figure 4 of Ji et al. 2021: single sequences, the landscape of each class (by
-    the labels of the source; of all sequences if there are none, or more than eight), and the context of the strongest site. Top are the sequences with the
-    highest probability of a class but the first (or of any, if there is one; without a classifier,
-    the first of the source). Scores are held in memory.
+    In the order of Figure 4 of Ji et al. 2021: single sequences, the landscape of each class, and
+    the context of the strongest site. Classes are the labels of the source; all sequences are one
+    if it has none, or more than eight. Top are the sequences with the highest probability of a
+    class but the first (or of any, if there is one; without a classifier, the first of the
+    source). Scores are held in memory.
 
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model.
