@@ -60,7 +60,6 @@ def test_hovering_a_base_shows_its_values(report, model, sequences, browser):
     assert details.locator(".strongest-head").inner_text() == str(strongest)
     shown = [float(text) for text in details.locator(".value").all_inner_texts()]
     assert shown == pytest.approx(expected.scores[:, 41].tolist(), abs=2e-4)
-    page.keyboard.press("Tab")
     page.locator(".letters button").nth(7).focus()
     page.keyboard.press("ArrowRight")
     assert details.locator(".position").inner_text() == "8 (0-based), 9 (1-based)"

@@ -62,5 +62,5 @@ def test_bad_input_is_refused(classifier, tokenizer):
         head_scores(classifier, SEQUENCES, heads=[2], **options)
     with pytest.raises(ValueError, match="a site must lie in its sequence, from 0 to 18, got 5 to"):
         attention_context(classifier, SEQUENCES[0], (5, 19), **options)
-    with pytest.raises(ValueError, match=r"at once, 20 bases, .* found 45"):
+    with pytest.raises(ValueError, match=r"at once, 20 bases, .* found 46"):
         attention_context(classifier, SEQUENCES[2], (5, 9), **options)

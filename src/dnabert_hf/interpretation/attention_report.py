@@ -123,7 +123,7 @@ def report_attention(
             {
                 "scores.parquet": "id, sequence, score of each base, probabilities of the classes",
                 "landscape.tsv": "mean score and 95 % confidence interval by class and position",
-                **{path.name: "picture" for path in sorted(place.glob("*.png"))},
+                **{path.name: "picture above" for path in sorted(place.glob("*.png"))},
             }
         )
         page.write(place / "index.html")

@@ -44,14 +44,16 @@ def plot_context(context: Context, path: str | Path, *, layer: int = -1) -> None
     above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
     site = (context.start + context.end - 1) / 2
     middles = np.arange(n_kmers) + (context.k - 1) / 2
-    strongest = max(float(attention.max()), 1e-9)
+    strongest, highest = max(float(attention.max()), 1e-9), 0.0
     for head in range(n_heads):
         color, style = _look_of(head)
         chosen = attention[head].argsort()[::-1][:_ARCS_PER_HEAD]
         shares = attention[head][chosen] / strongest
+        arcs = [_arc(middles[i], site) for i in chosen]
+        highest = max(highest, *(float(arc[:, 1].max()) for arc in arcs))
         above.add_collection(
             LineCollection(
-                [_arc(middles[i], site) for i in chosen],
+                arcs,
                 colors=[to_rgba(color, 0.15 + 0.8 * share) for share in shares],
                 linewidths=0.5 + 2.5 * shares,
                 linestyles=style,
@@ -63,7 +65,7 @@ def plot_context(context: Context, path: str | Path, *, layer: int = -1) -> None
     for axes in (above, below):
         axes.axvspan(context.start - 0.5, context.end - 0.5, color=_SITE, zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
-    above.set(yticks=[], ylim=(0, 1.05), xlim=(-1, len(context.sequence)))
+    above.set(yticks=[], ylim=(0, 1.05 * highest), xlim=(-1, len(context.sequence)))
     above.spines[["left"]].set_visible(False)
     above.set_ylabel(f"{min(_ARCS_PER_HEAD, n_kmers)} strongest\nof each head")
     above.set_title(
@@ -76,7 +78,7 @@ def plot_context(context: Context, path: str | Path, *, layer: int = -1) -> None
     else:
         below.set_xlabel("middle of the k-mer that attends (0-based)")
     below.set_ylabel("attention")
-    below.legend(title="head", frameon=False, ncols=-(-n_heads // 6), fontsize=8)
+    figure.legend(title="head", frameon=False, fontsize=8, loc="outside right center")
     save_figure(figure, path)
 
 

@@ -72,7 +72,11 @@ function choose(index) {
     const color = colorOf(item.scores[position] / top);
     button.style.backgroundColor = `rgb(${color})`;
     button.style.color = color[0] + color[1] > 245 ? "#000" : "#fff";
-    ["mouseenter", "focus", "click"].forEach(event => button.addEventListener(event, () => show(position)));
+    ["focus", "click"].forEach(event => button.addEventListener(event, () => show(position)));
+    // A page that scrolls under a pointer at rest sends this event too, but without a movement.
+    button.addEventListener("mouseenter", event => {
+      if (event.movementX || event.movementY) show(position);
+    });
     return button;
   });
   letters.replaceChildren();
@@ -89,7 +93,7 @@ letters.addEventListener("keydown", event => {
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10 }[event.key];
   if (!step) return;
   event.preventDefault();
-  const next = current + step;
+  const next = buttons.indexOf(event.target) + step;
   if (next >= 0 && next < buttons.length) buttons[next].focus();
 });
 choice.addEventListener("change", () => choose(choice.value));
