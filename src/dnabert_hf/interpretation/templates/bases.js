@@ -30,6 +30,16 @@ letters.setAttribute("aria-label", "Bases; arrow keys move");
 root.append(label, details, letters);
 
 let item, current, buttons;
+let pointer = "";
+
+// A page that scrolls under a pointer at rest sends events of it too.
+function moves(event) {
+  const before = pointer;
+  pointer = `${event.clientX} ${event.clientY}`;
+  return pointer !== before;
+}
+
+letters.addEventListener("mousemove", moves);
 
 function show(position) {
   buttons[current].tabIndex = -1;
@@ -73,9 +83,8 @@ function choose(index) {
     button.style.backgroundColor = `rgb(${color})`;
     button.style.color = color[0] + color[1] > 245 ? "#000" : "#fff";
     ["focus", "click"].forEach(event => button.addEventListener(event, () => show(position)));
-    // A page that scrolls under a pointer at rest sends this event too, but without a movement.
     button.addEventListener("mouseenter", event => {
-      if (event.movementX || event.movementY) show(position);
+      if (moves(event)) show(position);
     });
     return button;
   });
