@@ -1,6 +1,6 @@
 """Where a model of human promoters looks: TATA promoters, other promoters, and genomic DNA.
 
-    python benchmarks/landscape.py DATA [--output landscape] [--pooling mean]
+    python benchmarks/landscape.py DATA [--output landscape] [--pooling mean] [--model FOLDER]
 
 DATA holds human_prom300_genomicneg.tsv.gz and human_prom300_chunkneg.tsv.gz (promoters of EPDnew,
 -249 to +50, the start site at base 249; the second says which have a TATA box). Fine-tunes
@@ -29,7 +29,7 @@ START_SITE = 249
 FIRST, LAST = -35, -20  # of the TATA box, relative to the start site, both included
 N_TRAIN = {"TATA promoters": 700, "other promoters": 300, "genomic": 1000}
 N_DEV = {"TATA promoters": 100, "other promoters": 50, "genomic": 150}
-N_TEST = 250
+N_TEST = 150
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -85,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path, default=Path("landscape"))
+    parser.add_argument("--model", type=Path, help="score this one in place of training")
     parser.add_argument("--pooling", choices=("cls", "mean"), default="mean")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -96,8 +97,8 @@ def main() -> None:
     pd.concat(parts.values())[["id", "sequence", "label", "split"]].to_csv(
         data, sep="\t", index=False
     )
-    model = options.output / f"model-{options.pooling}"
-    if not (model / "metrics.json").exists():
+    model = options.model or options.output / f"model-{options.pooling}"
+    if not options.model and not (model / "metrics.json").exists():
         begin = time.process_time()
         result = finetune(
             "dnabert-6-mini", data, output_dir=model, config={"token_pooling": options.pooling}
