@@ -57,7 +57,7 @@ def attention_during_training(
     check_alignment([len(record.sequence) for record in records], align)
     steps = []
     for folder in folders:
-        scored = attention_scores(folder, records, **options)
+        scored: Any = attention_scores(folder, records, **options)
         rows = {folder.name: [each.scores for each in scored]}
         (landscape,) = attention_landscape(rows, align=align)
         steps.append(TrainingStep(folder.name, landscape))
