@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.attention_report import report_attention
+    from dnabert_hf.interpretation.attribution import attribution_scores
+    from dnabert_hf.interpretation.context_plots import (
+        plot_context,
+        plot_context_grid,
+        plot_training,
+    )
+    from dnabert_hf.interpretation.faithfulness import faithfulness
+    from dnabert_hf.interpretation.head_attention import attention_context, head_scores
+    from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plot_sequences
+    from dnabert_hf.interpretation.training_attention import attention_during_training
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
         DNABertForMaskedLM,
@@ -48,7 +59,10 @@ _MODULES = {
     "DataCollatorForContiguousKmerMasking": "data.masking",
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
+    "attention_context": "interpretation.head_attention",
+    "attention_during_training": "interpretation.training_attention",
     "attention_scores": "interpretation.attention",
+    "attribution_scores": "interpretation.attribution",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -57,8 +71,16 @@ _MODULES = {
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
+    "faithfulness": "interpretation.faithfulness",
     "finetune": "training.finetuning",
+    "head_scores": "interpretation.head_attention",
     "open_genome": "data.genome",
+    "plot_context": "interpretation.context_plots",
+    "plot_context_grid": "interpretation.context_plots",
+    "plot_landscape": "interpretation.plotting",
+    "plot_letters": "interpretation.plotting",
+    "plot_sequences": "interpretation.plotting",
+    "plot_training": "interpretation.context_plots",
     "predict": "inference.prediction",
     "pretrain": "training.pretraining",
     "read_bed": "data.intervals",
@@ -66,6 +88,7 @@ _MODULES = {
     "read_start_sites": "data.annotation",
     "read_transcripts": "data.annotation",
     "register_with_transformers": "registration",
+    "report_attention": "interpretation.attention_report",
     "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
     "search_hyperparameters": "training.hyperparameters",
@@ -81,7 +104,10 @@ __all__ = [
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
+    "attention_context",
+    "attention_during_training",
     "attention_scores",
+    "attribution_scores",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",
@@ -90,8 +116,16 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_masked_lm",
+    "faithfulness",
     "finetune",
+    "head_scores",
     "open_genome",
+    "plot_context",
+    "plot_context_grid",
+    "plot_landscape",
+    "plot_letters",
+    "plot_sequences",
+    "plot_training",
     "predict",
     "pretrain",
     "read_bed",
@@ -99,6 +133,7 @@ __all__ = [
     "read_start_sites",
     "read_transcripts",
     "register_with_transformers",
+    "report_attention",
     "scan",
     "score_variants",
     "search_hyperparameters",
