@@ -1,18 +1,22 @@
 """Which words occur in more sequences of one class than chance explains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import false_discovery_control, hypergeom
+from scipy.special import gammaln
+from scipy.stats import false_discovery_control
 
 from dnabert_hf.data.sequences import reverse_complement
 from dnabert_hf.interpretation.joined_sequences import WORD_BASES, JoinedSequences, encode_bases
 
 __all__ = ["Enrichment", "count_holders", "enrichment_of_words", "hypergeometric_p"]
 
-_PART_BASES = 1 << 22
+_PART_BASES = 1 << 18  # what is made of them stays in a core's cache
 _N_WORDS = 4**WORD_BASES
+_DENSE = 8  # bytes that are read as fast as one number is sorted
+_FAR, _MORE = 10, 50  # standard deviations, and terms for those of less than one
+_PAIRS_AT_ONCE = 1024
 _LETTER_BITS = 2
 
 
@@ -79,10 +83,41 @@ def hypergeometric_p(
         >>> hypergeometric_p(np.array([2, 0]), np.array([2, 2]), n_positive=2, n=4).round(4)
         array([0.1667, 1.    ])
     """
-    # Few pairs differ, and the tail takes long.
     pairs, place = np.unique(np.stack([observed, drawn]), axis=1, return_inverse=True)
-    tail = hypergeom.sf(pairs[0] - 1, n, n_positive, pairs[1])
-    return np.asarray(np.clip(tail, 0, 1))[place]
+    least, draws = pairs.astype(np.int64)
+    share = n_positive / n
+    spread = np.sqrt(draws * share * (1 - share) * (n - draws) / max(n - 1, 1))
+    # What lies further out adds less than the last digit of a float.
+    begin = np.maximum(least, np.floor(draws * share - _FAR * spread).astype(np.int64))
+    begin = np.maximum(begin, n_positive + draws - n)
+    end = np.minimum(begin + np.ceil(2 * _FAR * spread).astype(np.int64) + _MORE, draws)
+    end = np.maximum(np.minimum(end, n_positive), begin - 1) + 1
+    log_factorials = gammaln(np.arange(n + 1) + 1.0)
+    tails = np.zeros(len(draws))
+    for first in range(0, len(draws), _PAIRS_AT_ONCE):
+        which = slice(first, first + _PAIRS_AT_ONCE)
+        tails[which] = _sums(begin[which], end[which], draws[which], n_positive, log_factorials)
+    return np.minimum(tails, 1)[place]
+
+
+def _sums(
+    begin: np.ndarray,
+    end: np.ndarray,
+    draws: np.ndarray,
+    n_positive: int,
+    log_factorials: np.ndarray,
+) -> np.ndarray:
+    """Add up the hypergeometric probabilities from begin to end for each number of draws."""
+    n = len(log_factorials) - 1
+    lengths = end - begin
+    row = np.repeat(np.arange(len(draws)), lengths)
+    x = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths - begin, lengths)
+    other = draws[row] - x
+    log_of_all = log_factorials[n] - log_factorials[draws] - log_factorials[n - draws]
+    log_p = -log_of_all[row]
+    for size, taken in ((n_positive, x), (n - n_positive, other)):
+        log_p += log_factorials[size] - log_factorials[taken] - log_factorials[size - taken]
+    return np.bincount(row, weights=np.exp(log_p), minlength=len(draws))
 
 
 def count_holders(
@@ -117,56 +152,91 @@ def count_holders(
         by_length.setdefault(len(word), {})[word] = index
         if both_strands:
             by_length[len(word)].setdefault(reverse_complement(word), index)
-    groups = [
-        (length, _encode(list(named)), np.array(list(named.values()), dtype=np.int64))
-        for length, named in sorted(by_length.items())
-    ]
+    groups = [_Group.of(named) for _, named in sorted(by_length.items())]
+    begins = _beginnings(groups)
     counts = np.zeros((2, len(words)), dtype=np.int64)
     for which, part in joined.parts(_PART_BASES):
         is_positive_part = is_positive[which]
-        for found, rows in _occurrences(part, groups):
-            # Each word once a sequence.
-            keys = np.sort(found * len(part) + rows)
-            keys = keys[np.diff(keys, prepend=-1) != 0]
-            of_word, row = np.divmod(keys, len(part))
-            counts[0] += np.bincount(of_word, minlength=len(words))
-            counts[1] += np.bincount(of_word[is_positive_part[row]], minlength=len(words))
+        for group, found, rows in _occurrences(part, groups, begins):
+            of_word, row = _distinct(found, rows, len(group.members), len(part))
+            for total, of_group in zip(
+                counts, (of_word, of_word[is_positive_part[row]]), strict=True
+            ):
+                total[group.members] += np.bincount(of_group, minlength=len(group.members))
     return counts[0], counts[1]
 
 
-_Group = tuple[int, np.ndarray, np.ndarray]
+def _distinct(
+    found: np.ndarray, rows: np.ndarray, n_words: int, n_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keep each pair of word and sequence once."""
+    keys = found * n_rows + rows
+    if n_words * n_rows <= _DENSE * len(keys):
+        is_seen = np.zeros(n_words * n_rows, dtype=bool)
+        is_seen[keys] = True
+        keys = np.flatnonzero(is_seen)
+    else:
+        keys.sort()  # np.unique hashes, which takes several times as long
+        keys = keys[np.diff(keys, prepend=-1) != 0]
+    return np.divmod(keys, n_rows)
 
 
-def _encode(words: Sequence[str]) -> np.ndarray:
-    """Codes of words of one length, uint8, shape (words, bases)."""
-    return encode_bases("".join(words)).reshape(len(words), -1)
+class _Group(NamedTuple):
+    """Words of one length; a word and its reverse complement are one member.
+
+    Attributes:
+        codes: Codes of the bases, shape (words, bases).
+        of_word: Member that each belongs to, shape (words,).
+        members: Index of each member among all words, shape (members,).
+        table: Member by base-4 number, -1 for none; for short words only.
+    """
+
+    codes: np.ndarray
+    of_word: np.ndarray
+    members: np.ndarray
+    table: np.ndarray | None
+
+    @classmethod
+    def of(cls, named: dict[str, int]) -> "_Group":
+        codes = encode_bases("".join(named)).reshape(len(named), -1)
+        members, of_word = np.unique(list(named.values()), return_inverse=True)
+        table = None
+        if codes.shape[1] <= WORD_BASES:
+            table = np.full(4 ** codes.shape[1], -1, dtype=np.int32)
+            table[_numbers(codes)] = of_word
+        return cls(codes, of_word, members, table)
 
 
 def _occurrences(
-    part: JoinedSequences, groups: Sequence[_Group]
-) -> "list[tuple[np.ndarray, np.ndarray]]":
-    """Find all places of the words of each length: index of the word and of the sequence."""
-    n_known, found = part.n_known, []
-    long_groups = [group for group in groups if group[0] > WORD_BASES]
-    for length, codes, indices in groups:
-        if length > WORD_BASES:
-            break
-        table = np.full(4**length, -1, dtype=np.int32)
-        table[_numbers(codes)] = indices
-        at = table[part.words >> (_LETTER_BITS * (WORD_BASES - length))]
-        places = np.flatnonzero((at >= 0) & (n_known >= length))
-        found.append((at[places].astype(np.int64), part.rows[places]))
-    if not long_groups:
-        return found
-    begins_word = np.zeros(_N_WORDS, dtype=bool)
-    for _, codes, _ in long_groups:
-        begins_word[_numbers(codes[:, :WORD_BASES])] = True
-    places = np.flatnonzero(begins_word[part.words] & (n_known > WORD_BASES))
-    for length, codes, indices in long_groups:
-        here = places[n_known[places] >= length]
-        of_word, here = _follow(part, here, codes)
-        found.append((indices[of_word], part.rows[here]))
-    return found
+    part: JoinedSequences, groups: Sequence[_Group], begins: np.ndarray
+) -> Iterator[tuple[_Group, np.ndarray, np.ndarray]]:
+    """Find all places of the words of each length: group, member, and sequence."""
+    n_known = part.n_known
+    places = np.flatnonzero((begins[part.words] != 0) & (n_known > WORD_BASES))
+    begins_here = begins[part.words[places]]
+    for number, group in enumerate(groups):
+        length = group.codes.shape[1]
+        if group.table is None:
+            here = places[begins_here & _bit(number) != 0]
+            of_word, hits = _follow(part, here[n_known[here] >= length], group.codes)
+            yield group, group.of_word[of_word], part.rows[hits]
+        else:
+            at = group.table[part.words >> (_LETTER_BITS * (WORD_BASES - length))]
+            hits = np.flatnonzero((at >= 0) & (n_known >= length))
+            yield group, at[hits].astype(np.int64), part.rows[hits]
+
+
+def _beginnings(groups: Sequence[_Group]) -> np.ndarray:
+    """For each word of ten bases, bits of the groups with longer words that begin with it."""
+    begins = np.zeros(_N_WORDS, dtype=np.uint64)
+    for number, group in enumerate(groups):
+        if group.table is None:
+            begins[np.unique(_numbers(group.codes[:, :WORD_BASES]))] |= _bit(number)
+    return begins
+
+
+def _bit(number: int) -> np.uint64:
+    return np.uint64(1 << min(number, 63))  # the last bit is that of all groups from there on
 
 
 def _follow(

@@ -1,7 +1,7 @@
 """Motifs in scored sequences: candidates, enrichment, merging, refinement."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -33,7 +33,7 @@ from dnabert_hf.interpretation.position_weight_matrix import (
 
 __all__ = ["search_motifs"]
 
-_SAME = 0.9  # similarity from which on two motifs are one
+_SAME = 0.75  # similarity from which on two motifs are one
 
 
 def search_motifs(
@@ -112,12 +112,12 @@ class _Search:
         """
         self.regions = find_regions(self.positives, scores, min_len=self.settings.min_len)
         found = words_of_regions(sequences, self.regions)
-        turned = [word > other for word, other in map(self._with_other_strand, found)]
-        words = [min(self._with_other_strand(word)) for word in found]
-        numbers = {word: number for number, word in enumerate(sorted(set(words)))}
-        word_of_region = np.array([numbers[word] for word in words], dtype=np.int64)
+        canonical = {word: min(self._with_other_strand(word)) for word in set(found)}
+        numbers = {word: number for number, word in enumerate(sorted(set(canonical.values())))}
+        word_of_region = np.array([numbers[canonical[word]] for word in found], dtype=np.int64)
+        is_turned = np.array([word != canonical[word] for word in found], dtype=bool)
         candidates, seeds = self._candidates(list(numbers), word_of_region)
-        motifs = self._motifs(seeds, word_of_region, np.array(turned, dtype=bool))
+        motifs = self._motifs(seeds, word_of_region, is_turned)
         n_positives = int(self.is_positive.sum())
         return MotifSearch(
             motifs, candidates, len(self.joined), n_positives, self.background, self.settings
@@ -164,7 +164,7 @@ class _Search:
             window=settings.window,
             both_strands=settings.both_strands,
         )
-        drafts = []
+        drafts: list[_Draft] = []
         for seed, length in enumerate(seeds.leader_lengths):
             chosen = np.flatnonzero(of_region == seed)
             if len(chosen) < settings.min_instances:
@@ -173,15 +173,18 @@ class _Search:
             is_reverse = is_turned[chosen] ^ seeds.is_reverse[words]
             skipped = seeds.offsets[words] + (settings.window - length) // 2
             windows = self._windows(chosen, is_reverse, skipped)
-            if settings.is_refined:
-                codes = cut_windows(self.positives, windows, settings.window)
-                refined = refine(codes, self.background, attended, min_sites=settings.min_instances)
-            else:
-                refined = self._counted(windows)
+            if not settings.is_refined:
+                drafts.append(_Draft(seed, *self._counted(windows)))
+                continue
+            refined = refine(
+                cut_windows(self.positives, windows, settings.window),
+                self.background,
+                attended,
+                min_sites=settings.min_instances,
+            )
             if refined is not None:
                 drafts.append(_Draft(seed, *refined))
-        drafts.sort(key=lambda draft: -float(draft.sites.scores.sum()))
-        return self._ranked(self._different(drafts) if settings.is_refined else drafts)
+        return self._ranked(self._different(drafts, attended) if settings.is_refined else drafts)
 
     def _windows(self, chosen: np.ndarray, is_reverse: np.ndarray, skipped: np.ndarray) -> Sites:
         """Place windows around regions so that the words in them lie on one another."""
@@ -198,15 +201,20 @@ class _Search:
         scores = bits[np.arange(len(matrix)), codes].sum(axis=1)
         return matrix, windows._replace(scores=scores.astype(np.float32))
 
-    def _different(self, drafts: "list[_Draft]") -> "list[_Draft]":
-        """Leave out motifs much like one before them."""
+    def _different(self, drafts: "list[_Draft]", attended: AttendedDNA) -> "list[_Draft]":
+        """Leave out motifs much like a better one, and find all sites of the others."""
         strands = (False, True) if self.settings.both_strands else (False,)
         kept: list[_Draft] = []
-        for draft in drafts:
+        for draft in sorted(drafts, key=lambda draft: -draft.found):
             if all(
                 similarity(draft.matrix, other.matrix, strands=strands) < _SAME for other in kept
             ):
-                kept.append(draft)
+                sites = attended.sites(draft.matrix)
+                if len(sites.rows) < self.settings.min_instances:
+                    continue
+                counts = count_bases(cut_windows(self.positives, sites, len(draft.matrix)))
+                matrix = PositionWeightMatrix(counts, self.background)
+                kept.append(_Draft(draft.seed, matrix, sites))
         return kept
 
     def _ranked(self, drafts: "list[_Draft]") -> list[Motif]:
@@ -244,7 +252,7 @@ class _Search:
 
     def _sites(self, draft: "_Draft") -> list[MotifSite]:
         """Name the sites of a motif by sequence and base."""
-        sites, length = draft.sites, len(draft.matrix)
+        sites, length = draft.found, len(draft.matrix)
         letters = np.frombuffer(b"ACGTN", dtype="S1")[cut_windows(self.positives, sites, length)]
         texts = letters.view(f"S{length}").ravel().astype(str).tolist()
         first = self.positives.bounds[sites.rows]
@@ -262,9 +270,11 @@ class _Search:
 
 
 class _Draft(NamedTuple):
+    """Motif to be: seed, matrix, and its sites or, before they are known, their bits in all."""
+
     seed: int
     matrix: PositionWeightMatrix
-    sites: Sites
+    found: Any
 
 
 class _Seeds(NamedTuple):

@@ -12,8 +12,9 @@ from dnabert_hf.interpretation.position_weight_matrix import PositionWeightMatri
 __all__ = ["AttendedDNA", "Sites", "cut_windows", "highest_scores", "refine"]
 
 _ROUNDS = 10
+_SAMPLE = 1000  # sequences that the rounds look at; the last look is at all
 _PIECE = 8  # bases looked up at once: a table of 4**8 floats is small and quickly made
-_PART_BASES = 1 << 22
+_PART_BASES = 1 << 18
 
 
 class Sites(NamedTuple):
@@ -97,6 +98,7 @@ class AttendedDNA:
         self, joined: JoinedSequences, regions: Regions, *, window: int, both_strands: bool
     ):
         self.joined, self.both_strands = joined, both_strands
+        self._regions, self._window = regions, window
         first, last = joined.bounds[regions.rows], joined.bounds[regions.rows + 1]
         low = (regions.starts + regions.ends - window) // 2
         self._starts = first + np.maximum(np.minimum(regions.starts, low), 0)
@@ -114,18 +116,32 @@ class AttendedDNA:
         room = run_end[np.searchsorted(ends, np.arange(len(places)), side="right")] - places
         return places, np.minimum(room, self.joined.n_known[places])
 
-    def threshold(self) -> float:
-        """Bits from which on a site is more likely one than not, at one a sequence."""
+    @cached_property
+    def sample(self) -> "AttendedDNA":
+        """The regions of some thousand sequences, evenly chosen."""
+        step = max(len(self.joined) // _SAMPLE, 1)
+        is_chosen = self._regions.rows % step == 0
+        regions = Regions(*(part[is_chosen] for part in self._regions))
+        return AttendedDNA(
+            self.joined, regions, window=self._window, both_strands=self.both_strands
+        )
+
+    @cached_property
+    def _threshold(self) -> float:
+        """Bits from which on a place is more likely a site than not, at one a sequence."""
         n_places = len(self._places[0]) * (1 + self.both_strands)
         n_sequences = len(np.unique(self.joined.rows[self._starts]))
         return float(np.log2(max(n_places / max(n_sequences, 1), 2)))
 
-    def sites(self, matrix: PositionWeightMatrix, threshold: float) -> Sites:
-        """Find the sites above a threshold, the best one where they overlap."""
+    def sites(self, matrix: PositionWeightMatrix) -> Sites:
+        """Find the sites, the best one where they overlap.
+
+        A place is a site if it is more likely one than background, were there one a sequence.
+        """
         places, room = self._places
         places = places[room >= len(matrix)]
         scores, is_reverse = _score(self.joined, places, matrix, both_strands=self.both_strands)
-        is_site = scores >= threshold
+        is_site = scores >= self._threshold
         places, scores, is_reverse = places[is_site], scores[is_site], is_reverse[is_site]
         kept = _best_of_overlapping(places, scores, len(matrix))
         places, is_reverse = places[kept], is_reverse[kept]
@@ -147,12 +163,12 @@ def _best_of_overlapping(places: np.ndarray, scores: np.ndarray, length: int) ->
 
 def refine(
     windows: np.ndarray, background: np.ndarray, attended: AttendedDNA, *, min_sites: int
-) -> tuple[PositionWeightMatrix, Sites] | None:
+) -> tuple[PositionWeightMatrix, float] | None:
     """Turn about between a matrix and its sites until they agree.
 
-    Counts of the windows give a matrix; its uninformative ends are cut; the attended DNA is
-    searched with it; windows of the first length around the middle of the sites give the next
-    matrix, so that it can grow and move.
+    Counts of the windows give a matrix; its uninformative ends are cut; the attended DNA of some
+    thousand sequences is searched with it; windows of the first length around the middle of the
+    sites give the next matrix, so that it can grow and move.
 
     Args:
         windows: Codes of aligned windows to begin with, shape (sites, length).
@@ -161,21 +177,26 @@ def refine(
         min_sites: Sites of a motif, at least.
 
     Returns:
-        The trimmed matrix and its sites; None if too few are left.
+        The trimmed matrix, and the sum of the scores of its sites in the sample in bits; None if
+        too few sites are left.
     """
-    length, threshold = windows.shape[1], attended.threshold()
-    before: Sites | None = None
+    length, sample = windows.shape[1], attended.sample
+    matrix, before = _trimmed(windows, background), None
     for _ in range(_ROUNDS):
-        whole = PositionWeightMatrix(count_bases(windows), background)
-        matrix = whole.part(whole.informative_part())
-        sites = attended.sites(matrix, threshold)
-        if len(sites.places) < min_sites:
+        sites = sample.sites(matrix)
+        if len(sites.rows) < min_sites:
             return None
-        if before is not None and np.array_equal(before.places, sites.places):
+        if before is not None and np.array_equal(before, sites.places):
             break
-        before = sites
+        before = sites.places
         windows = cut_windows(attended.joined, sites.moved((length - len(matrix)) // 2), length)
-    return matrix, sites
+        matrix = _trimmed(windows, background)
+    return matrix, float(sites.scores.sum())
+
+
+def _trimmed(windows: np.ndarray, background: np.ndarray) -> PositionWeightMatrix:
+    whole = PositionWeightMatrix(count_bases(windows), background)
+    return whole.part(whole.informative_part())
 
 
 def _score(
@@ -192,32 +213,27 @@ def _score(
     strands = [matrix.log_odds]
     if both_strands:
         strands.append(matrix.log_odds[::-1, ::-1])
-    n_places = len(joined.codes) if places is None else len(places)
-    totals = np.zeros((len(strands), n_places), dtype=np.float32)
+    words = joined.words
+    known = joined.n_known if places is None else joined.n_known[places]
+    totals = np.zeros((len(strands), len(known)), dtype=np.float32)
     for offset in range(0, len(matrix), _PIECE):
         n_bases = min(_PIECE, len(matrix) - offset)
-        words = _words(joined, places, offset) >> (2 * (WORD_BASES - n_bases))
+        if places is None:
+            here = words[offset:]
+        else:
+            here = words[np.minimum(places + offset, len(words) - 1)]
+        here = here >> (2 * (WORD_BASES - n_bases))
         for total, strand in zip(totals, strands, strict=True):
-            total += _table(strand[offset : offset + n_bases])[words]
-    known = joined.n_known if places is None else joined.n_known[places]
+            total[: len(here)] += _table(strand[offset : offset + n_bases])[here]
     totals[:, known < len(matrix)] = -np.inf
     if not both_strands:
-        return totals[0], np.zeros(n_places, dtype=bool)
+        return totals[0], np.zeros(len(known), dtype=bool)
     return totals.max(axis=0), totals[1] > totals[0]
-
-
-def _words(joined: JoinedSequences, places: np.ndarray | None, offset: int) -> np.ndarray:
-    """Words that begin so many bases behind each place; anything beyond the last base."""
-    if places is None:
-        words = np.zeros_like(joined.words)
-        words[: max(len(words) - offset, 0)] = joined.words[offset:]
-        return words
-    return np.asarray(joined.words[np.minimum(places + offset, len(joined.words) - 1)])
 
 
 def _table(log_odds: np.ndarray) -> np.ndarray:
     """Sum of log odds of each word as long as the matrix, float32, shape (4**bases,)."""
-    table = np.zeros(1, dtype=np.float32)
-    for row in log_odds.astype(np.float32):
-        table = (table[:, None] + row).ravel()
-    return table
+    if len(log_odds) == 1:
+        return np.asarray(log_odds[0], dtype=np.float32)
+    half = len(log_odds) // 2
+    return np.add.outer(_table(log_odds[:half]), _table(log_odds[half:])).ravel()

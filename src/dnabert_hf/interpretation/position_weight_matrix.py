@@ -78,7 +78,7 @@ class PositionWeightMatrix:
             self.counts[::-1, ::-1], self.background[::-1], self.pseudocount
         )
 
-    def informative_part(self, *, threshold: float = 0.25, min_len: int = 5) -> slice:
+    def informative_part(self, *, threshold: float = 0.3, min_len: int = 5) -> slice:
         """Find what is left when uninformative positions are cut from both ends.
 
         What few sites have in information by chance, 3 / (2 ln 2) bits over their number (Schneider
