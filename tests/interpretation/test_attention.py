@@ -86,7 +86,7 @@ def test_an_encoder_alone_has_no_probabilities(tiny_config, tokenizer, has_poole
 
 def test_pairs_are_refused(classifier, tokenizer):
     pair = SequenceRecord("p", "ACGTACGT", sequence_b="ACGTA")
-    with pytest.raises(ValueError, match="record p: attention scores are of one sequence"):
+    with pytest.raises(ValueError, match="record p: scores of bases are of one sequence"):
         attention_scores(classifier, [pair], tokenizer=tokenizer)
 
 

@@ -1,7 +1,7 @@
 """The one loop that runs a model forward: order, batches, device, number format, memory."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -120,6 +120,8 @@ class Engine:
         self,
         windows: Sequence[Window],
         compute: Compute,
+        *,
+        extras: Mapping[str, np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """Compute something for each window.
 
@@ -127,6 +129,8 @@ class Engine:
             windows: Windows in any order.
             compute: Gets the model and the inputs of a batch, each of shape (rows, tokens) (no
                 attention mask where nothing is padded: that is faster), and gives one tensor a row.
+            extras: Numbers that belong to the windows, by name, each of shape (windows, ...); those
+                of a batch are among its inputs.
 
         Returns:
             The results in the order of `windows`, float32.
@@ -140,7 +144,8 @@ class Engine:
             while begin < len(order):
                 n_rows = max(1, self._room // int(n_tokens[order[begin]]))
                 batch = order[begin : begin + n_rows]
-                outputs = self._try_batch([windows[index] for index in batch], compute)
+                numbers = {name: values[batch] for name, values in (extras or {}).items()}
+                outputs = self._try_batch([windows[index] for index in batch], compute, numbers)
                 if outputs is None:
                     self._room = max(1, len(batch) // 2 * int(n_tokens[batch[0]]))
                     continue
@@ -151,10 +156,15 @@ class Engine:
                     self._bar.update(int(n_tokens[batch].sum()) - 2 * len(batch))
         return results
 
-    def _try_batch(self, windows: list[Window], compute: Compute) -> list[np.ndarray] | None:
+    def _try_batch(
+        self, windows: list[Window], compute: Compute, numbers: Mapping[str, np.ndarray]
+    ) -> list[np.ndarray] | None:
         """Compute a batch; None if it needs more memory than there is."""
         try:
-            outputs = compute(self.model, self.tokenize(windows))
+            inputs = self.tokenize(windows)
+            for name, values in numbers.items():
+                inputs[name] = torch.from_numpy(values).to(self.device)
+            outputs = compute(self.model, inputs)
             return [output.float().cpu().numpy() for output in outputs]
         except RuntimeError as error:  # torch.cuda.OutOfMemoryError is one
             if len(windows) == 1 or not any(text in str(error) for text in _OUT_OF_MEMORY):

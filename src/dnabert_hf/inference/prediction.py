@@ -20,7 +20,7 @@ from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.metrics import logits_to_predictions
 
-__all__ = ["Classifier", "Prediction", "choose_class", "predict"]
+__all__ = ["Classifier", "Prediction", "choose_class", "classify_pooled", "predict"]
 
 # A stopped run loses at most this much work: minutes of BERT-base on a CPU, seconds on a GPU.
 _CHUNK_BASES = 1 << 19
@@ -175,7 +175,9 @@ class Classifier:
         Returns:
             Probabilities, or values, shape (sequences, labels).
         """
-        return logits_to_predictions(_classify(engine, pooled, rows), self.scheme.problem_type)
+        return logits_to_predictions(
+            classify_pooled(engine, pooled, rows), self.scheme.problem_type
+        )
 
     def _predict(self, engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
         logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
@@ -239,11 +241,20 @@ def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
     pooled = engine.run(
         windows, lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output
     )
-    return _classify(engine, np.stack(pooled), rows)
+    return classify_pooled(engine, np.stack(pooled), rows)
 
 
-def _classify(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
-    """Join the pooled outputs of pieces to the logits of their sequences."""
+def classify_pooled(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """Join the pooled outputs of pieces to the logits of their sequences.
+
+    Args:
+        engine: Engine with a DNABertForSequenceClassification.
+        pooled: Pooled outputs of the pieces of all sequences, shape (pieces, hidden).
+        rows: Sequence that each piece belongs to, ascending from 0, shape (pieces,).
+
+    Returns:
+        Logits, shape (sequences, labels).
+    """
     with torch.inference_mode():
         device = engine.device
         pieces = torch.from_numpy(pooled).to(device)

@@ -1,6 +1,6 @@
 """What a scan found: tracks for a browser, calls, and how well they meet known sites."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ __all__ = [
     "call_windows",
     "check_track",
     "read_scan",
+    "save_track",
     "score_against_sites",
     "write_calls",
     "write_track",
@@ -195,26 +196,51 @@ def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label:
     """
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial")
-    if path.suffix in _BIGWIG:
-        with _import_pybigwig().open(str(partial), "w") as file:
-            file.addHeader([(contig.name, contig.length) for contig in genome.contigs])
-            for contig in read_scan(scanned, label):
-                starts, ends, means = average_windows(*contig[1:])
-                file.addEntries(
-                    [contig.contig] * len(starts), starts.tolist(), ends.tolist(), means.tolist()
-                )
-    elif path.suffix in TRACK_SUFFIXES:
-        with partial.open("w", encoding="utf-8", newline="\n") as text:
-            for contig in read_scan(scanned, label):
-                columns = (column.tolist() for column in average_windows(*contig[1:]))
-                text.writelines(
-                    f"{contig.contig}\t{start}\t{end}\t{mean:.6g}\n"
-                    for start, end, mean in zip(*columns, strict=True)
-                )
-    else:
-        raise ValueError(f"a track must be named *{', *'.join(TRACK_SUFFIXES)}, got {path.name}")
+    means = (
+        ContigScan(contig.contig, *average_windows(*contig[1:]))
+        for contig in read_scan(scanned, label)
+    )
+    lengths = {contig.name: contig.length for contig in genome.contigs}
+    save_track(means, partial, suffix=path.suffix, lengths=lengths)
     partial.replace(path)
     return path
+
+
+def save_track(
+    stretches: Iterable[ContigScan],
+    path: Path,
+    *,
+    suffix: str,
+    lengths: Mapping[str, int] | None,
+) -> None:
+    """Write values of stretches that do not overlap as a track.
+
+    Args:
+        stretches: Contig by contig, in the order of the genome.
+        path: File to write, under whatever name.
+        suffix: .bedgraph, or .bw or .bigwig (needs the extra `tracks`).
+        lengths: Bases of each contig of the genome, in its order; bedGraph does without.
+
+    Raises:
+        ValueError: If the suffix says no format.
+        ImportError: If a bigWig is asked for and pyBigWig is not installed.
+    """
+    if suffix not in TRACK_SUFFIXES:
+        raise ValueError(f"a track must be named *{', *'.join(TRACK_SUFFIXES)}, got *{suffix}")
+    if suffix in _BIGWIG:
+        with _import_pybigwig().open(str(path), "w") as file:
+            file.addHeader(list((lengths or {}).items()))
+            for contig, starts, ends, values in stretches:
+                file.addEntries(
+                    [contig] * len(starts), starts.tolist(), ends.tolist(), values.tolist()
+                )
+        return
+    with path.open("w", encoding="utf-8", newline="\n") as text:
+        for contig, *columns in stretches:
+            text.writelines(
+                f"{contig}\t{start}\t{end}\t{value:.6g}\n"
+                for start, end, value in zip(*(c.tolist() for c in columns), strict=True)
+            )
 
 
 def check_track(path: str | Path) -> None:

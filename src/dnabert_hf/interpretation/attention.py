@@ -1,45 +1,31 @@
 """Attention scores: how much a model looks at each base."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
+from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.records import Columns, SequenceRecord
 from dnabert_hf.inference.embedding import spread_over_bases
-from dnabert_hf.inference.engine import Engine, Window, cut_into_windows
-from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.formats import ParquetFormat, choose_format
-from dnabert_hf.inference.loading import architecture_of, as_checkpoint
+from dnabert_hf.inference.engine import Engine
 from dnabert_hf.inference.prediction import Classifier
 from dnabert_hf.inference.results import WrittenResults
-from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
-from dnabert_hf.inference.writing import check_output, open_output
+from dnabert_hf.inference.sources import Source
+from dnabert_hf.interpretation.scores import AttentionScores, Running, cut_records, score_source
 
-__all__ = ["AttentionScores", "attention_scores"]
+__all__ = ["AttentionScores", "Query", "attention_scores"]
+
+logger = logging.getLogger(__name__)
+
+Query = Literal["cls", "kmers"]
 
 _CHUNK_BASES = 1 << 20
-
-
-class AttentionScores(NamedTuple):
-    """How much a model looks at each base of a sequence.
-
-    Attributes:
-        id: Name of the record.
-        sequence: Its DNA.
-        scores: Score of each base, float32, shape (bases,); their squares sum to 1.
-        probabilities: Probability of each class, from the same pass; None without a classifier.
-    """
-
-    id: str
-    sequence: str
-    scores: np.ndarray
-    probabilities: dict[str, float] | None
 
 
 def attention_scores(
@@ -47,8 +33,11 @@ def attention_scores(
     source: Source,
     *,
     output: str | Path | None = None,
-    layer: int = -1,
+    layer: int | Sequence[int] = -1,
     heads: Sequence[int] | None = None,
+    query: Query = "cls",
+    rollout: bool = False,
+    genome: Genome | None = None,
     columns: Columns | None = None,
     tokenizer: Any = None,
     device: str = "auto",
@@ -65,14 +54,28 @@ def attention_scores(
     its square. Sequences beyond the model's limit are cut as its classifier cuts them, each piece
     with a [CLS] of its own, and joined.
 
+    A model with `token_pooling="mean"` does not read [CLS] of the last layer: look at it with
+    `query="kmers"`, the mean over all k-mers as queries, or by rollout.
+
+    Rollout (Abnar and Zuidema 2020) follows the attention down through all layers: in each, half of
+    a token is itself and half the mean of the heads. It begins with what the model pools, [CLS] or
+    the k-mers. It keeps the queries and keys of all layers of a batch, and the attention of one head
+    of one layer at a time, (rows, tokens, tokens); so does `query="kmers"`, of one layer.
+
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model. Without a classifier,
             scores come without probabilities.
-        source: FASTA, FASTQ, table or k-mer text ("-" is standard input), or sequences.
-        output: Parquet file to write (id, sequence, scores and, with a classifier, the probability
-            of each class); None gives a list back.
-        layer: Layer, 0-based; negative ones count from the last.
+        source: FASTA, FASTQ, table or k-mer text ("-" is standard input), or sequences; with a
+            genome also a BED or narrowPeak file, told by its name.
+        output: File to write: Parquet (id, sequence, scores and, with a classifier, the probability
+            of each class), .npz (`NpzFormat`), or, if coordinates are known, a track: .bedgraph,
+            .bw, .bigwig. None gives a list back.
+        layer: Layer, 0-based, or several that are summed; negative ones count from the last.
         heads: Heads to sum over, 0-based; None takes all.
+        query: Whose attention: of "cls", or the mean of all "kmers".
+        rollout: Whether to follow the attention through all layers and heads.
+        genome: Genome that coordinates are of: those of a BED file, or of records with names such
+            as chr1:100-400 (0-based, half-open). A bedGraph of such records does without.
         columns: Names of the columns, for a table.
         tokenizer: Tokenizer, needed if `model` is an object.
         device: "auto", "cpu", "cuda", ...
@@ -87,88 +90,67 @@ def attention_scores(
         ValueError: If model, source or output cannot be used, there is no such layer or head, or a
             record is a pair.
     """
-    if output is not None:
-        check_output(output, overwrite=overwrite)
-    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
-    task = "sequence-classification" if is_classifier else "encoder"
-    checkpoint = as_checkpoint(model, tokenizer, task=task)
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    scorer = _Scorer(engine, layer, heads, Classifier(engine) if is_classifier else None)
-    records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
-    if output is None:
-        with engine.progress():
-            chunks = iterate_chunks(records, n_bases=_CHUNK_BASES)
-            return [scores for chunk in chunks for scores in scorer.score(chunk)]
-    result_format = choose_format(Path(output), {".parquet": scorer.parquet_format})
-    fingerprint = fingerprint_run(
-        engine, checkpoint, source, weights=weights, columns=columns, layer=layer, heads=heads
+    if rollout and not (layer == -1 and heads is None and query == "cls"):
+        raise ValueError(
+            "rollout goes through all layers and heads, got some of them or a query; leave layer, "
+            "heads and query out"
+        )
+    if query not in get_args(Query):
+        raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got {query!r}")
+    layers = [layer] if isinstance(layer, int) else list(layer)
+    make_scorer = partial(
+        _RolloutScorer if rollout else _Scorer, layers=layers, heads=heads, query=query
     )
-    with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
-        engine.progress(),
-    ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=_CHUNK_BASES):
-            writer.write(
-                [
-                    [each.id, each.sequence, each.scores, *(each.probabilities or {}).values()]
-                    for each in scorer.score(chunk)
-                ]
-            )
-    return WrittenResults(Path(output), writer.n_written)
+    running = Running(
+        output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite=overwrite
+    )
+    options = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
+    return score_source(model, source, make_scorer, running, options=options)
 
 
 class _Scorer:
-    """Runs records through an engine and reads the attention of [CLS] in one layer."""
+    """Runs records through an engine and reads the attention of [CLS] in some layers."""
+
+    chunk_bases = _CHUNK_BASES
 
     def __init__(
         self,
         engine: Engine,
-        layer: int,
-        heads: Sequence[int] | None,
         classifier: Classifier | None,
+        *,
+        layers: Sequence[int],
+        heads: Sequence[int] | None,
+        query: Query,
     ):
         config = engine.model.config
         n_layers, n_heads = config.num_hidden_layers, config.num_attention_heads
-        if not -n_layers <= layer < n_layers:
-            raise ValueError(
-                f"a layer must be from 0 to {n_layers - 1} (or from -1 to {-n_layers}, from the "
-                f"last), got {layer}"
-            )
-        wrong = [head for head in heads or () if not 0 <= head < n_heads]
-        if wrong or (heads is not None and not heads):
-            found = wrong[0] if wrong else "none"
-            raise ValueError(f"heads must be from 0 to {n_heads - 1}, got {found}")
+        _check(layers, n_layers, heads, n_heads)
+        self.scheme = None if classifier is None else classifier.scheme
         self._engine, self._classifier = engine, classifier
         self._encoder = getattr(engine.model, "bert", engine.model)
-        self._attention = self._encoder.encoder.layer[layer].attention.self
+        chosen = sorted({layer % n_layers for layer in layers})
+        self._layers = [self._encoder.encoder.layer[layer].attention.self for layer in chosen]
         self._heads = list(range(n_heads)) if heads is None else list(heads)
+        self._from_kmers = query == "kmers"
+        is_unread = config.token_pooling == "mean" and chosen[-1] == n_layers - 1
+        if classifier is not None and query == "cls" and is_unread:
+            logger.warning(
+                "this classifier pools the mean of the k-mers: the attention of [CLS] in its last "
+                "layer changes nothing; look at that of the k-mers (--query kmers), or use rollout"
+            )
 
     def score(self, records: Sequence[SequenceRecord]) -> Iterator[AttentionScores]:
         """Score records that are in memory."""
         k = self._engine.tokenizer.k
-        room = self._engine.model.config.max_position_embeddings - 2
-        windows: list[Window] = []
-        rows: list[int] = []
-        for row, record in enumerate(records):
-            if record.sequence_b is not None:
-                raise ValueError(
-                    f"record {record.id}: attention scores are of one sequence, found a pair; give "
-                    "single sequences"
-                )
-            pieces = cut_into_windows(record.sequence, k=k, n_kmers=room)
-            windows += pieces
-            rows += [row] * len(pieces)
+        windows, rows, bounds = cut_records(self._engine, records)
         with self._keep_keys() as kept:
             results = self._engine.run(windows, lambda _, inputs: self._compute(inputs, kept))
         width = 0 if self._classifier is None else self._engine.model.config.hidden_size
-        probabilities = self._probabilities([result[:width] for result in results], rows)
-        first = np.searchsorted(rows, np.arange(len(records) + 1)).tolist()
+        probabilities = self._probabilities([result[:width] for result in results], rows.tolist())
         for row, record in enumerate(records):
             of_kmers = [
                 results[i][width:][: len(windows[i].sequence) - k + 1]
-                for i in range(first[row], first[row + 1])
+                for i in range(bounds[row], bounds[row + 1])
             ]
             scores = spread_over_bases(np.concatenate(of_kmers)[:, None], k=k)[:, 0]
             named = None if probabilities is None else probabilities[row]
@@ -177,33 +159,72 @@ class _Scorer:
             )
 
     def _compute(
-        self, inputs: dict[str, torch.Tensor], kept: dict[str, torch.Tensor]
+        self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
     ) -> torch.Tensor:
         """Give for each row what is pooled, and behind it the scores of its tokens from 1 on."""
         pooled = self._encoder(**inputs, return_dict=True).pooler_output
-        size = self._attention.attention_head_size
-        query, key = kept["query"].float(), kept["key"].float()
-        query = query[:, 0].unflatten(-1, (-1, size))  # (rows, heads, size)
-        key = key.unflatten(-1, (-1, size))  # (rows, tokens, heads, size)
-        logits = torch.einsum("rhs,rths->rht", query, key) * self._attention.scaling
+        scores = self._look(inputs, kept)[:, 1:]
+        return scores if self._classifier is None else torch.cat([pooled.float(), scores], dim=1)
+
+    def _look(
+        self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
+    ) -> torch.Tensor:
+        """Sum the attention that is wanted over layers and heads, shape (rows, tokens)."""
+        shape, device = inputs["input_ids"].shape, inputs["input_ids"].device
+        sums = torch.zeros(shape, dtype=torch.float32, device=device)
+        share = _of_kmers(inputs) if self._from_kmers else None
+        for layer in range(len(self._layers)):
+            if share is None:
+                sums += self._attention(layer, kept, inputs, slice(1))[:, self._heads, 0].sum(1)
+            else:
+                for head in self._heads:
+                    sums += self._follow(share, layer, kept, inputs, head)
+        return sums
+
+    def _follow(
+        self,
+        share: torch.Tensor,
+        layer: int,
+        kept: dict[tuple[int, str], torch.Tensor],
+        inputs: dict[str, torch.Tensor],
+        head: int,
+    ) -> torch.Tensor:
+        """Give shares of tokens to those that they attend to by a head, shape (rows, tokens)."""
+        weights = self._attention(layer, kept, inputs, slice(None), slice(head, head + 1))[:, 0]
+        return torch.einsum("rq,rqt->rt", share, weights)
+
+    def _attention(
+        self,
+        layer: int,
+        kept: dict[tuple[int, str], torch.Tensor],
+        inputs: dict[str, torch.Tensor],
+        queries: slice,
+        heads: slice = slice(None),
+    ) -> torch.Tensor:
+        """Compute attention from what was kept, shape (rows, heads, queries, tokens)."""
+        module = self._layers[layer]
+        query, key = (
+            kept[layer, name].unflatten(-1, (-1, module.attention_head_size))[:, :, heads]
+            for name in ("query", "key")  # (rows, tokens, heads, size)
+        )
+        logits = torch.einsum("rqhs,rths->rhqt", query[:, queries].float(), key.float())
+        logits *= module.scaling
         mask = inputs.get("attention_mask")
         if mask is not None:
-            logits = logits.masked_fill(mask[:, None] == 0, -torch.inf)
-        scores = logits.softmax(-1)[:, self._heads].sum(dim=1)
-        if self._classifier is None:
-            return scores[:, 1:]
-        return torch.cat([pooled.float(), scores[:, 1:]], dim=1)
+            logits = logits.masked_fill(mask[:, None, None] == 0, -torch.inf)
+        return logits.softmax(-1)
 
     @contextmanager
-    def _keep_keys(self) -> Iterator[dict[str, torch.Tensor]]:
-        """Keep what query and key of the layer give, while the fast kernel computes."""
-        kept: dict[str, torch.Tensor] = {}
+    def _keep_keys(self) -> Iterator[dict[tuple[int, str], torch.Tensor]]:
+        """Keep what query and key of the layers give, while the fast kernel computes."""
+        kept: dict[tuple[int, str], torch.Tensor] = {}
 
-        def keep(name: str, _module: Any, _inputs: Any, result: torch.Tensor) -> None:
+        def keep(name: tuple[int, str], _module: Any, _inputs: Any, result: torch.Tensor) -> None:
             kept[name] = result
 
         hooks = [
-            getattr(self._attention, name).register_forward_hook(partial(keep, name))
+            getattr(module, name).register_forward_hook(partial(keep, (layer, name)))
+            for layer, module in enumerate(self._layers)
             for name in ("query", "key")
         ]
         try:
@@ -221,14 +242,51 @@ class _Scorer:
         names = self._classifier.scheme.names
         return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
-    def parquet_format(self) -> ParquetFormat:
-        """Make the format of the result file."""
-        import pyarrow as pa
 
-        names = [] if self._classifier is None else self._classifier.scheme.names
-        fields = [
-            ("id", pa.string()),
-            ("sequence", pa.string()),
-            ("scores", pa.list_(pa.float32())),
-        ]
-        return ParquetFormat(pa.schema(fields + [(f"prob_{name}", pa.float32()) for name in names]))
+class _RolloutScorer(_Scorer):
+    """Follows the attention from what is pooled down through all layers."""
+
+    def __init__(self, engine: Engine, classifier: Classifier | None, **_: Any):
+        config = engine.model.config
+        layers = range(config.num_hidden_layers)
+        query: Query = "kmers" if config.token_pooling == "mean" else "cls"
+        super().__init__(engine, classifier, layers=layers, heads=None, query=query)
+
+    def _look(
+        self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
+    ) -> torch.Tensor:
+        """Give the share of each token in what is pooled, shape (rows, tokens)."""
+        if self._from_kmers:
+            share = _of_kmers(inputs)
+        else:
+            share = torch.zeros_like(inputs["input_ids"], dtype=torch.float32)
+            share[:, 0] = 1
+        for layer in reversed(range(len(self._layers))):
+            of_heads = [self._follow(share, layer, kept, inputs, head) for head in self._heads]
+            share = 0.5 * share + 0.5 * torch.stack(of_heads).mean(dim=0)
+        return share
+
+
+def _of_kmers(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Share out 1 among the k-mers of each row, shape (rows, tokens)."""
+    ids = inputs["input_ids"]
+    share = torch.ones_like(ids, dtype=torch.float32)
+    if "attention_mask" in inputs:
+        share *= inputs["attention_mask"]
+    n_tokens = share.sum(dim=1).long()
+    share[:, 0] = 0  # [CLS]
+    share.scatter_(1, n_tokens[:, None] - 1, 0.0)  # [SEP]
+    return share / share.sum(dim=1, keepdim=True)
+
+
+def _check(layers: Sequence[int], n_layers: int, heads: Sequence[int] | None, n_heads: int) -> None:
+    wrong = [layer for layer in layers if not -n_layers <= layer < n_layers]
+    if wrong or not layers:
+        raise ValueError(
+            f"a layer must be from 0 to {n_layers - 1} (or from -1 to {-n_layers}, from the "
+            f"last), got {wrong[0] if wrong else 'none'}"
+        )
+    wrong = [head for head in heads or () if not 0 <= head < n_heads]
+    if wrong or (heads is not None and not heads):
+        found = wrong[0] if wrong else "none"
+        raise ValueError(f"heads must be from 0 to {n_heads - 1}, got {found}")
