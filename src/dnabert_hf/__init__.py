@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.motif_results import MotifSearch, MotifSettings
+    from dnabert_hf.interpretation.motif_search import search_motifs
+    from dnabert_hf.interpretation.motifs import find_motifs
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
         DNABertForMaskedLM,
@@ -48,6 +51,8 @@ _MODULES = {
     "DataCollatorForContiguousKmerMasking": "data.masking",
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
+    "MotifSearch": "interpretation.motif_results",
+    "MotifSettings": "interpretation.motif_results",
     "attention_scores": "interpretation.attention",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
@@ -57,6 +62,7 @@ _MODULES = {
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
+    "find_motifs": "interpretation.motifs",
     "finetune": "training.finetuning",
     "open_genome": "data.genome",
     "predict": "inference.prediction",
@@ -69,6 +75,7 @@ _MODULES = {
     "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
     "search_hyperparameters": "training.hyperparameters",
+    "search_motifs": "interpretation.motif_search",
 }
 
 __all__ = [
@@ -81,6 +88,8 @@ __all__ = [
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
+    "MotifSearch",
+    "MotifSettings",
     "attention_scores",
     "build_peaks",
     "build_promoters",
@@ -90,6 +99,7 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_masked_lm",
+    "find_motifs",
     "finetune",
     "open_genome",
     "predict",
@@ -102,6 +112,7 @@ __all__ = [
     "scan",
     "score_variants",
     "search_hyperparameters",
+    "search_motifs",
 ]
 
 
