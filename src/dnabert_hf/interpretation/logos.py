@@ -53,7 +53,7 @@ def draw_logo(matrix: PositionWeightMatrix, paths: Sequence[str | Path], *, titl
     axes = figure.subplots()
     logomaker.Logo(table, ax=axes, color_scheme=_COLORS, show_spines=False)
     axes.spines[["left", "bottom"]].set_visible(True)
-    axes.set_ylim(0, max(2.0, float(matrix.information.max())))
+    axes.set_ylim(0, max(2.0, 1.03 * float(heights.sum(axis=1).max())))
     axes.set_ylabel("bits")
     axes.set_xticks(range(1, len(matrix) + 1))
     axes.tick_params(labelsize=7)

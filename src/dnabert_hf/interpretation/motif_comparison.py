@@ -23,7 +23,7 @@ class MotifMatch(NamedTuple):
         known_name: Its alternate name.
         p_value: Chance of such a similarity to a random motif of its width.
         q_value: The same, adjusted by Benjamini and Hochberg over all known motifs.
-        offset: Position of the motif on which the known one begins; negative if it begins before.
+        offset: Position of the known motif on which the motif begins; negative if it begins before.
         overlap: Positions that lie on each other.
         strand: "-" if the reverse complement of the known motif is meant.
     """

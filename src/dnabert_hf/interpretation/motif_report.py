@@ -15,6 +15,7 @@ from dnabert_hf.interpretation.report import Page, Picture
 __all__ = ["write_motifs"]
 
 _N_SHOWN = 20  # rows of the tables of the page; the files have all
+_N_MATCHES = 5  # matches of a motif on the page
 _CANDIDATE_COLUMNS = ["word", "instances", "sequences", "positives", "p_value", "q_value", "seed"]
 _SITE_COLUMNS = ["motif", "id", "start", "end", "strand", "score", "bases"]
 _MATCH_COLUMNS = [
@@ -163,9 +164,13 @@ def _describe(
     if matches:
         page.heading("Known motifs like them")
         page.table(
-            f"Best {min(len(matches), _N_SHOWN)} of {len(matches)} matches (Tomtom)",
+            f"The best {_N_MATCHES} of each motif (Tomtom); matches.tsv has all {len(matches):,}",
             _MATCH_COLUMNS,
-            sorted(matches, key=lambda match: match.q_value)[:_N_SHOWN],
+            [
+                match
+                for motif in search.motifs
+                for match in [each for each in matches if each.motif == motif.name][:_N_MATCHES]
+            ],
         )
     page.heading("Candidates")
     page.text(
