@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.attribution import attribution_scores
+    from dnabert_hf.interpretation.faithfulness import faithfulness
     from dnabert_hf.interpretation.motif_results import MotifSearch, MotifSettings
     from dnabert_hf.interpretation.motif_search import search_motifs
     from dnabert_hf.interpretation.motifs import find_motifs
@@ -54,6 +56,7 @@ _MODULES = {
     "MotifSearch": "interpretation.motif_results",
     "MotifSettings": "interpretation.motif_results",
     "attention_scores": "interpretation.attention",
+    "attribution_scores": "interpretation.attribution",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -62,6 +65,7 @@ _MODULES = {
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
+    "faithfulness": "interpretation.faithfulness",
     "find_motifs": "interpretation.motifs",
     "finetune": "training.finetuning",
     "open_genome": "data.genome",
@@ -91,6 +95,7 @@ __all__ = [
     "MotifSearch",
     "MotifSettings",
     "attention_scores",
+    "attribution_scores",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",
@@ -99,6 +104,7 @@ __all__ = [
     "embed",
     "evaluate",
     "evaluate_masked_lm",
+    "faithfulness",
     "find_motifs",
     "finetune",
     "open_genome",

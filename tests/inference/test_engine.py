@@ -36,6 +36,19 @@ def test_results_come_in_the_order_of_the_windows(checkpoint):
     assert [int(result) for result in results] == expected
 
 
+def test_numbers_stay_with_their_windows(checkpoint):
+    rng = np.random.default_rng(0)
+    windows = [Window(random_dna(rng, n)) for n in (5, 17, 3, 9, 17, 4)]
+    extras = {"number": np.arange(6), "pair": rng.random((6, 2))}
+    engine = Engine(checkpoint, device="cpu", batch_tokens=20)
+    results = engine.run(
+        windows,
+        lambda _, inputs: torch.column_stack([inputs["number"], inputs["pair"]]),
+        extras=extras,
+    )
+    np.testing.assert_allclose(results, np.column_stack([*extras.values()]), rtol=1e-6)
+
+
 def test_batches_hold_no_more_tokens_than_asked_for(checkpoint):
     shapes = []
 

@@ -59,6 +59,78 @@ def test_layers_and_heads_can_be_chosen(classifier, tokenizer):
             attention_scores(classifier, SEQUENCES, layer=layer, heads=heads, **options)
 
 
+def attentions_of(encoder, tokenizer, sequence):
+    """The whole attention of a short sequence, shape (layers, heads, tokens, tokens)."""
+    inputs = tokenizer(sequence, return_tensors="pt", verbose=False)
+    with torch.no_grad():
+        attentions = encoder(**inputs, output_attentions=True).attentions
+    return torch.cat(attentions).numpy().astype(float)
+
+
+def over_bases(of_kmers, k=3):
+    """Mean over the k-mers that cover each base, divided by the norm."""
+    bases = range(len(of_kmers) + k - 1)
+    means = np.array([of_kmers[max(b - k + 1, 0) : b + 1].mean() for b in bases])
+    return means / np.linalg.norm(means)
+
+
+def test_several_layers_are_summed(classifier, tokenizer):
+    (found,) = attention_scores(
+        classifier, SEQUENCES[:1], layer=[0, -1], tokenizer=tokenizer, dtype="float32"
+    )
+    attentions = attentions_of(classifier.bert, tokenizer, SEQUENCES[0])
+    expected = over_bases(attentions[:, :, 0, 1:-1].sum(axis=(0, 1)))
+    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+
+
+def test_the_queries_can_be_all_kmers(classifier, tokenizer):
+    found = attention_scores(
+        classifier, SEQUENCES, query="kmers", heads=[1], tokenizer=tokenizer, dtype="float32"
+    )
+    for sequence, each in zip(SEQUENCES, found, strict=True):
+        attentions = attentions_of(classifier.bert, tokenizer, sequence)
+        expected = over_bases(attentions[-1, 1, 1:-1, 1:-1].mean(axis=0))
+        np.testing.assert_allclose(each.scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("token_pooling", ["cls", "mean"])
+def test_rollout_is_the_product_of_all_layers(tiny_config, tokenizer, token_pooling):
+    tiny_config.token_pooling = token_pooling
+    model = DNABertForSequenceClassification(tiny_config).eval()
+    found = attention_scores(model, SEQUENCES, rollout=True, tokenizer=tokenizer, dtype="float32")
+    for sequence, each in zip(SEQUENCES, found, strict=True):
+        attentions = attentions_of(model.bert, tokenizer, sequence).mean(axis=1)
+        identity = np.eye(attentions.shape[-1])
+        product = identity
+        for attention in attentions:
+            product = (0.5 * attention + 0.5 * identity) @ product
+        assert product.sum(axis=1) == pytest.approx(1)
+        pooled = product[0] if token_pooling == "cls" else product[1:-1].mean(axis=0)
+        np.testing.assert_allclose(each.scores, over_bases(pooled[1:-1]), atol=1e-5)
+
+
+def test_attention_that_a_classifier_does_not_read_is_warned_of(tiny_config, tokenizer, caplog):
+    tiny_config.token_pooling = "mean"
+    model = DNABertForSequenceClassification(tiny_config).eval()
+    attention_scores(model, SEQUENCES, query="kmers", tokenizer=tokenizer)
+    attention_scores(model, SEQUENCES, rollout=True, tokenizer=tokenizer)
+    attention_scores(model, SEQUENCES, layer=0, tokenizer=tokenizer)
+    assert not [each for each in caplog.messages if "pools the mean" in each]
+    attention_scores(model, SEQUENCES, tokenizer=tokenizer)
+    assert [each for each in caplog.messages if "pools the mean of the k-mers" in each]
+
+
+def test_options_that_contradict_each_other_are_refused(classifier, tokenizer):
+    for options, message in [
+        ({"rollout": True, "layer": 0}, "rollout goes through all layers and heads"),
+        ({"rollout": True, "query": "kmers"}, "leave layer, heads and query out"),
+        ({"query": "sep"}, "query must be one of cls, kmers, got 'sep'"),
+        ({"layer": []}, "a layer must be from 0 to 1 .* got none"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            attention_scores(classifier, SEQUENCES, tokenizer=tokenizer, **options)
+
+
 def test_long_sequences_are_joined_from_pieces(classifier, tokenizer):
     long = "ACGTTGCAACGTAGCTAGGATCTTTGACGTCATTTTACGGATACCA" * 2
     (found,) = attention_scores(classifier, [long], tokenizer=tokenizer, dtype="float32")

@@ -59,8 +59,8 @@ def attention_scores(
 
     Rollout (Abnar and Zuidema 2020) follows the attention down through all layers: in each, half of
     a token is itself and half the mean of the heads. It begins with what the model pools, [CLS] or
-    the k-mers. It keeps the queries and keys of all layers of a batch, and the attention of one head
-    of one layer at a time, (rows, tokens, tokens); so does `query="kmers"`, of one layer.
+    the k-mers. For a batch it keeps the queries and keys of all layers, and the attention of one
+    head of one layer at a time, (rows, tokens, tokens); `query="kmers"` does so for its layers.
 
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model. Without a classifier,

@@ -11,6 +11,7 @@ from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.data.records import Columns, SequenceRecord
 from dnabert_hf.inference.engine import Engine
+from dnabert_hf.inference.precision import choose_device
 from dnabert_hf.inference.prediction import Classifier, classify_pooled
 from dnabert_hf.inference.results import WrittenResults
 from dnabert_hf.inference.sources import Source
@@ -25,6 +26,8 @@ Attribution = Literal["gradient_x_input", "integrated_gradients", "occlusion"]
 
 _CHUNK_BASES = 1 << 18
 _OCCLUSION_CHUNK_BASES = 1 << 13  # of which each is a run of the model
+# Tokens a batch: fewer than elsewhere, for the way back needs the states of all layers.
+_GRADIENT_TOKENS = {"cpu": 1024, "cuda": 16384}
 
 
 def attribution_scores(
@@ -73,7 +76,7 @@ def attribution_scores(
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16" or "float16", for occlusion "int8" too; gradients take
             float32 unless another is named.
-        batch_tokens: Tokens a batch; by default what suits the device.
+        batch_tokens: Tokens a batch; by default what suits the device, fewer for gradients.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -93,6 +96,7 @@ def attribution_scores(
         if dtype == "int8":
             raise ValueError("int8 has no gradients; take float32 or bfloat16, or occlusion")
         dtype = "float32" if dtype == "auto" else dtype
+        batch_tokens = batch_tokens or _GRADIENT_TOKENS.get(choose_device(device).type, 4096)
     running = Running(
         output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite=overwrite
     )

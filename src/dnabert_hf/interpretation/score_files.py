@@ -62,8 +62,8 @@ def _parquet(names: Sequence[str] | None) -> ParquetFormat:
 class NpzFormat:
     """Arrays of NumPy, bases of all records one behind the other; joined in memory.
 
-    `ids` (records,), `scores` float32 and `sequences` (ASCII codes, uint8), both (bases,), `offsets`
-    int64 (records + 1,): record i has the bases `offsets[i]` to `offsets[i + 1]`; with a
+    `ids` (records,), `scores` float32 and `sequences` (ASCII codes, uint8), both (bases,),
+    `offsets` int64 (records + 1,): record i has the bases `offsets[i]` to `offsets[i + 1]`; with a
     classifier `classes` (classes,) and `probabilities` float32 (records, classes).
 
     Args:
@@ -96,7 +96,7 @@ class NpzFormat:
             "sequences": np.empty(0, dtype=np.uint8),
             "probabilities": np.empty((0, len(self.names or ())), dtype=np.float32),
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.concatenate([each[name] for each in loaded]) if loaded else none
             for name, none in empty.items()
         }

@@ -20,7 +20,15 @@ from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.interpretation.places import open_places, place_of
 from dnabert_hf.interpretation.score_files import TrackFormat, choose_score_format
 
-__all__ = ["AttentionScores", "Pieces", "Running", "Scorer", "cut_records", "score_source"]
+__all__ = [
+    "AttentionScores",
+    "Pieces",
+    "Running",
+    "Scorer",
+    "cut_records",
+    "read_scores",
+    "score_source",
+]
 
 
 class AttentionScores(NamedTuple):
@@ -186,3 +194,59 @@ def score_source(
                 ]
             )
     return WrittenResults(Path(output), writer.n_written)
+
+
+def read_scores(path: str | Path) -> Iterator[AttentionScores]:
+    """Read scores that were written as Parquet, in little memory, or as .npz.
+
+    Args:
+        path: File that `attention_scores` or `attribution_scores` wrote.
+
+    Raises:
+        ValueError: If it is no such file.
+    """
+    path = Path(path)
+    if not path.is_file() or path.suffix not in (".parquet", ".npz"):
+        found = "a file of another name" if path.is_file() else "no such file"
+        raise ValueError(
+            f"{path} must be a .parquet or .npz of scores, found {found}; write one with `dnabert "
+            "attention`"
+        )
+    reads = _read_npz if path.suffix == ".npz" else _read_parquet
+    try:
+        yield from reads(path)
+    except (KeyError, OSError, ValueError) as error:  # those of pyarrow are ValueErrors
+        raise ValueError(
+            f"{path} must hold scores as `dnabert attention` writes them, but reading it failed: "
+            f"{error}"
+        ) from error
+
+
+def _read_parquet(path: Path) -> Iterator[AttentionScores]:
+    from pyarrow import parquet
+
+    for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024):
+        names = [name for name in batch.schema.names if name.startswith("prob_")]
+        columns = [batch.column(name).to_pylist() for name in names]
+        scores = batch.column("scores")
+        for row in range(len(batch)):
+            named = {n.removeprefix("prob_"): c[row] for n, c in zip(names, columns, strict=True)}
+            yield AttentionScores(
+                batch.column("id")[row].as_py(),
+                batch.column("sequence")[row].as_py(),
+                np.asarray(scores[row].values, dtype=np.float32),
+                named or None,
+            )
+
+
+def _read_npz(path: Path) -> Iterator[AttentionScores]:
+    with np.load(path) as file:
+        arrays = dict(file)
+    sequences, offsets = arrays["sequences"].tobytes().decode("ascii"), arrays["offsets"].tolist()
+    for row, name in enumerate(arrays["ids"].tolist()):
+        here = slice(offsets[row], offsets[row + 1])
+        named = None
+        if "classes" in arrays:
+            values = arrays["probabilities"][row].tolist()
+            named = dict(zip(arrays["classes"].tolist(), values, strict=True))
+        yield AttentionScores(name, sequences[here], arrays["scores"][here], named)
