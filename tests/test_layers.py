@@ -77,6 +77,7 @@ def test_files_for_the_hub_stand_alone(path):
                 "interpretation/context_plots.py",
                 "interpretation/figures.py",
                 "interpretation/plotting.py",
+                "interpretation/logos.py",
             },
         ),
         (

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     )
     from dnabert_hf.interpretation.faithfulness import faithfulness
     from dnabert_hf.interpretation.head_attention import attention_context, head_scores
+    from dnabert_hf.interpretation.motif_results import MotifSearch, MotifSettings
+    from dnabert_hf.interpretation.motif_search import search_motifs
+    from dnabert_hf.interpretation.motifs import find_motifs
     from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plot_sequences
     from dnabert_hf.interpretation.training_attention import attention_during_training
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
@@ -61,6 +64,8 @@ _MODULES = {
     "Genome": "data.genome",
     "attention_context": "interpretation.head_attention",
     "attention_during_training": "interpretation.training_attention",
+    "MotifSearch": "interpretation.motif_results",
+    "MotifSettings": "interpretation.motif_results",
     "attention_scores": "interpretation.attention",
     "attribution_scores": "interpretation.attribution",
     "build_peaks": "data.peaks",
@@ -72,6 +77,7 @@ _MODULES = {
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
     "faithfulness": "interpretation.faithfulness",
+    "find_motifs": "interpretation.motifs",
     "finetune": "training.finetuning",
     "head_scores": "interpretation.head_attention",
     "open_genome": "data.genome",
@@ -92,6 +98,7 @@ _MODULES = {
     "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
     "search_hyperparameters": "training.hyperparameters",
+    "search_motifs": "interpretation.motif_search",
 }
 
 __all__ = [
@@ -104,6 +111,8 @@ __all__ = [
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
+    "MotifSearch",
+    "MotifSettings",
     "attention_context",
     "attention_during_training",
     "attention_scores",
@@ -117,6 +126,7 @@ __all__ = [
     "evaluate",
     "evaluate_masked_lm",
     "faithfulness",
+    "find_motifs",
     "finetune",
     "head_scores",
     "open_genome",
@@ -137,6 +147,7 @@ __all__ = [
     "scan",
     "score_variants",
     "search_hyperparameters",
+    "search_motifs",
 ]
 
 
