@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from dnabert_hf.data.annotation import read_start_sites, read_transcripts
     from dnabert_hf.data.genome import Genome, open_genome
     from dnabert_hf.data.intervals import read_bed
+    from dnabert_hf.data.labelled_bases import build_bases
     from dnabert_hf.data.masking import DataCollatorForContiguousKmerMasking
     from dnabert_hf.data.peaks import build_peaks
     from dnabert_hf.data.promoters import build_promoters
     from dnabert_hf.data.reading import read_records
     from dnabert_hf.data.splice_sites import build_splice_sites
     from dnabert_hf.hub.conversion import convert
+    from dnabert_hf.inference.base_prediction import predict_bases
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
@@ -49,6 +51,7 @@ _MODULES = {
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome",
     "attention_scores": "interpretation.attention",
+    "build_bases": "data.labelled_bases",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -60,6 +63,7 @@ _MODULES = {
     "finetune": "training.finetuning",
     "open_genome": "data.genome",
     "predict": "inference.prediction",
+    "predict_bases": "inference.base_prediction",
     "pretrain": "training.pretraining",
     "read_bed": "data.intervals",
     "read_records": "data.reading",
@@ -82,6 +86,7 @@ __all__ = [
     "FillBasePipeline",
     "Genome",
     "attention_scores",
+    "build_bases",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",
@@ -93,6 +98,7 @@ __all__ = [
     "finetune",
     "open_genome",
     "predict",
+    "predict_bases",
     "pretrain",
     "read_bed",
     "read_records",

@@ -43,7 +43,7 @@ def finetune(
     task: Annotated[
         str,
         typer.Option(
-            help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair or generic; "
+            help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair, token or generic; "
             "`dnabert tasks` describes them."
         ),
     ] = "generic",
@@ -109,8 +109,8 @@ def finetune(
     problem_type: Annotated[
         str | None,
         typer.Option(
-            help="single_label_classification, multi_label_classification or regression, where "
-            "the labels do not tell."
+            help="single_label_classification, multi_label_classification, regression or "
+            "token_classification, where labels and task do not tell."
         ),
     ] = None,
     sequence_column: Annotated[str, typer.Option(help="Column of the sequences.")] = "sequence",
@@ -128,6 +128,9 @@ def finetune(
 
     Small, from random weights: dnabert finetune peaks.tsv --init random -o small --config
     num_hidden_layers=2 --config hidden_size=192 --config num_attention_heads=3
+
+    A class for each base, labels such as 00011100: dnabert finetune islands.tsv --task token --init
+    dnabert-6-mini -o islands
 
     With the best of 20 settings: dnabert finetune peaks.tsv --init dnabert-6-mini --search 20 -o
     best
