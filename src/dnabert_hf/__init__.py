@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnabert_hf.data.promoters import build_promoters
     from dnabert_hf.data.reading import read_records
     from dnabert_hf.data.splice_sites import build_splice_sites
+    from dnabert_hf.hard_negatives import finetune_with_hard_negatives
     from dnabert_hf.hub.conversion import convert
     from dnabert_hf.inference.base_prediction import predict_bases
     from dnabert_hf.inference.embedding import embed
@@ -61,6 +62,7 @@ _MODULES = {
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
     "finetune": "training.finetuning",
+    "finetune_with_hard_negatives": "hard_negatives",
     "open_genome": "data.genome",
     "predict": "inference.prediction",
     "predict_bases": "inference.base_prediction",
@@ -96,6 +98,7 @@ __all__ = [
     "evaluate",
     "evaluate_masked_lm",
     "finetune",
+    "finetune_with_hard_negatives",
     "open_genome",
     "predict",
     "predict_bases",
