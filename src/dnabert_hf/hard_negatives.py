@@ -261,11 +261,14 @@ def _choose(
 ) -> list[list[str]]:
     """Draw from the windows that the model calls, without those like what is scored or found."""
     called = generator.permutation(np.flatnonzero(probabilities >= 0.5)).tolist()
-    sequences = [genome.sequence(*places[i], places[i][1] + table.length) for i in called]
+    sequences = [
+        genome.sequence(contig, start, start + table.length)
+        for contig, start in (places[i] for i in called)
+    ]
     avoided = [*table.sequences_to_avoid(), *(row[1] for row in mined)]
     groups = group_similar([*avoided, *sequences])
     is_new = ~np.isin(groups[len(avoided) :], groups[: len(avoided)])
-    chosen = []
+    chosen: list[list[str]] = []
     for index, sequence, is_wanted in zip(called, sequences, is_new, strict=True):
         contig, start = places[index]
         if is_wanted and len(chosen) < table.n_positives():

@@ -192,7 +192,12 @@ def finetune(
         "resume": resume,
         "overwrite": overwrite,
     }
-    mining = {"rounds": rounds, "held_out": held_out, "sites": sites, "windows": scanned_windows}
+    mining: dict[str, Any] = {
+        "rounds": rounds,
+        "held_out": held_out,
+        "sites": sites,
+        "windows": scanned_windows,
+    }
     if hard_negatives:
         if search is not None:
             raise ValueError("--search and --hard-negatives do not go together; leave one out")

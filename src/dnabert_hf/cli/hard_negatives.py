@@ -65,7 +65,7 @@ def finetune_in_rounds(
     from dnabert_hf.data.genome import open_genome
     from dnabert_hf.hard_negatives import finetune_with_hard_negatives
 
-    named = {"rounds": rounds, "windows": windows}
+    named: dict[str, Any] = {"rounds": rounds, "windows": windows}
     measured = finetune_with_hard_negatives(
         init,
         data,

@@ -69,7 +69,7 @@ def build_bases(
         has_region = tiles.any(axis=1)
         empty += [(contig.name, int(tile) * length) for tile in np.flatnonzero(~has_region)]
         for tile in np.flatnonzero(has_region).tolist():
-            example = _cut(genome, contig.name, tile * length, length, omitted)
+            example = _cut(genome, contig.name, tile * length, length=length, omitted=omitted)
             if example is not None:
                 labels[example.id] = "".join(letters[tiles[tile]].tolist())
                 examples.append(example)
@@ -77,7 +77,7 @@ def build_bases(
     for index in np.random.default_rng(splitting.seed).permutation(len(empty)).tolist():
         if len(examples) == 2 * n_regions:
             break
-        example = _cut(genome, *empty[index], length, omitted)
+        example = _cut(genome, *empty[index], length=length, omitted=omitted)
         if example is not None:
             labels[example.id] = BACKGROUND * length
             examples.append(example)
@@ -128,7 +128,7 @@ def _places(
 
 
 def _cut(
-    genome: Genome, contig: str, start: int, length: int, omitted: Counter[str]
+    genome: Genome, contig: str, start: int, *, length: int, omitted: Counter[str]
 ) -> Example | None:
     place = (contig, start, start + length, "+")
     sequence = cut_window(genome, place, omitted)

@@ -85,7 +85,7 @@ class BaseCollator:
         """
         sequences = [row["sequence"] for row in rows]
         batch = self.tokenizer(sequences, padding=True, return_tensors="pt")
-        k: int = self.tokenizer.k  # type: ignore[attr-defined]
+        k: int = self.tokenizer.k
         votes = np.full((*batch["input_ids"].shape, k), UNLABELLED_ID, dtype=np.int16)
         for index, row in enumerate(rows):
             of_kmers = spread_labels(row["labels"], k)

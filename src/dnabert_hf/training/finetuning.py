@@ -180,7 +180,7 @@ def finetune(
     task.check(splits, scheme)
     if is_per_base:
         n_kmers = model_config.max_position_embeddings - 2
-        splits = cut_rows(splits, k=model_config.k, n_kmers=n_kmers)
+        splits = cut_rows(splits, k=model_config.k or 0, n_kmers=n_kmers)
     else:
         fit_segments(model_config, config or {}, splits)
     metric = metric or task.metric or DEFAULT_METRIC[scheme.problem_type]

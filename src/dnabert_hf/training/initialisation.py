@@ -235,7 +235,10 @@ def build_classifier(
         scheme: Labels of the task.
     """
     is_per_base = scheme.problem_type == "token_classification"
-    config.problem_type = None if is_per_base else scheme.problem_type
+    if scheme.problem_type == "token_classification":
+        config.problem_type = None  # transformers has no word for it
+    else:
+        config.problem_type = scheme.problem_type
     config.id2label = dict(scheme.id2label)
     config.label2id = dict(scheme.label2id)
     model_class: Any = DNABertForSequenceClassification
