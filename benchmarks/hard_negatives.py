@@ -72,17 +72,18 @@ def main() -> None:
             windows=options.windows,
             arguments={"seed": options.seed},
         )
+    cpu, wall = time.process_time() - begin_cpu, time.perf_counter() - begin
     names = list(asdict(measured[0]))
     lines = [
         "# Hard negatives on splice sites",
         "",
         f"`python benchmarks/hard_negatives.py DATA --rounds {options.rounds} --windows "
-        f"{options.windows} --labels {options.labels} --seed {options.seed}`: {time.process_time() - begin_cpu:.0f} s of one "
-        f"core, {time.perf_counter() - begin:.0f} s on a machine with other work; torch "
+        f"{options.windows} --labels {options.labels} --seed {options.seed}`: {cpu:.0f} s "
+        f"of one core, {wall:.0f} s on a machine with other work; torch "
         f"{torch.__version__}, transformers {transformers.__version__}, {platform.machine()}.",
         "",
-        f"dnabert-6-mini, {options.labels} training sequences of UCI's splice sites of primates (60 "
-        "bases), fine-tuned anew in each round;",
+        f"dnabert-6-mini, {options.labels} training sequences of UCI's splice sites of primates "
+        "(60 bases), fine-tuned anew in each round;",
         "windows of human DNA, GRCh38 chr20:5-10M held out. A call is a probability of 0.5 or more "
         "of donor and acceptor together; recall and MCC are those of the test split, AUPRC that of "
         "its sites among the held-out windows, each one seed.",
