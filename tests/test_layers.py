@@ -16,7 +16,7 @@ LAYERS = [
     {"pipelines"},
     {"registration"},
     {"hub"},
-    {"demonstration"},
+    {"demonstration", "hard_negatives"},
     {"cli", "__init__"},
 ]
 MODELING_MAY_IMPORT = {"torch", "transformers", "numpy", "huggingface_hub"}

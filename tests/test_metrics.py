@@ -142,7 +142,7 @@ def test_constant_predictions_leave_the_correlations_out(caplog):
 def test_every_problem_type_has_scores_and_a_default_metric(problem_type):
     logits = np.array([[2.0, -2.0], [-1.0, 1.0], [0.5, 0.2]])
     labels = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    if problem_type == "single_label_classification":
+    if problem_type in ("single_label_classification", "token_classification"):
         labels = np.array([0, 1, 1])
     predictions = logits_to_predictions(logits, problem_type)
     scores = score_predictions(labels, predictions, problem_type=problem_type)

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from dnabert_hf.data.annotation import read_start_sites, read_transcripts
     from dnabert_hf.data.genome import Genome, open_genome
     from dnabert_hf.data.intervals import read_bed
+    from dnabert_hf.data.labelled_bases import build_bases
     from dnabert_hf.data.masking import DataCollatorForContiguousKmerMasking
     from dnabert_hf.data.peaks import build_peaks
     from dnabert_hf.data.promoters import build_promoters
     from dnabert_hf.data.reading import read_records
     from dnabert_hf.data.splice_sites import build_splice_sites
+    from dnabert_hf.hard_negatives import finetune_with_hard_negatives
     from dnabert_hf.hub.conversion import convert
+    from dnabert_hf.inference.base_prediction import predict_bases
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
@@ -68,6 +71,7 @@ _MODULES = {
     "MotifSettings": "interpretation.motif_results",
     "attention_scores": "interpretation.attention",
     "attribution_scores": "interpretation.attribution",
+    "build_bases": "data.labelled_bases",
     "build_peaks": "data.peaks",
     "build_promoters": "data.promoters",
     "build_splice_sites": "data.splice_sites",
@@ -80,6 +84,7 @@ _MODULES = {
     "find_motifs": "interpretation.motifs",
     "finetune": "training.finetuning",
     "head_scores": "interpretation.head_attention",
+    "finetune_with_hard_negatives": "hard_negatives",
     "open_genome": "data.genome",
     "plot_context": "interpretation.context_plots",
     "plot_context_grid": "interpretation.context_plots",
@@ -88,6 +93,7 @@ _MODULES = {
     "plot_sequences": "interpretation.plotting",
     "plot_training": "interpretation.context_plots",
     "predict": "inference.prediction",
+    "predict_bases": "inference.base_prediction",
     "pretrain": "training.pretraining",
     "read_bed": "data.intervals",
     "read_records": "data.reading",
@@ -117,6 +123,7 @@ __all__ = [
     "attention_during_training",
     "attention_scores",
     "attribution_scores",
+    "build_bases",
     "build_peaks",
     "build_promoters",
     "build_splice_sites",
@@ -128,6 +135,7 @@ __all__ = [
     "faithfulness",
     "find_motifs",
     "finetune",
+    "finetune_with_hard_negatives",
     "head_scores",
     "open_genome",
     "plot_context",
@@ -137,6 +145,7 @@ __all__ = [
     "plot_sequences",
     "plot_training",
     "predict",
+    "predict_bases",
     "pretrain",
     "read_bed",
     "read_records",

@@ -25,6 +25,7 @@ METRIC_NAMES = {
     "single_label_classification": _OF_CLASSES,
     "multi_label_classification": ("accuracy", "f1", "f1_micro", *_OF_CLASSES[3:]),
     "regression": ("pearson", "spearman", "rmse"),
+    "token_classification": _OF_CLASSES,
 }
 # With two classes also those of class 1 alone, as DNABERT reports them for binding sites.
 BINARY_METRIC_NAMES = ("f1_binary", "precision_binary", "recall_binary")
@@ -34,7 +35,9 @@ DEFAULT_METRIC = {
     "single_label_classification": "mcc",
     "multi_label_classification": "auroc",
     "regression": "spearman",
+    "token_classification": "auprc",  # most bases are of one class, and MCC may stay 0 for long
 }
+_ONE_CLASS = ("single_label_classification", "token_classification")
 LOWER_IS_BETTER = frozenset({"rmse", "loss"})
 
 
@@ -49,7 +52,7 @@ def metric_names(problem_type: str, n_classes: int) -> tuple[str, ...]:
         >>> metric_names("single_label_classification", 2)[-3:]
         ('f1_binary', 'precision_binary', 'recall_binary')
     """
-    is_binary = problem_type == "single_label_classification" and n_classes == 2
+    is_binary = problem_type in _ONE_CLASS and n_classes == 2
     return METRIC_NAMES[problem_type] + (BINARY_METRIC_NAMES if is_binary else ())
 
 
@@ -57,12 +60,12 @@ def logits_to_predictions(logits: np.ndarray, problem_type: str) -> np.ndarray:
     """Turn a model's logits into probabilities, or leave them as they are for regression.
 
     Args:
-        logits: Shape (n, classes) or (n, targets).
-        problem_type: As in a transformers config.
+        logits: Shape (..., classes) or (n, targets).
+        problem_type: As in a `LabelScheme`.
 
     Returns:
-        Softmax over the classes (single label), sigmoid of each (multi-label) or the values
-        themselves (regression), same shape.
+        Softmax over the classes (one a sequence or base), sigmoid of each (multi-label) or the
+        values themselves (regression), same shape.
 
     Example:
         >>> logits_to_predictions(np.array([[0.0, 0.0]]), "single_label_classification").tolist()
@@ -71,8 +74,8 @@ def logits_to_predictions(logits: np.ndarray, problem_type: str) -> np.ndarray:
     from scipy.special import expit, softmax
 
     values = np.asarray(logits, dtype=np.float64)
-    if problem_type == "single_label_classification":
-        return np.asarray(softmax(values, axis=1))
+    if problem_type in _ONE_CLASS:
+        return np.asarray(softmax(values, axis=-1))
     if problem_type == "multi_label_classification":
         return np.asarray(expit(values))
     return values
@@ -90,7 +93,8 @@ def score_predictions(
     Args:
         labels: True labels, as the function of the problem type takes them.
         predictions: Probabilities (n, classes), or values (n,) or (n, targets) for regression.
-        problem_type: "single_label_classification", "multi_label_classification" or "regression".
+        problem_type: "single_label_classification", "token_classification" (a row is a base),
+            "multi_label_classification" or "regression".
         names: Class names in the order of the columns, for messages.
 
     Returns:
@@ -100,7 +104,7 @@ def score_predictions(
     Raises:
         ValueError: If shapes do not fit together or the problem type is not known.
     """
-    if problem_type == "single_label_classification":
+    if problem_type in _ONE_CLASS:
         return score_classification(labels, predictions, names=names)
     if problem_type == "multi_label_classification":
         return score_multi_label(labels, predictions, names=names)

@@ -37,18 +37,20 @@ def genome(tmp_path, monkeypatch):
 def test_the_command_of_a_task_makes_data_that_fit_it(genome, name, caplog):
     task = TASKS[name]
     files = {"STARTS": "sites.bed", "PEAKS": "sites.bed", "GENES": "genes.gtf"}
+    files |= {"REGIONS": "sites.bed"}
     files |= {"GENOME": "genome.fa", "DATA.tsv": "data.tsv", "dnabert": None}
     words = [files.get(word, word) for word in shlex.split(task.command())]
     result = CliRunner().invoke(app, [word for word in words if word])
     assert result.exit_code == 0, result.output
-    splits, scheme = read_dataset("data.tsv")
+    splits, scheme = read_dataset("data.tsv", problem_type=task.problem_type)
     splits, _ = with_lengths(splits)
     with caplog.at_level(logging.WARNING, logger=LOGGER):
         task.check(splits, scheme)
     assert caplog.text == ""
-    assert scheme.names == task.labels
-    assert set(splits["train"]["length"]) == {task.length}
+    assert scheme.names == (task.labels or ("0", "1"))
+    assert set(splits["train"]["length"]) == {task.length or 500}
     readers = {"promoters": read_start_sites, "peaks": read_bed, "splice": read_transcripts}
+    readers["bases"] = read_bed
     places = readers[task.builder](files[{"splice": "GENES"}.get(task.builder, "PEAKS")])
     built = task.build(genome, places, splitting=Splitting(seed=42))
     rows = [row for dataset in splits.values() for row in dataset["sequence"]]

@@ -210,6 +210,60 @@ def splice(
 
 
 @dataset.command()
+def bases(
+    regions: Annotated[
+        list[str],
+        typer.Argument(
+            help="BED of regions whose bases are class 1; LETTER=FILE for other classes.",
+            show_default=False,
+        ),
+    ],
+    genome: Genomes,
+    output: Table,
+    length: Annotated[int, typer.Option(help="Bases of a window.")] = 500,
+    dev_contig: DevContigs = None,
+    test_contig: TestContigs = None,
+    seed: Seed = 42,
+    overwrite: Overwrite = False,
+) -> None:
+    """Windows with a label for each base, and as many without any region.
+
+    Example: dnabert dataset bases cpg_islands.bed --genome hg38.fa.gz -o islands.tsv
+
+    Several classes: dnabert dataset bases E=exons.bed I=introns.bed --genome hg38.fa -o parts.tsv
+    """
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.data.intervals import read_bed
+    from dnabert_hf.data.labelled_bases import build_bases
+
+    _check(output, overwrite)
+    files: dict[str, str] = {}
+    for item in regions:
+        letter, file = (item[0], item[2:]) if item[1:2] == "=" else ("1", item)
+        if letter in files:
+            raise ValueError(
+                f"each class of bases must come from one file, found {files[letter]} and {file} "
+                f"for {letter!r}; write LETTER=FILE"
+            )
+        files[letter] = file
+    built = build_bases(
+        open_genome(genome),
+        {letter: read_bed(file) for letter, file in files.items()},
+        length=length,
+        splitting=_splitting(dev_contig, test_contig, seed),
+        source=" and ".join(files.values()),
+    )
+    settings = {
+        "command": "bases",
+        "regions": files,
+        "genome": genome,
+        "length": length,
+        "seed": seed,
+    }
+    _finish(built, output, settings)
+
+
+@dataset.command()
 def windows(
     genome: Genomes,
     output: Annotated[
@@ -278,13 +332,17 @@ def check(
     """
     from dnabert_hf.data.dataset_report import format_report, report_dataset
     from dnabert_hf.data.labelled import iterate_labelled
+    from dnabert_hf.data.labelled_bases import classes_of_bases
 
     splits, records, _ = zip(*iterate_labelled(data), strict=True)
     if any(record.sequence_b is not None for record in records):
         raise ValueError(f"{data} must hold single sequences to be checked, found pairs")
+    labels = [record.label for record in records]
+    if all(len(record.label or "") == len(record.sequence) for record in records):
+        labels = [classes_of_bases(label) for label in labels]  # one letter a base
     report = report_dataset(
         [record.sequence for record in records],
-        [record.label for record in records],
+        labels,
         splits,
         ids=[record.id for record in records],
     )

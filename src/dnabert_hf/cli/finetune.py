@@ -8,6 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from dnabert_hf.cli.hard_negatives import (
+    HardNegatives,
+    HeldOut,
+    NegativeClass,
+    Rounds,
+    ScannedWindows,
+    Sites,
+    finetune_in_rounds,
+)
 from dnabert_hf.cli.options import (
     ConfigFields,
     OverwriteRun,
@@ -43,7 +52,7 @@ def finetune(
     task: Annotated[
         str,
         typer.Option(
-            help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair or generic; "
+            help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair, token or generic; "
             "`dnabert tasks` describes them."
         ),
     ] = "generic",
@@ -114,11 +123,17 @@ def finetune(
             "split, and keep the best.",
         ),
     ] = None,
+    hard_negatives: HardNegatives = None,
+    rounds: Rounds = None,
+    held_out: HeldOut = None,
+    sites: Sites = None,
+    negative_class: NegativeClass = None,
+    scanned_windows: ScannedWindows = None,
     problem_type: Annotated[
         str | None,
         typer.Option(
-            help="single_label_classification, multi_label_classification or regression, where "
-            "the labels do not tell."
+            help="single_label_classification, multi_label_classification, regression or "
+            "token_classification, where labels and task do not tell."
         ),
     ] = None,
     sequence_column: Annotated[str, typer.Option(help="Column of the sequences.")] = "sequence",
@@ -137,8 +152,14 @@ def finetune(
     Small, from random weights: dnabert finetune peaks.tsv --init random -o small --config
     num_hidden_layers=2 --config hidden_size=192 --config num_attention_heads=3
 
+    A class for each base, labels such as 00011100: dnabert finetune islands.tsv --task token --init
+    dnabert-6-mini -o islands
+
     With the best of 20 settings: dnabert finetune peaks.tsv --init dnabert-6-mini --search 20 -o
     best
+
+    With the false positives of a genome as negatives: dnabert finetune promoters.tsv --init
+    dnabert-6-mini --hard-negatives hg38.fa.gz --held-out chr20 --sites tss.bed --rounds 3 -o hard
 
     What others compare with: dnabert finetune peaks.tsv --init cnn-lstm -o baseline
     """
@@ -160,28 +181,46 @@ def finetune(
         "seed": seed,
     }
     fields = parse_fields(config or []) | ({} if k is None else {"k": k})
-    result = run(
-        init,
-        _parse_data(data),
-        output_dir=output,
-        task=task,
-        config=fields,
-        tokenizer=tokenizer,
-        columns=Columns(
+    options: dict[str, Any] = {
+        "output_dir": output,
+        "task": task,
+        "config": fields,
+        "tokenizer": tokenizer,
+        "columns": Columns(
             sequence=sequence_column, label=label_column, id=id_column, split=split_column
         ),
-        problem_type=problem_type,
-        metric=metric,
-        early_stopping=early_stopping,
-        class_weights=class_weights,
-        lora=lora,
-        freeze=freeze,
-        reinitialise_layers=reinitialise_layers,
-        arguments=parse_arguments(set_ or [])
+        "problem_type": problem_type,
+        "metric": metric,
+        "early_stopping": early_stopping,
+        "class_weights": class_weights,
+        "lora": lora,
+        "freeze": freeze,
+        "reinitialise_layers": reinitialise_layers,
+        "arguments": parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
-        resume=resume,
-        overwrite=overwrite,
-    )
+        "resume": resume,
+        "overwrite": overwrite,
+    }
+    mining: dict[str, Any] = {
+        "rounds": rounds,
+        "held_out": held_out,
+        "sites": sites,
+        "windows": scanned_windows,
+    }
+    if hard_negatives:
+        if search is not None:
+            raise ValueError("--search and --hard-negatives do not go together; leave one out")
+        logging.getLogger("dnabert_hf.hard_negatives").setLevel(logging.INFO)
+        finetune_in_rounds(
+            init, _parse_data(data), hard_negatives, negative=negative_class, **mining, **options
+        )
+        return
+    if any(value for value in (*mining.values(), negative_class)):
+        raise ValueError(
+            "--rounds, --held-out, --sites, --negative-class and --scanned-windows belong to "
+            "--hard-negatives, found no genome; give it or leave them out"
+        )
+    result = run(init, _parse_data(data), **options)
     shown = find_task(task).metrics or METRIC_NAMES[result.scheme.problem_type]
     for line in format_scores(result.scores, shown):
         typer.echo(line)

@@ -1,7 +1,7 @@
 """`dnabert predict`: classes and probabilities of sequences."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,12 @@ def predict(
         typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
     ] = None,
     rc: BothStrands = False,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Class of bases whose runs go to BED.", show_default="every class but the first"
+        ),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -46,19 +52,34 @@ def predict(
 
     Example: dnabert predict my_model genome.fa.gz -o predictions.tsv
 
+    A model of bases (finetune --task token) writes runs of a class as BED, or a table with a row
+    for each base: dnabert predict islands chr20.fa -o islands.bed
+
     The mean of three models and both strands: dnabert predict k4 genes.fa --also k5 --also k6 --rc
     """
-    from dnabert_hf.inference.prediction import predict as run
+    from dnabert_hf.inference.base_prediction import predict_bases
+    from dnabert_hf.inference.loading import architecture_of
+    from dnabert_hf.inference.prediction import predict as predict_sequences
 
+    run: Any = predict_sequences
+    options: dict[str, Any] = {"others": also or ()}
+    if architecture_of(model).endswith("ForTokenClassification"):
+        run, options = predict_bases, {"label": label}
+        if also:
+            raise ValueError("--also averages models of sequences, found a model of bases")
+    elif label is not None:
+        raise ValueError(
+            f"--label has an effect with a model of bases only, found one of sequences in {model}"
+        )
     run(
         model,
         sequences,
         output=output,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
-        others=also or (),
         both_strands=rc,
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
         overwrite=overwrite,
+        **options,
     )

@@ -234,12 +234,12 @@ def _encode(spool: _Spool, path: Path, scheme: LabelScheme) -> Path:
     schema = pa.schema([*kept, pa.field("labels", _label_type(scheme))])
     with pa.ipc.new_stream(str(path), schema) as writer:
         for batch in spool.batches():
-            labels = zip(
-                batch.column("label").to_pylist(), batch.column("id").to_pylist(), strict=True
-            )
+            rows = (batch.column(name).to_pylist() for name in ("label", "id", "sequence"))
             encoded = [
-                scheme.encode(label, source=f"{spool.file}, record {record_id}")
-                for label, record_id in labels
+                scheme.encode(
+                    label, source=f"{spool.file}, record {record_id}", n_bases=len(sequence)
+                )
+                for label, record_id, sequence in zip(*rows, strict=True)
             ]
             columns = [batch.column(field.name) for field in kept]
             columns.append(pa.array(encoded, type=schema.field("labels").type))
@@ -251,6 +251,8 @@ def _encode(spool: _Spool, path: Path, scheme: LabelScheme) -> Path:
 def _label_type(scheme: LabelScheme) -> pa.DataType:
     if scheme.problem_type == "single_label_classification":
         return pa.int64()
+    if scheme.problem_type == "token_classification":
+        return pa.list_(pa.int16())
     if scheme.problem_type == "regression" and len(scheme.names) == 1:
         return pa.float32()
     return pa.list_(pa.float32())

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
-__all__ = ["LabelScheme", "ProblemType", "infer_labels"]
+__all__ = ["UNLABELLED", "UNLABELLED_ID", "LabelScheme", "ProblemType", "infer_labels"]
 
-ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
+ProblemType = Literal[
+    "single_label_classification",
+    "multi_label_classification",
+    "regression",
+    "token_classification",
+]
 
+UNLABELLED = "."  # a base without a label, in a string of one letter a base
+UNLABELLED_ID = -100  # what the losses of transformers leave out
+
+_CLASSES = ("single_label_classification", "token_classification")
 _SEPARATOR = ";"
 _N_SHOWN = 10
 
@@ -19,11 +28,13 @@ class LabelScheme:
     """How the labels of a task become numbers, fixed by the training data.
 
     Attributes:
-        problem_type: One of the three problem types of transformers.
-        names: Class names in the order of their ids; for regression, the names of the targets.
+        problem_type: One of the three problem types of transformers, or "token_classification",
+            where every base has a class of its own.
+        names: Class names in the order of their ids; for regression, the names of the targets. The
+            classes of bases are single letters.
 
     Raises:
-        ValueError: If the problem type is none of the three, or names are too few or repeated.
+        ValueError: If the problem type is none of the four, or names are too few or repeated.
 
     Example:
         >>> scheme = LabelScheme("single_label_classification", ("donor", "none"))
@@ -40,7 +51,7 @@ class LabelScheme:
                 f"problem_type must be one of {', '.join(get_args(ProblemType))}, "
                 f"got {self.problem_type!r}"
             )
-        n_needed = 2 if self.problem_type == "single_label_classification" else 1
+        n_needed = 2 if self.problem_type in _CLASSES else 1
         if len(self.names) < n_needed:
             raise ValueError(
                 f"{self.problem_type} needs at least {n_needed} different labels, found "
@@ -73,21 +84,28 @@ class LabelScheme:
         """Name of each id."""
         return dict(enumerate(self.names))
 
-    def encode(self, label: str, *, source: str) -> int | float | list[float]:
+    def encode(
+        self, label: str, *, source: str, n_bases: int | None = None
+    ) -> int | float | list[float]:
         """Turn a label into what the loss of its problem type expects.
 
         Args:
             label: Label as written: a class name, class names as `a;b` (none: empty), or a number
-                (several targets: `0.1;0.2`).
+                (several targets: `0.1;0.2`), or a letter for each base ("." for none).
             source: Where the label stands, such as "dev.tsv, record 7", for the error.
+            n_bases: Bases of the sequence; needed for labels of bases.
 
         Returns:
             The class id; or 0.0 and 1.0 for each class, shape (n_names,); or the number, for
-            several targets a list of shape (n_names,).
+            several targets a list of shape (n_names,); or the class id of each base, -100 where it
+            has none, shape (n_bases,).
 
         Raises:
-            ValueError: If the label is not known to the scheme, or is no finite number.
+            ValueError: If the label is not known to the scheme, is no finite number, or has not one
+                letter a base.
         """
+        if self.problem_type == "token_classification":
+            return self._ids_of_bases(label, source, n_bases)
         if self.problem_type == "single_label_classification":
             return self._id(label.strip(), source)
         if self.problem_type == "multi_label_classification":
@@ -101,6 +119,19 @@ class LabelScheme:
                 f"parted by {_SEPARATOR!r}, found {label!r}; correct it or leave the record out"
             )
         return numbers[0] if len(numbers) == 1 else numbers
+
+    def _ids_of_bases(self, label: str, source: str, n_bases: int | None) -> list[float]:
+        if len(label) != n_bases:
+            raise ValueError(
+                f"{source}: labels of bases must have one letter for each of the {n_bases} bases "
+                f"({UNLABELLED!r} for none), found {len(label)}; correct them"
+            )
+        ids = self.label2id | {UNLABELLED: UNLABELLED_ID}
+        try:
+            return [ids[letter] for letter in label]
+        except KeyError:
+            place = next(i for i, letter in enumerate(label) if letter not in ids)
+            return [self._id(label[place], f"{source}, base {place} (0-based)")]
 
     def _id(self, name: str, source: str) -> int:
         if name not in self.label2id:
@@ -116,7 +147,8 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
 
     Any `;` in a label means several labels a sequence; numbers of which at least one is not written
     as an integer mean regression; everything else is one class a sequence. Class ids follow the
-    names in alphabetical order, or in numerical order if all of them are integers.
+    names in alphabetical order, or in numerical order if all of them are integers. That every base
+    has a label of its own is never guessed.
 
     Args:
         labels: Labels as written, repeated or not.
@@ -136,7 +168,12 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
         ('liver', 'skin')
         >>> infer_labels(["0", "1.5"]).problem_type
         'regression'
+        >>> infer_labels(["0011..", "0000"], problem_type="token_classification").names
+        ('0', '1')
     """
+    if problem_type == "token_classification":
+        letters: set[str] = set().union(*labels)
+        return LabelScheme(problem_type, _in_order(letters - {UNLABELLED}))
     distinct = {label.strip() for label in labels}
     if not distinct:
         raise ValueError("labels must hold at least one label, found none; check the label column")

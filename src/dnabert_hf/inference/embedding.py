@@ -22,7 +22,7 @@ from dnabert_hf.inference.results import WrittenResults
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 
-__all__ = ["Embedding", "Pooling", "embed", "spread_over_bases"]
+__all__ = ["Embedding", "Pooling", "count_tokens", "embed", "spread_over_bases"]
 
 Pooling = Literal["mean", "cls", "base"]
 
@@ -176,7 +176,8 @@ def _hidden_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     return states
 
 
-def _n_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def count_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Count the tokens of each row of a batch, special ones included, shape (rows,)."""
     rows, width = inputs["input_ids"].shape
     if "attention_mask" in inputs:
         return inputs["attention_mask"].sum(dim=1)
@@ -186,7 +187,7 @@ def _n_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 def mean_over_kmers(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Encode a batch and average the last hidden states over the k-mers, (rows, hidden)."""
     states = _hidden_states(model, inputs).float()
-    last = _n_tokens(inputs) - 1  # of [SEP]
+    last = count_tokens(inputs) - 1  # of [SEP]
     column = torch.arange(states.shape[1], device=states.device)
     is_kmer = (column > 0) & (column < last[:, None])
     return (states * is_kmer[:, :, None]).sum(dim=1) / (last - 1)[:, None]
@@ -197,7 +198,7 @@ def _cls(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def _kmers(model: Any, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    states, n_tokens = _hidden_states(model, inputs), _n_tokens(inputs).tolist()
+    states, n_tokens = _hidden_states(model, inputs), count_tokens(inputs).tolist()
     return [row[1 : n - 1] for row, n in zip(states, n_tokens, strict=True)]
 
 

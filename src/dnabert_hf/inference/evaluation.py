@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnabert_hf.data.json_files import write_json
+from dnabert_hf.data.labels import UNLABELLED_ID
 from dnabert_hf.data.reading import Columns, SequenceRecord, read_records
+from dnabert_hf.inference.base_prediction import BaseClassifier
 from dnabert_hf.inference.engine import Engine
-from dnabert_hf.inference.loading import as_checkpoint
+from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.prediction import Classifier
 from dnabert_hf.inference.sources import iterate_chunks
 from dnabert_hf.inference.writing import check_output
@@ -24,7 +26,7 @@ class Evaluation(NamedTuple):
     """Scores of a model on labelled sequences.
 
     Attributes:
-        n_sequences: Sequences that were scored.
+        n_sequences: Sequences that were scored, all their labelled bases if bases have labels.
         scores: Value of each metric; what the labels leave undefined is missing.
     """
 
@@ -46,7 +48,7 @@ def evaluate(
     batch_tokens: int | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
-    """Score a fine-tuned model on a labelled table, which is held in memory.
+    """Score a fine-tuned model of sequences or bases on a labelled table, held in memory.
 
     Args:
         model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
@@ -70,18 +72,28 @@ def evaluate(
     """
     if output is not None:
         check_output(output, overwrite=overwrite)
-    checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
+    is_per_base = architecture_of(model).endswith("ForTokenClassification")
+    task = "token-classification" if is_per_base else "sequence-classification"
+    checkpoint = as_checkpoint(model, tokenizer, task=task)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    classifier = Classifier(engine, both_strands=both_strands)
+    make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
+    classifier = make(engine, both_strands=both_strands)
     scheme = classifier.scheme
     k = checkpoint.tokenizer.k
     records = list(read_records(source, columns=columns, k=k, labelled=True))
     records = _choose_split(records, split, str(source))
     # All labels before the first forward pass: a wrong one in the last row must not cost hours.
-    labels = [
-        scheme.encode(record.label or "", source=f"{source}, record {record.id}")
+    encoded = [
+        scheme.encode(
+            record.label or "",
+            source=f"{source}, record {record.id}",
+            n_bases=len(record.sequence),
+        )
         for record in records
     ]
+    labels = np.concatenate(encoded) if is_per_base else np.array(encoded)
+    if (labels == UNLABELLED_ID).all() and is_per_base:
+        raise ValueError(f"{source} must have labelled bases to score, found none")
     with engine.progress():
         probabilities = np.concatenate(
             [
@@ -89,8 +101,11 @@ def evaluate(
                 for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES)
             ]
         )
+    if is_per_base:
+        has_label = labels != UNLABELLED_ID
+        labels, probabilities = labels[has_label], probabilities[has_label]
     scores = score_predictions(
-        np.array(labels), probabilities, problem_type=scheme.problem_type, names=scheme.names
+        labels, probabilities, problem_type=scheme.problem_type, names=scheme.names
     )
     evaluation = Evaluation(len(records), scores)
     if output is not None:

@@ -4,7 +4,10 @@ from typing import Any
 
 from torch import nn
 
-from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
+from dnabert_hf.modeling.modeling_dnabert import (
+    DNABertForSequenceClassification,
+    DNABertForTokenClassification,
+)
 
 __all__ = ["add_lora", "merge_lora"]
 
@@ -20,7 +23,8 @@ def add_lora(classifier: nn.Module, rank: int) -> Any:
     scale of 2.
 
     Args:
-        classifier: A DNABertForSequenceClassification, which becomes part of the result.
+        classifier: A DNABertForSequenceClassification or DNABertForTokenClassification, which
+            becomes part of the result.
         rank: Rank of the adapters, 1 or more.
 
     Returns:
@@ -32,7 +36,8 @@ def add_lora(classifier: nn.Module, rank: int) -> Any:
     """
     if rank < 1:
         raise ValueError(f"the rank of LoRA must be 1 or more, got {rank}")
-    if not isinstance(classifier, DNABertForSequenceClassification):
+    is_per_base = isinstance(classifier, DNABertForTokenClassification)
+    if not is_per_base and not isinstance(classifier, DNABertForSequenceClassification):
         raise ValueError(
             f"LoRA must have a DNABERT to adapt, got {type(classifier).__name__}; leave it out"
         )
@@ -44,11 +49,11 @@ def add_lora(classifier: nn.Module, rank: int) -> Any:
             "`pip install 'dnabert-hf[peft]'`"
         ) from error
     settings = peft.LoraConfig(
-        task_type="SEQ_CLS",
+        task_type="TOKEN_CLS" if is_per_base else "SEQ_CLS",
         r=rank,
         lora_alpha=2 * rank,
         target_modules=_TARGETS,
-        modules_to_save=_WHOLE,
+        modules_to_save=_WHOLE[1:] if is_per_base else _WHOLE,
     )
     return peft.get_peft_model(classifier, settings)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import (
     EarlyStoppingCallback,
@@ -21,15 +20,15 @@ from dnabert_hf.data.json_files import write_json
 from dnabert_hf.data.labelled import read_dataset
 from dnabert_hf.data.labels import LabelScheme, ProblemType
 from dnabert_hf.data.records import Columns
-from dnabert_hf.metrics import (
-    DEFAULT_METRIC,
-    logits_to_predictions,
-    metric_names,
+from dnabert_hf.metrics import DEFAULT_METRIC, metric_names
+from dnabert_hf.modeling.modeling_dnabert import (
+    DNABertForSequenceClassification,
+    DNABertForTokenClassification,
 )
-from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
 from dnabert_hf.training.adapters import add_lora, merge_lora
 from dnabert_hf.training.arguments import check_names, fine_tuning_arguments, has_fast_bf16
 from dnabert_hf.training.attention import choose_attention
+from dnabert_hf.training.base_labels import BaseCollator, BaseLoss, check_base_learner, cut_rows
 from dnabert_hf.training.callbacks import replace_printing
 from dnabert_hf.training.collation import SequenceCollator
 from dnabert_hf.training.curves import plot_curves
@@ -50,6 +49,7 @@ from dnabert_hf.training.long_sequences import (
 from dnabert_hf.training.reinitialisation import check_layers, reinitialise_top_layers
 from dnabert_hf.training.reporting import (
     SplitResult,
+    collect_result,
     find_collapse,
     metrics_function,
     package_versions,
@@ -59,7 +59,6 @@ from dnabert_hf.training.run_folder import RunFolder
 from dnabert_hf.training.splits import (
     check_splits,
     count_labels,
-    labels_of,
     with_lengths,
     with_validation_split,
 )
@@ -113,7 +112,7 @@ def finetune(
     resume: bool = False,
     overwrite: bool = False,
 ) -> FinetuneResult:
-    """Train a classifier or regressor on labelled sequences, choose, test and save it.
+    """Train a model on labelled sequences or labelled bases, choose, test and save it.
 
     The recipe is DNABERT's (AdamW, 10 % warm-up, linear decay, weight decay 0.01, batches of 32, 5
     epochs) but for the learning rate: 5e-5 for a model of BERT's size (2e-4 from random weights),
@@ -123,6 +122,10 @@ def finetune(
     its tokenizer, a model card (`README.md`), `metrics.json`, `predictions.tsv` (of the test split,
     or of validation without one) and `curves.png`; checkpoints lie under `checkpoints/` until the
     run is finished.
+
+    With the task "token", a label is a string with one letter for each base ("." for none), and the
+    model a DNABertForTokenClassification: each k-mer learns the classes of all bases it covers
+    (`vote_loss`), and a base gets the mean over the k-mers that cover it. Scores are of bases.
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package
@@ -166,6 +169,10 @@ def finetune(
         KeyboardInterrupt: If the run is stopped, with a message that says how to go on.
     """
     task = find_task(task)
+    problem_type = task.choose_problem_type(problem_type)
+    is_per_base = problem_type == "token_classification"
+    if is_per_base:
+        check_base_learner(model, freeze=bool(freeze))
     if freeze:
         check_freezable(model, lora=lora)
     start = locate(model)
@@ -181,8 +188,12 @@ def finetune(
         data, columns=columns, k=model_config.k, problem_type=problem_type
     )
     splits, varies_in_length = with_lengths(splits)
-    fit_segments(model_config, config or {}, splits)
     task.check(splits, scheme)
+    if is_per_base:
+        n_kmers = model_config.max_position_embeddings - 2
+        splits = cut_rows(splits, k=model_config.k or 0, n_kmers=n_kmers)
+    else:
+        fit_segments(model_config, config or {}, splits)
     metric = metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
     names = metric_names(scheme.problem_type, len(scheme.names))
     check_names([metric], [*names, "loss"], "metrics")
@@ -198,7 +209,9 @@ def finetune(
     check_splits(splits, scheme)
     if not test:
         splits.pop("test", None)
-    loss = BalancedLoss.from_labels(splits["train"], scheme) if class_weights else None
+    loss: Any = BaseLoss() if is_per_base else None
+    if class_weights:
+        loss = BalancedLoss.from_labels(splits["train"], scheme)
     settings = {
         "model": str(model),
         "data": str(data),
@@ -221,7 +234,7 @@ def finetune(
         reinitialise_top_layers(classifier, reinitialise_layers)
     check_checkpointing(classifier, training, freeze=bool(freeze))
     learner: Any = classifier
-    collator: Any = SequenceCollator(tokenizer)
+    collator: Any = BaseCollator(tokenizer) if is_per_base else SequenceCollator(tokenizer)
     embeddings = None
     if freeze:
         place = folder.checkpoints / "embeddings" if freeze is True else Path(freeze)
@@ -229,7 +242,7 @@ def finetune(
         embeddings = Embeddings(learner, splits, collator, folder=place, bf16=on_bf16)
         learner, collator = FrozenHead(learner), EmbeddingCollator(embeddings)
         splits = embeddings.references()
-    elif isinstance(classifier, DNABertForSequenceClassification):
+    elif isinstance(classifier, DNABertForSequenceClassification | DNABertForTokenClassification):
         longest = max(splits["train"]["length"])
         choose_attention(classifier, on_cpu=training.use_cpu, longest=longest)
     trainer = Trainer(
@@ -337,10 +350,4 @@ def _predict(trainer: Trainer, dataset: Dataset, scheme: LabelScheme) -> SplitRe
     trainer.compute_metrics = None
     # Grouped by length, predictions would come back in another order than the ids.
     trainer.args.train_sampling_strategy = "random"
-    logits = np.asarray(trainer.predict(dataset).predictions)
-    return SplitResult(
-        ids=list(dataset["id"]),
-        labels=labels_of(dataset),
-        predictions=logits_to_predictions(logits, scheme.problem_type),
-        scheme=scheme,
-    )
+    return collect_result(trainer.predict(dataset), list(dataset["id"]), scheme)

@@ -13,6 +13,7 @@ _PROBLEMS = {
     "single_label_classification": "one of $n classes",
     "multi_label_classification": "any of $n labels",
     "regression": "$n value(s)",
+    "token_classification": "each base one of $n classes",
 }
 
 
@@ -31,7 +32,7 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
     is_dnabert = report["model_type"] == "dnabert"
     metadata = ModelCardData(
         library_name="transformers",
-        pipeline_tag="text-classification",
+        pipeline_tag=_pipeline_tag(report),
         tags=["dna", "genomics", str(report["model_type"])],
         base_model=start if _is_on_the_hub(start) else None,
         model_name=name,
@@ -44,7 +45,8 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
         problem=problem.substitute(n=len(report["classes"])),
         classes=", ".join(f"`{label}`" for label in report["classes"]),
         k=report["k"],
-        usage=string.Template(_PIPELINE).substitute(name=name) if is_dnabert else "",
+        usage=_usage(report, name) if is_dnabert else "",
+        output="regions.bed" if _is_per_base(report) else "predictions.tsv",
         data=_file_names(report["data"]),
         splits=_table_of_splits(report),
         start=_start(start),
@@ -58,6 +60,19 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
         scores=_table_of_scores(report["scores"]),
         collapse=f"\n**{report['collapse']}**\n" if report["collapse"] else "",
     )
+
+
+def _is_per_base(report: Mapping[str, Any]) -> bool:
+    return bool(report["problem_type"] == "token_classification")
+
+
+def _pipeline_tag(report: Mapping[str, Any]) -> str:
+    return "token-classification" if _is_per_base(report) else "text-classification"
+
+
+def _usage(report: Mapping[str, Any], name: str) -> str:
+    usage = _BASES if _is_per_base(report) else _PIPELINE
+    return string.Template(usage).substitute(name=name)
 
 
 def _is_on_the_hub(model: str) -> bool:
@@ -84,7 +99,7 @@ def _results(report: Mapping[str, Any]) -> list[EvalResult] | None:
     files = _file_names(report["data"]).replace("`", "")
     results = [
         EvalResult(
-            task_type="text-classification",
+            task_type=_pipeline_tag(report),
             dataset_type="custom",
             dataset_name=files,
             dataset_split=split,
@@ -128,6 +143,15 @@ classify(["ACGTTGCAACGTAGCTAGG"])
 ```
 """
 
+_BASES = """
+```python
+from dnabert_hf import predict_bases
+
+(prediction,) = predict_bases("$name", ["ACGTTGCAACGTAGCTAGG"])
+prediction.probabilities  # one row a base, one column a class
+```
+"""
+
 _CARD = """\
 ---
 $metadata
@@ -137,7 +161,7 @@ $metadata
 
 A $kind model that reads raw DNA of any length in $k-mers and gives $problem: $classes.
 $usage
-`dnabert predict $name sequences.fa -o predictions.tsv` does it for files.
+`dnabert predict $name sequences.fa -o $output` does it for files.
 
 ## Data
 

@@ -12,7 +12,10 @@ from transformers import PreTrainedTokenizerBase
 
 from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
-from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
+from dnabert_hf.modeling.modeling_dnabert import (
+    DNABertForSequenceClassification,
+    DNABertForTokenClassification,
+)
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 from dnabert_hf.training.arguments import check_names
 from dnabert_hf.training.convolutional import DNACnnConfig, DNACnnForSequenceClassification
@@ -219,7 +222,11 @@ def recipe_of(model: str | Path, config: DNABertConfig | DNACnnConfig) -> dict[s
 
 def build_classifier(
     model: str | Path, config: DNABertConfig | DNACnnConfig, scheme: LabelScheme
-) -> DNABertForSequenceClassification | DNACnnForSequenceClassification:
+) -> (
+    DNABertForSequenceClassification
+    | DNABertForTokenClassification
+    | DNACnnForSequenceClassification
+):
     """Make the classifier that is to be trained; a head of another shape starts anew.
 
     Args:
@@ -227,15 +234,24 @@ def build_classifier(
         config: Its configuration, which receives the labels.
         scheme: Labels of the task.
     """
-    config.problem_type = scheme.problem_type
+    is_per_base = scheme.problem_type == "token_classification"
+    if scheme.problem_type == "token_classification":
+        config.problem_type = None  # transformers has no word for it
+    else:
+        config.problem_type = scheme.problem_type
     config.id2label = dict(scheme.id2label)
     config.label2id = dict(scheme.label2id)
+    model_class: Any = DNABertForSequenceClassification
+    if is_per_base:
+        model_class = DNABertForTokenClassification
+    elif model in STARTS:
+        model_class = STARTS[str(model)].model_class
     if model in STARTS:
-        model_class: Any = STARTS[str(model)].model_class
-        return cast(
-            DNABertForSequenceClassification | DNACnnForSequenceClassification, model_class(config)
-        )
+        return cast(DNABertForSequenceClassification, model_class(config))
     # In 32 bits, whatever the file holds: training adds small steps to large numbers.
-    return DNABertForSequenceClassification.from_pretrained(
-        model, config=config, ignore_mismatched_sizes=True, dtype=torch.float32
+    return cast(
+        DNABertForSequenceClassification,
+        model_class.from_pretrained(
+            model, config=config, ignore_mismatched_sizes=True, dtype=torch.float32
+        ),
     )

@@ -17,9 +17,11 @@ from transformers import EvalPrediction
 
 from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.metrics import logits_to_predictions, score_predictions
+from dnabert_hf.training.base_labels import join_votes
 
 __all__ = [
     "SplitResult",
+    "collect_result",
     "describe_machine",
     "find_collapse",
     "metrics_function",
@@ -38,7 +40,7 @@ class SplitResult:
     """Predictions for one split.
 
     Attributes:
-        ids: Names of the sequences.
+        ids: Names of the sequences; those of bases are "SEQUENCE:POSITION" (0-based).
         labels: True labels, shape (n,), or (n, names) for several a sequence.
         predictions: Probabilities or values, shape (n, names).
         scheme: Labels of the task.
@@ -59,6 +61,26 @@ class SplitResult:
         )
 
 
+def collect_result(output: Any, ids: Sequence[str], scheme: LabelScheme) -> SplitResult:
+    """Turn what the Trainer predicts into probabilities or values beside the true labels.
+
+    Args:
+        output: `predictions` and `label_ids` of `Trainer.predict` or of an evaluation.
+        ids: Names of the sequences; may be empty if nobody asks for them.
+        scheme: Labels of the task.
+
+    Returns:
+        The result; labels of bases give a row for each base that has one.
+    """
+    logits, labels = np.asarray(output.predictions), np.asarray(output.label_ids)
+    if scheme.problem_type == "token_classification":
+        bases = join_votes(logits, labels)
+        places = zip(bases.rows.tolist(), bases.positions.tolist(), strict=True) if ids else ()
+        ids = [f"{ids[row]}:{position}" for row, position in places]
+        return SplitResult(ids, bases.labels, bases.probabilities, scheme)
+    return SplitResult(ids, labels, logits_to_predictions(logits, scheme.problem_type), scheme)
+
+
 def metrics_function(
     scheme: LabelScheme, metric: str
 ) -> Callable[[EvalPrediction], dict[str, float]]:
@@ -70,14 +92,7 @@ def metrics_function(
     """
 
     def compute(evaluation: EvalPrediction) -> dict[str, float]:
-        logits, labels = np.asarray(evaluation.predictions), np.asarray(evaluation.label_ids)
-        predictions = logits_to_predictions(logits, scheme.problem_type)
-        scores = score_predictions(
-            labels,
-            predictions,
-            problem_type=scheme.problem_type,
-            names=scheme.names,
-        )
+        scores = collect_result(evaluation, (), scheme).scores()
         # The Trainer looks the metric up; an undefined one must not count as the best.
         return scores if metric == "loss" else {metric: math.nan} | scores
 
@@ -104,6 +119,7 @@ def find_collapse(result: SplitResult) -> str | None:
         return f"the model predicts about {mean} for every sequence; {remedies}"
     if result.scheme.problem_type == "multi_label_classification":
         return None
+    unit = "bases" if result.scheme.problem_type == "token_classification" else "sequences"
     predicted = predictions.argmax(axis=1)
     shares = np.bincount(predicted, minlength=len(result.scheme.names)) / len(predicted)
     most = int(shares.argmax())
@@ -112,7 +128,7 @@ def find_collapse(result: SplitResult) -> str | None:
         return None
     return (
         f"the model predicts class {result.scheme.names[most]} for {shares[most]:.1%} of the "
-        f"sequences, but {true_share:.1%} are of that class; {remedies}, or use class weights"
+        f"{unit}, but {true_share:.1%} are of that class; {remedies}, or use class weights"
     )
 
 

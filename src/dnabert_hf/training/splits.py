@@ -3,10 +3,11 @@
 import logging
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
-from dnabert_hf.data.labels import LabelScheme
+from dnabert_hf.data.labels import UNLABELLED_ID, LabelScheme
 
 __all__ = [
     "check_splits",
@@ -22,7 +23,14 @@ _VALIDATION_SHARE = 0.1
 
 
 def labels_of(dataset: Dataset) -> np.ndarray:
-    """Read the labels of a data set: shape (n,), or (n, classes) for several a sequence."""
+    """Read the labels of a data set: shape (n,), or (n, classes) for several a sequence.
+
+    Those of bases come one after the other, without the bases that have none, shape (bases,).
+    """
+    column = dataset.select_columns("labels").with_format("arrow")[:]["labels"]
+    if pa.types.is_list(column.type) and pa.types.is_integer(column.type.value_type):
+        of_bases = pc.list_flatten(column).to_numpy()
+        return np.asarray(of_bases[of_bases != UNLABELLED_ID].astype(np.int64))
     return np.asarray(dataset.select_columns("labels").with_format("numpy")[:]["labels"])
 
 
@@ -111,13 +119,15 @@ def check_splits(splits: DatasetDict, scheme: LabelScheme) -> None:
         if name == "train":
             continue
         labels = labels_of(dataset)
+        if not len(labels):
+            raise ValueError(f"the {name} split must have labelled bases, found none; add some")
         if scheme.problem_type == "multi_label_classification":
             is_scorable = bool((labels.min(axis=0) != labels.max(axis=0)).any())
             found = "each class in all or in none of them"
         else:
             is_scorable = bool((labels != labels[0]).any())
             first = np.ravel(labels[0])[0]
-            is_class = scheme.problem_type == "single_label_classification"
+            is_class = scheme.problem_type != "regression"
             found = f"only {scheme.names[first] if is_class else first!s}"
         if not is_scorable:
             raise ValueError(
@@ -127,11 +137,11 @@ def check_splits(splits: DatasetDict, scheme: LabelScheme) -> None:
 
 
 def count_labels(dataset: Dataset, scheme: LabelScheme) -> dict[str, int]:
-    """Count the sequences of each class, by class name; nothing for regression."""
+    """Count the sequences (or bases) of each class, by class name; nothing for regression."""
     if scheme.problem_type == "regression":
         return {}
     labels = labels_of(dataset)
-    if scheme.problem_type == "single_label_classification":
+    if scheme.problem_type != "multi_label_classification":
         counts = np.bincount(labels, minlength=len(scheme.names))
     else:
         counts = labels.astype(np.int64).sum(axis=0)

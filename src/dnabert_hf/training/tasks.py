@@ -28,7 +28,8 @@ StartKind = Literal["pretrained", "random", "cnn"]
 
 GENERIC = "generic"
 _CLASSES: ProblemType = "single_label_classification"
-_BUILDERS = {"promoters": "STARTS", "peaks": "PEAKS", "splice": "GENES"}  # and what each reads
+# And what each reads.
+_BUILDERS = {"promoters": "STARTS", "peaks": "PEAKS", "splice": "GENES", "bases": "REGIONS"}
 _MACRO = ("accuracy", "auroc", "f1", "mcc", "precision", "recall")
 
 
@@ -48,6 +49,7 @@ class Task:
             the problem type.
         recipes: Fields of `transformers.TrainingArguments` in which it departs from the recipe of
             fine-tuning, by kind of start: "pretrained", "random" and "cnn".
+        problem_type: What the labels mean, where they do not say it themselves.
         builder: Which command of `dnabert dataset` makes its data; None if none does.
         builder_options: Options of that command, as its function names them.
 
@@ -69,6 +71,7 @@ class Task:
     metrics: tuple[str, ...] = ()
     metric: str | None = None
     recipes: Mapping[StartKind, Mapping[str, Any]] = field(default_factory=dict)
+    problem_type: ProblemType | None = None
     builder: str | None = None
     builder_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,6 +87,19 @@ class Task:
                 f"labels of the task {self.name} must be in alphabetical order, as class ids are, "
                 f"got {_listed(self.labels)}"
             )
+
+    def choose_problem_type(self, asked: ProblemType | None) -> ProblemType | None:
+        """Say what the labels mean: what is asked for, or else what the task says.
+
+        Raises:
+            ValueError: If the two contradict each other.
+        """
+        if None not in (asked, self.problem_type) and asked != self.problem_type:
+            raise ValueError(
+                f"the task {self.name} has labels for {self.problem_type}, got problem type "
+                f"{asked!r}; leave it out, or choose another task ({GENERIC} takes any)"
+            )
+        return asked or self.problem_type
 
     def check(self, splits: "DatasetDict", scheme: LabelScheme) -> None:
         """Compare data with what the task expects.
@@ -141,13 +157,14 @@ class Task:
 
         Args:
             genome: The genome.
-            places: Start sites, peaks or transcripts, as `dnabert_hf.read_start_sites`, `read_bed`
-                and `read_transcripts` read them.
+            places: Start sites, peaks, transcripts or regions, as `dnabert_hf.read_start_sites`,
+                `read_bed` and `read_transcripts` read them.
             **options: Further options of the builder, such as `splitting` and `negatives`.
 
         Raises:
             ValueError: If the task has no builder, or as the builder does.
         """
+        from dnabert_hf.data.labelled_bases import build_bases
         from dnabert_hf.data.peaks import build_peaks
         from dnabert_hf.data.promoters import build_promoters
         from dnabert_hf.data.splice_sites import build_splice_sites
@@ -156,6 +173,7 @@ class Task:
             "promoters": build_promoters,
             "peaks": build_peaks,
             "splice": build_splice_sites,
+            "bases": build_bases,
         }
         if self.builder is None:
             raise ValueError(f"the task {self.name} has no builder: its data are a table of yours")
@@ -258,6 +276,15 @@ TASKS: Mapping[str, Task] = {
             "pair",
             "two sequences a row, the second in the column sequence_b",
             is_pair=True,
+        ),
+        Task(
+            "token",
+            "a class for each base, such as in a CpG island or not: labels of one letter a base",
+            is_pair=False,
+            problem_type="token_classification",
+            metrics=("mcc", "auroc", "auprc", "f1", "precision", "recall", *BINARY_METRIC_NAMES),
+            builder="bases",
+            builder_options={"length": 500},
         ),
         Task(GENERIC, "any sequences: classes, several labels a sequence, or numbers"),
     )

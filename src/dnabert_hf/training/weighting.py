@@ -9,6 +9,7 @@ from datasets import Dataset
 from torch.nn import functional
 
 from dnabert_hf.data.labels import LabelScheme
+from dnabert_hf.training.base_labels import vote_loss
 from dnabert_hf.training.splits import count_labels
 
 __all__ = ["BalancedLoss"]
@@ -18,13 +19,14 @@ __all__ = ["BalancedLoss"]
 class BalancedLoss:
     """Loss for the `compute_loss_func` of the Trainer that weighs classes against their frequency.
 
-    Single-label: cross entropy in which class c weighs n / (classes * n_c), on average 1.
+    Single-label: cross entropy in which class c weighs n / (classes * n_c), on average 1; for
+    labels of bases that of `vote_loss`.
     Multi-label: binary cross entropy in which a positive of class c weighs its negatives / its
     positives. Both are sums over the whole optimiser step divided by its number of items, so
     gradient accumulation is exact.
 
     Attributes:
-        problem_type: "single_label_classification" or "multi_label_classification".
+        problem_type: Of the labels, any but "regression".
         weights: Weight of each class, shape (classes,).
     """
 
@@ -48,8 +50,8 @@ class BalancedLoss:
             )
         counts = np.array(list(count_labels(train, scheme).values()), dtype=float)
         numerators = len(train) - counts
-        if scheme.problem_type == "single_label_classification":
-            numerators = np.full(len(counts), len(train) / len(counts))
+        if scheme.problem_type != "multi_label_classification":
+            numerators = np.full(len(counts), counts.sum() / len(counts))
         if (counts == 0).any() or (numerators == 0).any():
             raise ValueError(
                 "class weights need every class to occur, and multi-label ones to be absent at "
@@ -68,12 +70,14 @@ class BalancedLoss:
 
         Args:
             outputs: Model output with `logits` of shape (rows, classes).
-            labels: Shape (rows,) or (rows, classes).
+            labels: Shape (rows,) or (rows, classes); votes on bases (rows, tokens, k).
             num_items_in_batch: Labels in the whole optimiser step; None in evaluation, where the
                 loss is divided by the labels of this batch.
         """
         logits = outputs["logits"]
         weights = torch.tensor(self.weights, device=logits.device, dtype=logits.dtype)
+        if self.problem_type == "token_classification":
+            return vote_loss(logits, labels, num_items_in_batch, weights=weights)
         if self.problem_type == "single_label_classification":
             loss = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
         else:
