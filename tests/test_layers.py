@@ -69,7 +69,10 @@ def test_files_for_the_hub_stand_alone(path):
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("matplotlib", {"training/curves.py", "training/benchmark_plot.py"}),
+        (
+            "matplotlib",
+            {"training/curves.py", "training/benchmark_plot.py", "interpretation/mutation_plot.py"},
+        ),
         (
             "torch",
             {

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
+    from dnabert_hf.inference.mutagenesis import mutagenesis
     from dnabert_hf.inference.prediction import predict
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.mutation_plot import plot_mutation_maps
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
         DNABertForMaskedLM,
@@ -58,7 +60,9 @@ _MODULES = {
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
     "finetune": "training.finetuning",
+    "mutagenesis": "inference.mutagenesis",
     "open_genome": "data.genome",
+    "plot_mutation_maps": "interpretation.mutation_plot",
     "predict": "inference.prediction",
     "pretrain": "training.pretraining",
     "read_bed": "data.intervals",
@@ -91,7 +95,9 @@ __all__ = [
     "evaluate",
     "evaluate_masked_lm",
     "finetune",
+    "mutagenesis",
     "open_genome",
+    "plot_mutation_maps",
     "predict",
     "pretrain",
     "read_bed",

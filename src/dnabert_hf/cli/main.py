@@ -16,6 +16,7 @@ from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.finetune import finetune
+from dnabert_hf.cli.mutagenesis import mutagenesis
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
@@ -63,6 +64,7 @@ _COMMANDS = (
     predict,
     embed,
     attention,
+    mutagenesis,
     scan,
     variants,
     benchmark,

@@ -20,7 +20,15 @@ from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.metrics import logits_to_predictions
 
-__all__ = ["Classifier", "Prediction", "choose_class", "predict"]
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "choose_class",
+    "classify_pieces",
+    "cut_into_pieces",
+    "pooled_output",
+    "predict",
+]
 
 # A stopped run loses at most this much work: minutes of BERT-base on a CPU, seconds on a GPU.
 _CHUNK_BASES = 1 << 19
@@ -175,7 +183,9 @@ class Classifier:
         Returns:
             Probabilities, or values, shape (sequences, labels).
         """
-        return logits_to_predictions(_classify(engine, pooled, rows), self.scheme.problem_type)
+        return logits_to_predictions(
+            classify_pieces(engine, pooled, rows), self.scheme.problem_type
+        )
 
     def _predict(self, engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
         logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
@@ -222,28 +232,57 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
 
 def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
     """Cut as the model itself would, so that pieces of all sequences share batches."""
-    model, k = engine.model, engine.tokenizer.k
-    config = model.config
     windows: list[Window] = []
     rows: list[int] = []
     for row, record in enumerate(records):
-        pieces = cut_into_windows(record.sequence, k=k, n_kmers=config.max_position_embeddings - 2)
-        if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
-            raise ValueError(
-                f"record {record.id}: a sequence must fit into the {config.num_segments} "
-                f"pieces of {config.max_position_embeddings - 2} k-mers that the model was "
-                f"made for, found {len(record.sequence)} bases ({len(pieces)} pieces); cut it"
-            )
+        pieces = cut_into_pieces(engine, record)
         windows.extend(pieces)
         rows.extend([row] * len(pieces))
-    pooled = engine.run(
-        windows, lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output
-    )
-    return _classify(engine, np.stack(pooled), rows)
+    return classify_pieces(engine, np.stack(engine.run(windows, pooled_output)), rows)
 
 
-def _classify(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
-    """Join the pooled outputs of pieces to the logits of their sequences."""
+def cut_into_pieces(engine: Engine, record: SequenceRecord) -> list[Window]:
+    """Cut a sequence as the classifier of an engine does.
+
+    Args:
+        engine: Engine with a DNABertForSequenceClassification.
+        record: A single sequence.
+
+    Returns:
+        Pieces in order; neighbours share k - 1 bases.
+
+    Raises:
+        ValueError: If the sequence has more pieces than the model was made for.
+    """
+    config = engine.model.config
+    room = config.max_position_embeddings - 2
+    pieces = cut_into_windows(record.sequence, k=engine.tokenizer.k, n_kmers=room)
+    if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
+        raise ValueError(
+            f"record {record.id}: a sequence must fit into the {config.num_segments} "
+            f"pieces of {room} k-mers that the model was made for, found "
+            f"{len(record.sequence)} bases ({len(pieces)} pieces); cut it"
+        )
+    return pieces
+
+
+def pooled_output(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Encode a batch and give what the encoder of a classifier pools, (rows, hidden)."""
+    pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
+    return pooled
+
+
+def classify_pieces(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """Join the pooled outputs of pieces to the logits of their sequences.
+
+    Args:
+        engine: Engine whose model pooled them.
+        pooled: Pooled outputs, shape (pieces, hidden).
+        rows: Sequence that each piece belongs to, ascending from 0, shape (pieces,).
+
+    Returns:
+        Logits, shape (sequences, labels).
+    """
     with torch.inference_mode():
         device = engine.device
         pieces = torch.from_numpy(pooled).to(device)

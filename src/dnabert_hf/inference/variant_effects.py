@@ -27,7 +27,7 @@ from dnabert_hf.inference.variant_scores import ClassifierScorer, MaskedScorer, 
 from dnabert_hf.inference.vcf_format import VcfFormat, index_vcf
 from dnabert_hf.inference.writing import check_output, open_output
 
-__all__ = ["ScoredVariants", "score_variants"]
+__all__ = ["ScoredVariants", "choose_task", "score_variants"]
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def score_variants(
     """
     check_output(output, overwrite=overwrite)
     header = read_vcf_header(variants)
-    checkpoint = as_checkpoint(model, tokenizer, task=_task(model))
+    checkpoint = as_checkpoint(model, tokenizer, task=choose_task(model))
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
     scorer = _scorer(engine, checkpoint, window, label=label, both_strands=both_strands)
@@ -140,7 +140,7 @@ def score_variants(
     return ScoredVariants(Path(output), n_records, n_scored, dict(cutter.skipped))
 
 
-def _task(model: Any) -> str:
+def choose_task(model: Any) -> str:
     """Tell a classifier from a masked language model by the architecture that it was saved as."""
     name = architecture_of(model)
     if name.endswith("ForMaskedLM"):
