@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,7 +127,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], list[tuple[int, int]]]:
     # A sequence may have the id of the one before: then its positions begin again.
     steps = (columns["id"][1:] != columns["id"][:-1]) | (np.diff(columns["position"]) < 0)
     bounds = [0, *(np.flatnonzero(steps) + 1).tolist(), table.num_rows]
-    return columns, list(zip(bounds[:-1], bounds[1:], strict=True))
+    return columns, list(pairwise(bounds))
 
 
 def _choose_score(rows: dict[str, Any], label: str | None) -> tuple[str, str]:
@@ -166,6 +167,7 @@ def _arrange(rows: dict[str, Any], column: str, title: str) -> _Map:
 
 
 def _draw(each: _Map, path: Path) -> None:
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -176,7 +178,7 @@ def _draw(each: _Map, path: Path) -> None:
     starts = range(0, n_bases, _LINE_BASES)
     logo_height, heat_height = 1.0, 0.2 * len(shown)
     figure = Figure(
-        figsize=(2.2 + 0.14 * width, 0.9 + len(starts) * (logo_height + heat_height + 0.75)),
+        figsize=(max(2.2 + 0.14 * width, 6.0), 0.9 + len(starts) * (logo_height + heat_height + 0.75)),
         layout="constrained",
     )
     FigureCanvasAgg(figure)
@@ -202,9 +204,10 @@ def _draw(each: _Map, path: Path) -> None:
     axes[-1].set_xlabel("position (0-based)")
     figure.suptitle(f"{each.id}\n{each.title}", fontsize=10)
     figure.colorbar(image, ax=list(axes), label="effect of the change", shrink=0.6, pad=0.01)
-    # Without dates, the same map gives the same file.
+    # Without dates and random names, the same map gives the same file.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
-    figure.savefig(path, dpi=150, metadata=metadata)
+    with rc_context({"svg.hashsalt": "dnabert"}):
+        figure.savefig(path, dpi=150, metadata=metadata)
 
 
 def _logo_heights(each: _Map) -> np.ndarray:
@@ -233,16 +236,17 @@ def _draw_logo(axis: Any, sequence: str, heights: np.ndarray, start: int, end: i
 def _draw_heat(
     axis: Any, each: _Map, shown: Sequence[int], start: int, end: int, *, limit: float
 ) -> Any:
+    from matplotlib import colormaps
+
     image = axis.imshow(
         each.effects[shown, start:end],
-        cmap="RdBu_r",
+        cmap=colormaps["RdBu_r"].with_extremes(bad="0.9"),
         vmin=-limit,
         vmax=limit,
         aspect="auto",
         interpolation="none",
         extent=(start - 0.5, end - 0.5, len(shown) - 0.5, -0.5),
     )
-    axis.set_facecolor("0.9")
     points = list(_reference_points(each.sequence, start, end))
     if points:
         axis.scatter(*zip(*points, strict=True), s=4, color="0.4", linewidths=0)
