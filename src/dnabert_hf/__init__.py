@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnabert_hf.hub.conversion import convert
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
+    from dnabert_hf.inference.joining import join_parts
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
     from dnabert_hf.inference.prediction import predict
     from dnabert_hf.inference.scanning import scan
@@ -58,6 +59,7 @@ _MODULES = {
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
     "finetune": "training.finetuning",
+    "join_parts": "inference.joining",
     "open_genome": "data.genome",
     "predict": "inference.prediction",
     "pretrain": "training.pretraining",
@@ -91,6 +93,7 @@ __all__ = [
     "evaluate",
     "evaluate_masked_lm",
     "finetune",
+    "join_parts",
     "open_genome",
     "predict",
     "pretrain",
