@@ -227,7 +227,7 @@ def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, cap
     process = subprocess.Popen(
         [DNABERT, "predict", model, path, "-o", stopped], stderr=subprocess.PIPE
     )
-    part = tmp_path / "stopped.tsv.partial" / "part-000001"
+    part = tmp_path / "stopped.tsv.partial" / "part-000001.json"
     while not part.exists() and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(how)
@@ -239,7 +239,8 @@ def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, cap
         )
         assert re.search(message, f"\n{stderr.decode()}")
     assert not stopped.exists()
-    n_done = json.loads((part.parent / "state.json").read_text())["n_records"]
+    notes = part.parent.glob("part-*.json")
+    n_done = sum(json.loads(note.read_text())["tally"]["records"] for note in notes)
     assert 0 < n_done < 8000
     with caplog.at_level("WARNING", logger="dnabert_hf"):
         assert run("predict", model, path, "-o", stopped).exit_code == 0
