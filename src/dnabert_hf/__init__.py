@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnabert_hf.hub.conversion import convert
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
+    from dnabert_hf.inference.joining import join_parts
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
     from dnabert_hf.inference.mutagenesis import mutagenesis
     from dnabert_hf.inference.prediction import predict
@@ -61,6 +62,7 @@ _MODULES = {
     "evaluate_masked_lm": "inference.masked_evaluation",
     "finetune": "training.finetuning",
     "mutagenesis": "inference.mutagenesis",
+    "join_parts": "inference.joining",
     "open_genome": "data.genome",
     "plot_mutation_maps": "interpretation.mutation_plot",
     "predict": "inference.prediction",
@@ -95,6 +97,7 @@ __all__ = [
     "evaluate",
     "evaluate_masked_lm",
     "finetune",
+    "join_parts",
     "mutagenesis",
     "open_genome",
     "plot_mutation_maps",

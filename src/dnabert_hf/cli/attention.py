@@ -14,7 +14,9 @@ from dnabert_hf.cli.options import (
     Overwrite,
     SequenceColumn,
     SequenceFile,
+    Shard,
     make_columns,
+    report,
 )
 
 __all__ = ["attention"]
@@ -34,6 +36,7 @@ def attention(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
@@ -58,6 +61,7 @@ def attention(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )
-    typer.echo(f"{done[1]:,} sequences", err=True)
+    report(f"{done[1]:,} sequences")

@@ -1,5 +1,6 @@
 """`dnabert mutagenesis`: what every single change of a sequence does."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,9 @@ from dnabert_hf.cli.options import (
     Output,
     Overwrite,
     SequenceColumn,
+    Shard,
     make_columns,
+    report,
 )
 
 __all__ = ["mutagenesis"]
@@ -60,6 +63,7 @@ def mutagenesis(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
@@ -95,9 +99,10 @@ def mutagenesis(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )
-    typer.echo(f"{done.n_mutations:,} changes of {done.n_sequences:,} sequences", err=True)
-    if plot is not None:
+    report(f"{done.n_mutations:,} changes of {done.n_sequences:,} sequences")
+    if plot is not None and done.path.exists() and os.environ.get("RANK", "0") == "0":
         for path in plot_mutation_maps(output, plot, label=label):
-            typer.echo(f"{path}", err=True)
+            report(f"{path}")

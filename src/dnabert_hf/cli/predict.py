@@ -16,6 +16,7 @@ from dnabert_hf.cli.options import (
     Overwrite,
     SequenceColumn,
     SequenceFile,
+    Shard,
     make_columns,
 )
 
@@ -34,6 +35,7 @@ def predict(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
@@ -60,5 +62,6 @@ def predict(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )

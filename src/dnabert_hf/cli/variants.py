@@ -13,6 +13,8 @@ from dnabert_hf.cli.options import (
     Model,
     Output,
     Overwrite,
+    Shard,
+    report,
 )
 
 __all__ = ["variants"]
@@ -42,6 +44,7 @@ def variants(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
@@ -69,9 +72,8 @@ def variants(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )
     n_skipped = sum(done.skipped.values())
-    typer.echo(
-        f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not", err=True
-    )
+    report(f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not")

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weight
 from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.loading import as_checkpoint
 from dnabert_hf.inference.mutation_scores import ClassifierMap, MaskedMap, MutationScorer, Target
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, open_source
 from dnabert_hf.inference.variant_effects import choose_task
 from dnabert_hf.inference.writing import Output, check_output, open_output
@@ -30,7 +32,10 @@ _CHUNK_BASES = 1 << 20  # to encode until rows are written
 _TEXT_COLUMNS = ("id", "position", "ref", "alt")
 _GAP = "-"
 
-_Site = tuple[int, list[Mutation]]
+_SEQUENCES, _CHANGES, _UNSCORED, _UNKNOWN = "sequences", "changes", "unscored", "unknown"
+
+# Some sequences, and changes of them.
+_Chunk = tuple[list[Target], list[tuple[int, Mutation]]]
 
 
 class MutationMaps(NamedTuple):
@@ -40,7 +45,7 @@ class MutationMaps(NamedTuple):
         path: The table.
         n_sequences: Sequences or regions.
         n_mutations: Changes, a row each.
-        n_unscored: Changes without scores, see `mutagenesis`, that this run met.
+        n_unscored: Changes without scores, see `mutagenesis`.
         n_unknown: Bases that are not A, C, G or T and have no changes.
     """
 
@@ -67,6 +72,7 @@ def mutagenesis(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> MutationMaps:
     """Change every base of sequences to every other, and score what a model makes of it.
@@ -95,6 +101,8 @@ def mutagenesis(
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -104,6 +112,7 @@ def mutagenesis(
         ValueError: If model, source or output cannot be used.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
+    share = find_shard(shard, output)
     check_output(output, overwrite=overwrite)
     if flank < 0 or (flank and genome is None):
         raise ValueError(
@@ -117,7 +126,7 @@ def mutagenesis(
         )
     checkpoint = as_checkpoint(model, tokenizer, task=task)
     weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     scorer: MutationScorer = (
         MaskedMap(engine, both_strands=both_strands)
         if task == "masked-lm"
@@ -151,6 +160,7 @@ def mutagenesis(
             _choose_format(output, scorer.names),
             fingerprint=fingerprint,
             overwrite=overwrite,
+            shard=share,
         ) as writer,
         engine.progress(),
     ):
@@ -178,34 +188,51 @@ def _write_maps(
     deletions: bool,
     insertions: bool,
 ) -> tuple[int, int, int, int]:
-    """Score group after group, chunk after chunk; what a stopped run wrote is passed over."""
-    n_sequences = n_mutations = n_unscored = n_unknown = 0
-    n_done = writer.n_written
+    """Score what remains, chunk after chunk; the unchanged sequences before their first one."""
+    counts: Counter[str] = Counter()
+    prepared: Sequence[Target] = ()
+    chunks = _chunks(targets, scorer, counts, deletions=deletions, insertions=insertions)
+    for group, chunk in writer.remaining(chunks):
+        if group is not prepared:
+            scorer.prepare(group)
+            prepared = group
+        scores = scorer.score(chunk)
+        n_unscored = int(np.isnan(scores).any(axis=1).sum())
+        tally = {_CHANGES: len(chunk), _UNSCORED: n_unscored}
+        writer.write(list(_rows(group, chunk, scores)), tally)
+    tally = writer.tally
+    return counts[_SEQUENCES], tally[_CHANGES], tally[_UNSCORED], counts[_UNKNOWN]
+
+
+def _chunks(
+    targets: Iterator[Target],
+    scorer: MutationScorer,
+    counts: Counter[str],
+    *,
+    deletions: bool,
+    insertions: bool,
+) -> Iterator[_Chunk]:
+    """Join the changes of whole bases, so that none is hidden twice, until there is enough."""
     for group in _groups(targets):
-        n_sequences += len(group)
-        sites: list[_Site] = []
+        counts[_SEQUENCES] += len(group)
+        chunk: list[tuple[int, Mutation]] = []
+        size = 0
         for index, target in enumerate(group):
             for position in range(target.start, target.end):
-                found = list(
-                    mutations_at(
+                found = [
+                    (index, each)
+                    for each in mutations_at(
                         target.sequence, position, deletions=deletions, insertions=insertions
                     )
-                )
-                n_unknown += not found
-                sites.append((index, found))
-        is_prepared = False
-        for chunk in _chunks(group, sites, scorer):
-            n_mutations += len(chunk)
-            if n_done:
-                n_done -= len(chunk)
-                continue
-            if not is_prepared:
-                scorer.prepare(group)
-                is_prepared = True
-            scores = scorer.score(chunk)
-            n_unscored += int(np.isnan(scores).any(axis=1).sum())
-            writer.write(list(_rows(group, chunk, scores)))
-    return n_sequences, n_mutations, n_unscored, n_unknown
+                ]
+                counts[_UNKNOWN] += not found
+                chunk += found
+                size += scorer.n_bases(target, len(found))
+                if size >= _CHUNK_BASES:
+                    yield group, chunk
+                    chunk, size = [], 0
+        if chunk:
+            yield group, chunk
 
 
 def _groups(targets: Iterator[Target]) -> Iterator[list[Target]]:
@@ -219,22 +246,6 @@ def _groups(targets: Iterator[Target]) -> Iterator[list[Target]]:
             group, size = [], 0
     if group:
         yield group
-
-
-def _chunks(
-    group: Sequence[Target], sites: Sequence[_Site], scorer: MutationScorer
-) -> Iterator[list[tuple[int, Mutation]]]:
-    """Join whole sites, so that no base is hidden twice, until there is enough to encode."""
-    chunk: list[tuple[int, Mutation]] = []
-    size = 0
-    for index, mutations in sites:
-        chunk += [(index, mutation) for mutation in mutations]
-        size += scorer.n_bases(group[index], len(mutations))
-        if size >= _CHUNK_BASES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def _rows(

@@ -1,7 +1,6 @@
 """Classes, probabilities and values that a fine-tuned model gives to sequences."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weight
 from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.loading import as_checkpoint
 from dnabert_hf.inference.results import WrittenResults
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.metrics import logits_to_predictions
@@ -61,6 +61,7 @@ def predict(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> list[Prediction] | WrittenResults:
     """Classify sequences of any length with a fine-tuned model.
@@ -85,6 +86,8 @@ def predict(
         dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
             or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -93,6 +96,7 @@ def predict(
     Raises:
         ValueError: If model, source or output cannot be used.
     """
+    share = find_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
@@ -102,7 +106,8 @@ def predict(
     ]
     weights = " ".join(fingerprint_weights(member.model) for member in members)
     engines = [
-        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens) for member in members
+        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+        for member in members
     ]
     classifier, engine = Classifier(*engines, both_strands=both_strands), engines[0]
     largest_k = max(member.tokenizer.k for member in members)
@@ -119,11 +124,12 @@ def predict(
         engine, checkpoint, source, weights=weights, columns=columns, both_strands=both_strands
     )
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=_CHUNK_BASES):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
             writer.write([_row(prediction) for prediction in classifier.predict(chunk)])
     return WrittenResults(Path(output), writer.n_written)
 

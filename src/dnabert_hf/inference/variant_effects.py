@@ -23,6 +23,7 @@ from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weight
 from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.loading import Checkpoint, architecture_of, as_checkpoint
 from dnabert_hf.inference.prediction import Classifier
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.variant_scores import ClassifierScorer, MaskedScorer, VariantScorer
 from dnabert_hf.inference.vcf_format import VcfFormat, index_vcf
 from dnabert_hf.inference.writing import check_output, open_output
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK_RECORDS = 1024
 _SCORED = "scored"
+_LINES = "lines"
 _TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
 
 
@@ -66,6 +68,7 @@ def score_variants(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> ScoredVariants:
     """Score every alternative allele of a VCF with a model.
@@ -89,6 +92,8 @@ def score_variants(
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -99,11 +104,12 @@ def score_variants(
         ImportError: If .vcf.gz is asked for and pysam is not installed.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
+    share = find_shard(shard, output)
     check_output(output, overwrite=overwrite)
     header = read_vcf_header(variants)
     checkpoint = as_checkpoint(model, tokenizer, task=choose_task(model))
     weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     scorer = _scorer(engine, checkpoint, window, label=label, both_strands=both_strands)
     cutter = WindowCutter(genome, window, source=str(variants))
     result_format = _choose_format(output, header, scorer)
@@ -118,26 +124,24 @@ def score_variants(
         both_strands=both_strands,
     )
     to_rows = _vcf_row if isinstance(result_format, VcfFormat) else _table_rows
-    n_records = n_scored = 0
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        n_done = writer.n_written
-        for chunk in _chunks(iterate_vcf(variants)):
-            n_records += len(chunk)
-            n_rows = sum(1 if to_rows is _vcf_row else len(record.alts) for record in chunk)
-            if n_done:  # written by the run that this one goes on with
-                n_done -= n_rows
-                continue
-            rows, n_new = _score_chunk(chunk, cutter, scorer, to_rows)
-            n_scored += n_new
-            writer.write(rows)
-    if str(output).endswith(".vcf.gz"):
+        for chunk in writer.remaining(_chunks(iterate_vcf(variants))):
+            before = cutter.skipped.copy()
+            rows, n_scored = _score_chunk(chunk, cutter, scorer, to_rows)
+            writer.write(rows, {_LINES: len(chunk), _SCORED: n_scored, **(cutter.skipped - before)})
+    skipped = dict(writer.tally)
+    n_records, n_scored = skipped.pop(_LINES, 0), skipped.pop(_SCORED, 0)
+    if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
-    if cutter.skipped:
-        logger.warning("%s: not scored: %s", variants, cutter.summary())
-    return ScoredVariants(Path(output), n_records, n_scored, dict(cutter.skipped))
+    if skipped and not share.index:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
+        logger.warning("%s: not scored: %s", variants, reasons)
+    return ScoredVariants(Path(output), n_records, n_scored, skipped)
 
 
 def choose_task(model: Any) -> str:

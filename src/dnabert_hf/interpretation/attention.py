@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from dnabert_hf.inference.formats import ParquetFormat, choose_format
 from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.prediction import Classifier
 from dnabert_hf.inference.results import WrittenResults
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 
@@ -54,6 +54,7 @@ def attention_scores(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> list[AttentionScores] | WrittenResults:
     """Score each base by the attention that [CLS] pays to the k-mers over it.
@@ -78,6 +79,8 @@ def attention_scores(
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -87,13 +90,14 @@ def attention_scores(
         ValueError: If model, source or output cannot be used, there is no such layer or head, or a
             record is a pair.
     """
+    share = find_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     is_classifier = architecture_of(model).endswith("ForSequenceClassification")
     task = "sequence-classification" if is_classifier else "encoder"
     checkpoint = as_checkpoint(model, tokenizer, task=task)
     weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     scorer = _Scorer(engine, layer, heads, Classifier(engine) if is_classifier else None)
     records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
     if output is None:
@@ -105,11 +109,12 @@ def attention_scores(
         engine, checkpoint, source, weights=weights, columns=columns, layer=layer, heads=heads
     )
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=_CHUNK_BASES):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
             writer.write(
                 [
                     [each.id, each.sequence, each.scores, *(each.probabilities or {}).values()]

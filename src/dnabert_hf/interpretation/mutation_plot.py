@@ -178,7 +178,10 @@ def _draw(each: _Map, path: Path) -> None:
     starts = range(0, n_bases, _LINE_BASES)
     logo_height, heat_height = 1.0, 0.2 * len(shown)
     figure = Figure(
-        figsize=(max(2.2 + 0.14 * width, 6.0), 0.9 + len(starts) * (logo_height + heat_height + 0.75)),
+        figsize=(
+            max(2.2 + 0.14 * width, 6.0),
+            0.9 + len(starts) * (logo_height + heat_height + 0.75),
+        ),
         layout="constrained",
     )
     FigureCanvasAgg(figure)
