@@ -23,7 +23,7 @@ __all__ = ["variants"]
 def variants(
     model: Model,
     vcf: Annotated[
-        Path, typer.Argument(help="VCF file, plain, gzip or bgzip.", show_default=False)
+        Path, typer.Argument(help="VCF file, plain, gzip or bgzip, or BCF.", show_default=False)
     ],
     genome: Annotated[
         list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
@@ -39,6 +39,17 @@ def variants(
     label: Annotated[
         str | None,
         typer.Option(help="Class to look at.", show_default="the second of two"),
+    ] = None,
+    shifts: Annotated[
+        int,
+        typer.Option(
+            help="Windows to either side to look at, too; the strongest effect is written, and "
+            "where it is."
+        ),
+    ] = 0,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another checkpoint, with columns of its own; repeatable."),
     ] = None,
     rc: BothStrands = False,
     device: Device = "auto",
@@ -69,6 +80,8 @@ def variants(
         window=window,
         label=label,
         both_strands=rc,
+        shifts=shifts,
+        others=also or (),
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
