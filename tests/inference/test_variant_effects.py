@@ -264,10 +264,12 @@ def test_bcf_gives_what_its_vcf_gives(promoters, vcf, genome, tmp_path):
     lines = [line.split("\tGT")[0].replace("X=1", ".") for line in lines]
     vcf.write_text("\n".join(lines).replace("##contig=<ID=chr1>", "##contig=<ID=1>") + "\n")
     bcf = tmp_path / "in.bcf"
-    with pysam.VariantFile(str(vcf)) as source:
-        with pysam.VariantFile(str(bcf), "wb", header=source.header) as target:
-            for record in source:
-                target.write(record)
+    with (
+        pysam.VariantFile(str(vcf)) as source,
+        pysam.VariantFile(str(bcf), "wb", header=source.header) as target,
+    ):
+        for record in source:
+            target.write(record)
     first, second = tmp_path / "vcf.tsv", tmp_path / "bcf.tsv"
     score_variants(promoters, vcf, genome, output=first, window=WINDOW)
     score_variants(promoters, bcf, genome, output=second, window=WINDOW)
@@ -325,7 +327,7 @@ def test_every_allele_is_in_the_result_scored_or_not(promoters, fasta, tmp_path,
         "scored",
     ]
     assert "taken as the same: 1 = chr1" in caplog.text
-    assert "1:22 (1-based): REF must be the genome's A, found G; not scored" in caplog.text
+    assert "1:22 (1-based): REF must be the genome's C, found G; not scored" in caplog.text
     reasons = "1 contig not in the genome, 1 REF is not the base of the genome, 1 beyond the end"
     assert reasons in caplog.text
 
@@ -345,5 +347,5 @@ def test_places_that_cannot_be_written_to_are_named(promoters, vcf, fasta, tmp_p
     # A folder that even root cannot write to.
     result = run_variants(promoters, vcf, fasta, "/proc/out.tsv")
     assert result.exit_code == 2
-    assert "/proc" in result.stderr
+    assert re.search("error: .*/proc", result.stderr)
     assert not list(tmp_path.glob("out*"))
