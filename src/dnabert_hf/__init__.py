@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
     from dnabert_hf.interpretation.attention import attention_scores
+    from dnabert_hf.interpretation.funnel import variant_funnel
     from dnabert_hf.interpretation.mutation_plot import plot_mutation_maps
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
     from dnabert_hf.modeling.modeling_dnabert import (
@@ -75,6 +76,7 @@ _MODULES = {
     "scan": "inference.scanning",
     "score_variants": "inference.variant_effects",
     "search_hyperparameters": "training.hyperparameters",
+    "variant_funnel": "interpretation.funnel",
 }
 
 __all__ = [
@@ -111,6 +113,7 @@ __all__ = [
     "scan",
     "score_variants",
     "search_hyperparameters",
+    "variant_funnel",
 ]
 
 

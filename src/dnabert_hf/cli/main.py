@@ -16,6 +16,7 @@ from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.finetune import finetune
+from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
 from dnabert_hf.cli.mutagenesis import mutagenesis
 from dnabert_hf.cli.predict import predict
@@ -68,6 +69,7 @@ _COMMANDS = (
     mutagenesis,
     scan,
     variants,
+    funnel,
     join,
     benchmark,
     convert,
