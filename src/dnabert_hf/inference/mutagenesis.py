@@ -141,7 +141,9 @@ def mutagenesis(
     }
     if genome is None:
         records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)  # type: ignore[arg-type]
-        targets = (Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records))
+        targets: Iterator[Target] = (
+            Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records)
+        )
     else:
         regions = _read_regions(source)
         targets = _cut_regions(regions, genome, flank, k=checkpoint.tokenizer.k)

@@ -116,7 +116,7 @@ class ClassifierMap:
             / len(logits)
             for side in (0, 1)
         )
-        moved = sum(after_ - before_ for before_, after_ in logits) / len(logits)
+        moved = np.mean([after_ - before_ for before_, after_ in logits], axis=0)
         columns: list[np.ndarray] = []
         for column in self._columns:
             p_before, p_after = before[:, column], after[:, column]

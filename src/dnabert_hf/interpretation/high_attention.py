@@ -41,7 +41,7 @@ def high_attention_regions(scores: np.ndarray) -> list[tuple[int, int]]:
         and above 10 times the minimum.
 
     Example:
-        >>> high_attention_regions(np.array([0.01, 1, 2, 1, 1, 1, 0.01, 3, 0.01]))
+        >>> high_attention_regions(np.array([0.01, 2, 2, 2, 2, 2, 0.01, 3, 0.01]))
         [(1, 6)]
     """
     is_high = (scores > scores.mean()) & (scores > _TIMES_MINIMUM * scores.min())

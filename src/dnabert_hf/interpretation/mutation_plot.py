@@ -195,7 +195,7 @@ def _draw(each: _Map, path: Path) -> None:
     heights = _logo_heights(each)
     lowest, highest = min(heights.min(), 0.0), max(heights.max(), 0.0)
     margin = 0.05 * (highest - lowest) or 1.0
-    image = None
+    image: Any = None
     for line, start in enumerate(starts):
         end = min(start + _LINE_BASES, n_bases)
         logo, heat = axes[2 * line], axes[2 * line + 1]
