@@ -237,9 +237,9 @@ def main() -> None:
     parser.add_argument("--model", default="dnabert-6-mini", help="a masked language model")
     parser.add_argument("--window", type=int, default=200, help="bases the masked model sees")
     parser.add_argument(
-        "--promoter-window", type=int, default=259, help="bases; the shortest region has 259"
+        "--promoter-window", type=int, default=256, help="bases; the shortest region has 259"
     )
-    parser.add_argument("--labels", type=int, default=3000, help="promoters to train on")
+    parser.add_argument("--labels", type=int, default=900, help="promoters to train on")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "mpra")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/variants.md"))

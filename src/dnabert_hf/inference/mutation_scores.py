@@ -112,8 +112,7 @@ class ClassifierMap:
         owners = [target for target, _ in mutations]
         logits = [(strand.reference[owners], strand.logits(mutations)) for strand in self._strands]
         before, after = (
-            sum(logits_to_predictions(each[side], self._problem_type) for each in logits)
-            / len(logits)
+            np.mean([logits_to_predictions(each[side], self._problem_type) for each in logits], 0)
             for side in (0, 1)
         )
         moved = np.mean([after_ - before_ for before_, after_ in logits], axis=0)
