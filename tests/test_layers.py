@@ -78,6 +78,7 @@ def test_files_for_the_hub_stand_alone(path):
                 "interpretation/figures.py",
                 "interpretation/plotting.py",
                 "interpretation/logos.py",
+                "interpretation/mutation_plot.py",
             },
         ),
         (

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from dnabert_hf.inference.base_prediction import predict_bases
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
+    from dnabert_hf.inference.joining import join_parts
     from dnabert_hf.inference.masked_evaluation import evaluate_masked_lm
+    from dnabert_hf.inference.mutagenesis import mutagenesis
     from dnabert_hf.inference.prediction import predict
     from dnabert_hf.inference.scanning import scan
     from dnabert_hf.inference.variant_effects import score_variants
@@ -34,10 +36,12 @@ if TYPE_CHECKING:
         plot_training,
     )
     from dnabert_hf.interpretation.faithfulness import faithfulness
+    from dnabert_hf.interpretation.funnel import variant_funnel
     from dnabert_hf.interpretation.head_attention import attention_context, head_scores
     from dnabert_hf.interpretation.motif_results import MotifSearch, MotifSettings
     from dnabert_hf.interpretation.motif_search import search_motifs
     from dnabert_hf.interpretation.motifs import find_motifs
+    from dnabert_hf.interpretation.mutation_plot import plot_mutation_maps
     from dnabert_hf.interpretation.plotting import plot_landscape, plot_letters, plot_sequences
     from dnabert_hf.interpretation.training_attention import attention_during_training
     from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
@@ -92,6 +96,9 @@ _MODULES = {
     "plot_letters": "interpretation.plotting",
     "plot_sequences": "interpretation.plotting",
     "plot_training": "interpretation.context_plots",
+    "mutagenesis": "inference.mutagenesis",
+    "join_parts": "inference.joining",
+    "plot_mutation_maps": "interpretation.mutation_plot",
     "predict": "inference.prediction",
     "predict_bases": "inference.base_prediction",
     "pretrain": "training.pretraining",
@@ -105,6 +112,7 @@ _MODULES = {
     "score_variants": "inference.variant_effects",
     "search_hyperparameters": "training.hyperparameters",
     "search_motifs": "interpretation.motif_search",
+    "variant_funnel": "interpretation.funnel",
 }
 
 __all__ = [
@@ -137,11 +145,14 @@ __all__ = [
     "finetune",
     "finetune_with_hard_negatives",
     "head_scores",
+    "join_parts",
+    "mutagenesis",
     "open_genome",
     "plot_context",
     "plot_context_grid",
     "plot_landscape",
     "plot_letters",
+    "plot_mutation_maps",
     "plot_sequences",
     "plot_training",
     "predict",
@@ -157,6 +168,7 @@ __all__ = [
     "score_variants",
     "search_hyperparameters",
     "search_motifs",
+    "variant_funnel",
 ]
 
 

@@ -1,4 +1,6 @@
 import csv
+import gzip
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -182,7 +184,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(promoters, vcf, genome, tmp_pat
             score_variants(promoters, vcf, genome, output=stopped, window=WINDOW)
     done = score_variants(promoters, vcf, genome, output=stopped, window=WINDOW)
     assert stopped.read_bytes() == whole.read_bytes()
-    assert done.n_scored == 1  # the deletion: the alleles of the first record were there
+    assert (done.n_records, done.n_scored) == (4, 3)  # those of the stopped run among them
 
 
 def test_options_that_cannot_be_used_are_refused(promoters, masked, vcf, genome, tmp_path):
@@ -214,3 +216,136 @@ def test_command_line(promoters, vcf, fasta, tmp_path):
     result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "o.tsv")])
     assert result.exit_code == 2
     assert "must not exist yet" in result.stderr
+
+
+def test_the_strongest_of_shifted_windows_is_written(promoters, vcf, genome, tmp_path):
+    out = tmp_path / "out.tsv"
+    score_variants(promoters, vcf, genome, output=out, window=16, shifts=2, dtype="float32")
+    expected = []
+    for shift in (0, -2, 2, -4, 4):
+        start = 19 - 7 + shift
+        windows = [DNA[start : start + 16], DNA[start:19] + "C" + DNA[20 : start + 16]]
+        before, after = (
+            p.probabilities["yes"] for p in predict(promoters, windows, dtype="float32")
+        )
+        expected.append(((after - before) * max(before, after), shift, before))
+    difference, shift, before = max(expected, key=lambda each: abs(each[0]))
+    row = read_table(out)[0]
+    assert float(row["diff"]) == pytest.approx(difference, rel=1e-4)
+    assert float(row["prob_ref"]) == pytest.approx(before, rel=1e-4)
+    assert float(row["shift"]) == shift
+    with pytest.raises(ValueError, match="must be 0 to 4, a quarter of a window of 16 bases, got"):
+        score_variants(promoters, vcf, genome, output=tmp_path / "o.tsv", window=16, shifts=5)
+
+
+def test_several_models_have_columns_of_their_own(promoters, masked, vcf, genome, tmp_path):
+    out, alone = tmp_path / "both.vcf", tmp_path / "alone.tsv"
+    options = {"window": WINDOW, "dtype": "float32"}
+    score_variants(promoters, vcf, genome, output=out, others=[masked], label="no", **options)
+    text = out.read_text()
+    assert "##INFO=<ID=DNABERT_LOG_LIKELIHOOD_RATIO_MASKED,Number=A,Type=Float" in text
+    line = next(line for line in text.splitlines() if line.startswith("1\t20\trs1"))
+    info = dict(item.partition("=")[::2] for item in line.split("\t")[7].split(";"))
+    score_variants(masked, vcf, genome, output=alone, **options)
+    first = read_table(alone)[0]
+    for name in ("log_likelihood_ratio", "embedding_distance"):
+        both = float(info[f"DNABERT_{name.upper()}_MASKED"].split(",")[0])
+        assert both == pytest.approx(float(first[name]), rel=1e-4)
+    assert "DNABERT_PROB_REF_PROMOTERS" in info
+    with pytest.raises(ValueError, match="different names, found promoters twice"):
+        score_variants(
+            promoters, vcf, genome, output=tmp_path / "o.tsv", others=[promoters], **options
+        )
+
+
+def test_bcf_gives_what_its_vcf_gives(promoters, vcf, genome, tmp_path):
+    pysam = pytest.importorskip("pysam", reason="pysam is not installed")
+    lines = [line for line in vcf.read_text().splitlines() if "AC=1" not in line]
+    lines = [line.split("\tGT")[0].replace("X=1", ".") for line in lines]
+    vcf.write_text("\n".join(lines).replace("##contig=<ID=chr1>", "##contig=<ID=1>") + "\n")
+    bcf = tmp_path / "in.bcf"
+    with (
+        pysam.VariantFile(str(vcf)) as source,
+        pysam.VariantFile(str(bcf), "wb", header=source.header) as target,
+    ):
+        for record in source:
+            target.write(record)
+    first, second = tmp_path / "vcf.tsv", tmp_path / "bcf.tsv"
+    score_variants(promoters, vcf, genome, output=first, window=WINDOW)
+    score_variants(promoters, bcf, genome, output=second, window=WINDOW)
+    assert second.read_bytes() == first.read_bytes()
+    assert len(read_table(second)) == 3
+    bcf.write_bytes(bcf.read_bytes()[:-40])
+    with pytest.raises(ValueError, match="must be a whole bgzip file, found that its end is miss"):
+        score_variants(promoters, bcf, genome, output=tmp_path / "o.tsv", window=WINDOW)
+
+
+def run_variants(model, vcf, fasta, out, *options):
+    arguments = ["variants", model, vcf, "--genome", fasta, "--window", WINDOW, "-o", out, *options]
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"chr1\t20\t.\tA\tC\t.\t.\t.\n", "must be a VCF: begin with ##fileformat=VCF"),
+        (HEADER.encode() + b"chr1\t20\t.\tA\n", "line 4: a line of a VCF must have 8"),
+        (HEADER.encode() + b"chr1\t-5\t.\tA\tC\t.\t.\t.\n", "line 4: POS must be a whole number"),
+        (b"", "must be a VCF|empty file"),
+        (gzip.compress((HEADER + "chr1\t20\t.\tA\tC\t.\t.\t.\n" * 99).encode())[:-9], "damage"),
+    ],
+    ids=["no header", "short line", "position", "empty", "cut gzip"],
+)
+def test_files_that_are_no_vcf_end_in_one_line(promoters, fasta, tmp_path, content, message):
+    vcf, out = tmp_path / "bad.vcf", tmp_path / "out.vcf"
+    vcf.write_bytes(content)
+    result = run_variants(promoters, vcf, fasta, out)
+    assert result.exit_code == 2
+    assert re.search(message, result.stderr)
+    assert result.stderr.strip().splitlines()[-1].startswith("dnabert variants: error:")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_every_allele_is_in_the_result_scored_or_not(promoters, fasta, tmp_path, caplog):
+    lines = ["1\t20\tA\tC", "chrUn\t5\tA\tC", "1\t22\tG\tT", "1\t47\tA\tC", "1\t2\tC\tG"]
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.tsv"
+    cells = [line.split("\t") for line in lines]
+    body = [f"{c}\t{p}\t.\t{ref}\t{alt}\t.\t.\t.\n" for c, p, ref, alt in cells]
+    vcf.write_text(HEADER + "".join(body))
+    result = run_variants(promoters, vcf, fasta, out)
+    assert result.exit_code == 0, result.stderr
+    assert "5 records: 2 alleles scored, 3 not" in result.stderr
+    rows = read_table(out)
+    assert [(row["contig"], row["position_1based"]) for row in rows] == [
+        tuple(c[:2]) for c in cells
+    ]
+    assert [row["status"] for row in rows] == [
+        "scored",
+        "contig not in the genome",
+        "REF is not the base of the genome",
+        "beyond the end of the contig",
+        "scored",
+    ]
+    assert "taken as the same: 1 = chr1" in caplog.text
+    assert "1:22 (1-based): REF must be the genome's C, found G; not scored" in caplog.text
+    reasons = "1 contig not in the genome, 1 REF is not the base of the genome, 1 beyond the end"
+    assert reasons in caplog.text
+
+
+def test_places_that_cannot_be_written_to_are_named(promoters, vcf, fasta, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    out = tmp_path / "out.tsv"
+    monkeypatch.setenv("DNABERT_HF_CACHE", str(file / "cache"))  # no index can be built there
+    result = run_variants(promoters, vcf, fasta, out)
+    assert result.exit_code == 2
+    assert "set DNABERT_HF_CACHE to another folder" in result.stderr
+    monkeypatch.setenv("DNABERT_HF_CACHE", str(tmp_path / "cache"))
+    result = run_variants(promoters, vcf, fasta, tmp_path / "no" / "out.tsv")
+    assert result.exit_code == 2
+    assert "must lie in a folder that exists" in result.stderr
+    # A folder that even root cannot write to.
+    result = run_variants(promoters, vcf, fasta, "/proc/out.tsv")
+    assert result.exit_code == 2
+    assert re.search("error: .*/proc", result.stderr)
+    assert not list(tmp_path.glob("out*"))

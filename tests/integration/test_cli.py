@@ -70,7 +70,7 @@ def test_help_shows_every_command_and_loads_nothing_heavy():
     assert seconds < 30  # a machine may be busy; the list above is the real check
 
 
-@pytest.mark.parametrize("command", ["tokenize", "evaluate", "predict", "embed"])
+@pytest.mark.parametrize("command", ["tokenize", "evaluate", "predict", "embed", "join"])
 def test_help_of_a_command_has_an_example(command):
     result = run(command, "--help")
     assert result.exit_code == 0
@@ -109,6 +109,23 @@ def test_predict_replaces_an_output_only_when_told(model, fasta, tmp_path):
     output.write_text("old")
     assert run("predict", model, fasta, "-o", output, "--overwrite").exit_code == 0
     assert output.read_bytes() == first
+
+
+def test_shards_are_joined(model, fasta, tmp_path):
+    whole, shared = tmp_path / "whole.tsv", tmp_path / "shared.tsv"
+    assert run("predict", model, fasta, "-o", whole).exit_code == 0
+    assert (
+        "no shard has come"
+        not in run("predict", model, fasta, "-o", shared, "--shard", "1/2").stderr
+    )
+    assert "found that 1 are missing (0)" in error_of(run("join", shared))
+    assert run("predict", model, fasta, "-o", shared, "--shard", "0/2").exit_code == 0
+    result = run("join", shared)
+    assert (result.exit_code, result.stderr) == (0, "2 rows\n")
+    assert shared.read_bytes() == whole.read_bytes()
+    assert "must be written I/N" in error_of(
+        run("predict", model, fasta, "--shard", "2", "-o", "x")
+    )
 
 
 def test_embed_writes_parquet(model, fasta, tmp_path):
@@ -210,7 +227,7 @@ def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, cap
     process = subprocess.Popen(
         [DNABERT, "predict", model, path, "-o", stopped], stderr=subprocess.PIPE
     )
-    part = tmp_path / "stopped.tsv.partial" / "part-000001"
+    part = tmp_path / "stopped.tsv.partial" / "part-000001.json"
     while not part.exists() and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(how)
@@ -222,7 +239,8 @@ def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, cap
         )
         assert re.search(message, f"\n{stderr.decode()}")
     assert not stopped.exists()
-    n_done = json.loads((part.parent / "state.json").read_text())["n_records"]
+    notes = part.parent.glob("part-*.json")
+    n_done = sum(json.loads(note.read_text())["tally"]["records"] for note in notes)
     assert 0 < n_done < 8000
     with caplog.at_level("WARNING", logger="dnabert_hf"):
         assert run("predict", model, path, "-o", stopped).exit_code == 0

@@ -17,8 +17,10 @@ from dnabert_hf.cli.options import (
     Model,
     Overwrite,
     SequenceColumn,
+    Shard,
     make_columns,
 )
+from dnabert_hf.cli.options import report as say
 
 __all__ = ["attention"]
 
@@ -119,6 +121,7 @@ def attention(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
@@ -157,7 +160,7 @@ def attention(
             overwrite=overwrite,
             **running,
         )
-        typer.echo(f"{page}", err=True)
+        say(f"{page}")
         return
     if output is None:
         raise ValueError("-o FILE or --report FOLDER must say where the scores go, found neither")
@@ -172,8 +175,13 @@ def attention(
         "columns": columns,
         "overwrite": overwrite,
     }
+    if shard is not None and method not in (_Method.ATTENTION, _Method.ROLLOUT):
+        raise ValueError(
+            f"--shard shares the work of attention and rollout, got --method {method.value}; use "
+            "torchrun, or leave it out"
+        )
     if method is _Method.ROLLOUT:
-        done = attention_scores(model, sequences, rollout=True, **common)
+        done = attention_scores(model, sequences, rollout=True, shard=shard, **common)
     elif method is _Method.ATTENTION:
         done = attention_scores(
             model,
@@ -181,12 +189,13 @@ def attention(
             layer=layer or -1,
             heads=head or None,
             query=(query or _Query.CLS).value,
+            shard=shard,
             **common,
         )
     else:
         common |= {"method": method.value, "label": label}
         done = attribution_scores(model, sequences, **common)
-    typer.echo(f"{done[1]:,} sequences", err=True)
+    say(f"{done[1]:,} sequences")
     if faithfulness is not None:
         from dnabert_hf.interpretation.faithfulness import faithfulness as measure
         from dnabert_hf.interpretation.scores import read_scores

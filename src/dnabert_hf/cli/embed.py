@@ -14,6 +14,7 @@ from dnabert_hf.cli.options import (
     Overwrite,
     SequenceColumn,
     SequenceFile,
+    Shard,
     make_columns,
 )
 
@@ -36,6 +37,7 @@ def embed(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
@@ -57,5 +59,6 @@ def embed(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )

@@ -16,7 +16,10 @@ from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.finetune import finetune
+from dnabert_hf.cli.funnel import funnel
+from dnabert_hf.cli.join import join
 from dnabert_hf.cli.motifs import motifs
+from dnabert_hf.cli.mutagenesis import mutagenesis
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
@@ -65,8 +68,11 @@ _COMMANDS = (
     embed,
     attention,
     motifs,
+    mutagenesis,
     scan,
     variants,
+    funnel,
+    join,
     benchmark,
     convert,
     publish,
@@ -79,7 +85,10 @@ app.add_typer(dataset, name="dataset")
 
 def main() -> None:
     """Run the command line."""
-    logging.basicConfig(format="dnabert: %(message)s", level=logging.WARNING)
+    # Of the processes that torchrun starts, one says what all would say.
+    is_first = os.environ.get("RANK", "0") == "0"
+    level = logging.WARNING if is_first else logging.ERROR
+    logging.basicConfig(format="dnabert: %(message)s", level=level)
     # What transformers reports while it loads is checked, and put into one sentence, by us.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

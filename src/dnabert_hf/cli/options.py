@@ -1,6 +1,7 @@
 """Options that several commands share, so that they read alike everywhere."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,10 +25,12 @@ __all__ = [
     "Resume",
     "SequenceColumn",
     "SequenceFile",
+    "Shard",
     "TrainingFields",
     "TrainingSeed",
     "make_columns",
     "parse_fields",
+    "report",
 ]
 
 Model = Annotated[
@@ -62,6 +65,14 @@ BothStrands = Annotated[
         show_default=False,
     ),
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Do part I (from 0) of N, as the task of an array job; `dnabert join` makes the file.",
+        show_default=False,
+    ),
+]
 SequenceColumn = Annotated[str, typer.Option(help="Column of the sequences, in a table.")]
 IdColumn = Annotated[str, typer.Option(help="Column of the names, in a table.")]
 LabelColumn = Annotated[str, typer.Option(help="Column of the labels.")]
@@ -83,6 +94,12 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that wa
 OverwriteRun = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
 ]
+
+
+def report(text: str) -> None:
+    """Say on standard error what was done; of processes launched together, the first one does."""
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(text, err=True)
 
 
 def make_columns(

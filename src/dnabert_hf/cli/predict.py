@@ -16,6 +16,7 @@ from dnabert_hf.cli.options import (
     Overwrite,
     SequenceColumn,
     SequenceFile,
+    Shard,
     make_columns,
 )
 
@@ -40,6 +41,7 @@ def predict(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
@@ -62,9 +64,14 @@ def predict(
     from dnabert_hf.inference.prediction import predict as predict_sequences
 
     run: Any = predict_sequences
-    options: dict[str, Any] = {"others": also or ()}
+    options: dict[str, Any] = {"others": also or (), "shard": shard}
     if architecture_of(model).endswith("ForTokenClassification"):
         run, options = predict_bases, {"label": label}
+        if shard is not None:
+            raise ValueError(
+                f"--shard is for models of sequences, found a model of bases in {model}; use "
+                "torchrun, or leave it out"
+            )
         if also:
             raise ValueError("--also averages models of sequences, found a model of bases")
     elif label is not None:

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
+from dnabert_hf.cli.options import (
+    BatchTokens,
+    BothStrands,
+    Device,
+    Dtype,
+    Model,
+    Overwrite,
+    Shard,
+    report,
+)
 
 __all__ = ["scan"]
 
@@ -59,6 +68,7 @@ def scan(
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Classify the windows of a genome, and make a track and calls of it.
@@ -94,11 +104,12 @@ def scan(
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )
-    typer.echo(f"{done.n_windows:,} windows, {done.n_skipped:,} left out", err=True)
+    report(f"{done.n_windows:,} windows, {done.n_skipped:,} left out")
     if done.n_calls is not None:
-        typer.echo(f"{done.n_calls:,} calls", err=True)
+        report(f"{done.n_calls:,} calls")
     if done.site_scores is not None:
         for name, value in done.site_scores._asdict().items():
             typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")

@@ -13,6 +13,8 @@ from dnabert_hf.cli.options import (
     Model,
     Output,
     Overwrite,
+    Shard,
+    report,
 )
 
 __all__ = ["variants"]
@@ -21,7 +23,7 @@ __all__ = ["variants"]
 def variants(
     model: Model,
     vcf: Annotated[
-        Path, typer.Argument(help="VCF file, plain, gzip or bgzip.", show_default=False)
+        Path, typer.Argument(help="VCF file, plain, gzip or bgzip, or BCF.", show_default=False)
     ],
     genome: Annotated[
         list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
@@ -38,10 +40,22 @@ def variants(
         str | None,
         typer.Option(help="Class to look at.", show_default="the second of two"),
     ] = None,
+    shifts: Annotated[
+        int,
+        typer.Option(
+            help="Windows to either side to look at, too; the strongest effect is written, and "
+            "where it is."
+        ),
+    ] = 0,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another checkpoint, with columns of its own; repeatable."),
+    ] = None,
     rc: BothStrands = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
+    shard: Shard = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
@@ -66,12 +80,13 @@ def variants(
         window=window,
         label=label,
         both_strands=rc,
+        shifts=shifts,
+        others=also or (),
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,
+        shard=shard,
         overwrite=overwrite,
     )
     n_skipped = sum(done.skipped.values())
-    typer.echo(
-        f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not", err=True
-    )
+    report(f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not")

@@ -1,9 +1,11 @@
 """Variants: VCF lines, their alleles, and the sequence around each on a genome."""
 
 import logging
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,7 +83,7 @@ class AlleleWindows(NamedTuple):
 
 
 def read_vcf_header(path: str | Path) -> list[str]:
-    """Read the header of a VCF file, plain or gzip.
+    """Read the header of a VCF file, plain or gzip, or of a BCF file.
 
     Args:
         path: The file.
@@ -94,7 +96,7 @@ def read_vcf_header(path: str | Path) -> list[str]:
     """
     _check_end(Path(path))
     header = []
-    for number, line in text_lines(path):
+    for number, line in _lines(path):
         if not line.startswith("#") or (number == 1 and not line.startswith("##fileformat=VCF")):
             break
         header.append(line)
@@ -107,8 +109,44 @@ def read_vcf_header(path: str | Path) -> list[str]:
             return header
     raise ValueError(
         f"{path} must be a VCF: begin with ##fileformat=VCF and name its columns in a line "
-        "#CHROM; found none; take the file from its source again (BCF: bcftools view)"
+        "#CHROM; found none; take the file from its source again"
     )
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a VCF file, or those that a BCF file stands for, with their number."""
+    if not _is_bcf(Path(path)):
+        yield from text_lines(path)
+        return
+    try:
+        import pysam
+    except ImportError as error:
+        raise ImportError(
+            f"{path} is a BCF file, which needs pysam: pip install 'dnabert-hf[variants]' (or make "
+            "a VCF of it: bcftools view in.bcf -o in.vcf)"
+        ) from error
+    try:
+        with pysam.VariantFile(str(path)) as file:
+            header = str(file.header).splitlines()
+            records = (str(record).rstrip("\n") for record in file)
+            yield from enumerate(chain(header, records), start=1)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}: the BCF file must be whole, found damage ({error}); copy or download it again"
+        ) from error
+
+
+def _is_bcf(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        begin = stream.read(64)
+    if begin[:2] == b"\x1f\x8b":
+        try:
+            begin = zlib.decompressobj(wbits=31).decompress(begin, 3)
+        except zlib.error:
+            return False
+    return begin[:3] == b"BCF"
 
 
 def _check_end(path: Path) -> None:
@@ -127,7 +165,7 @@ def _check_end(path: Path) -> None:
 
 
 def iterate_vcf(path: str | Path) -> Iterator[VcfRecord]:
-    """Yield the records of a VCF file, plain or gzip, in its order.
+    """Yield the records of a VCF file, plain or gzip, or of a BCF file, in its order.
 
     Args:
         path: The file.
@@ -136,7 +174,7 @@ def iterate_vcf(path: str | Path) -> Iterator[VcfRecord]:
         ValueError: If a line has too few columns, no position from 1 on, or no REF; the message
             names the line.
     """
-    for number, line in text_lines(path):
+    for number, line in _lines(path):
         if line.startswith("#"):
             continue
         cells = line.split("\t", 8)
@@ -201,7 +239,17 @@ class WindowCutter:
             self.skipped[found] += 1
         return found
 
-    def _cut(self, allele: Allele) -> AlleleWindows | str:
+    def cut_shifted(self, allele: Allele, shift: int) -> AlleleWindows | None:
+        """Cut a window that lies some bases further on; None if it cannot be, or is the same.
+
+        Args:
+            allele: An allele that `cut` has cut.
+            shift: Bases from the window of `cut` to this one; less than 0 for one that lies before.
+        """
+        found = self._cut(allele, shift)
+        return None if isinstance(found, str) or found == self._cut(allele) else found
+
+    def _cut(self, allele: Allele, shift: int = 0) -> AlleleWindows | str:
         if not _BASES.issuperset(allele.alt) or not allele.alt:
             return "symbolic, missing or ambiguous alternative allele"
         contig = self._name(allele.contig)
@@ -218,7 +266,7 @@ class WindowCutter:
         longer = max(len(allele.ref) - len(allele.alt), 0)
         if contig_length < self.length + longer:
             return "contig shorter than the window"
-        first = allele.start - (self.length - 1) // 2
+        first = allele.start - (self.length - 1) // 2 + shift
         first = max(0, min(first, contig_length - self.length - longer))
         if allele.start - first + max(len(allele.ref), len(allele.alt)) > self.length:
             return "too near the end of the contig"

@@ -1,7 +1,6 @@
 """Classes of single bases that a token classifier gives to sequences of any length."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from dnabert_hf.inference.engine import Engine, Window
 from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weights
 from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.results import WrittenResults
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 
@@ -93,6 +93,7 @@ def predict_bases(
         ValueError: If model, source or output cannot be used, a record is a pair, or the class is
             not known.
     """
+    share = find_shard(None, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     architecture = architecture_of(model)
@@ -104,7 +105,7 @@ def predict_bases(
         )
     checkpoint = as_checkpoint(model, tokenizer, task="token-classification")
     weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     classifier = BaseClassifier(engine, both_strands=both_strands)
     names = classifier.scheme.names
     if label is not None and label not in names:
@@ -124,11 +125,12 @@ def predict_bases(
         label=label,
     )
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=_CHUNK_BASES):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
             writer.write(
                 [
                     [each.id, each.sequence, each.probabilities]

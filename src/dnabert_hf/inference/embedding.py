@@ -1,7 +1,6 @@
 """Vectors that describe sequences, or each of their bases."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,6 +18,7 @@ from dnabert_hf.inference.formats import (
 )
 from dnabert_hf.inference.loading import as_checkpoint
 from dnabert_hf.inference.results import WrittenResults
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 
@@ -53,6 +53,7 @@ def embed(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> list[Embedding] | WrittenResults:
     """Describe sequences of any length by the last hidden states of a model.
@@ -77,6 +78,8 @@ def embed(
         dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
             or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -87,11 +90,12 @@ def embed(
     """
     if pooling not in get_args(Pooling):
         raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {pooling!r}")
+    share = find_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     checkpoint = as_checkpoint(model, tokenizer, task="encoder")
     weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
     if output is None:
         with engine.progress():
@@ -101,11 +105,13 @@ def embed(
         engine, checkpoint, source, weights=weights, columns=columns, pooling=pooling
     )
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=_chunk_bases(engine, pooling)):
+        chunks = iterate_chunks(records, n_bases=_chunk_bases(engine, pooling))
+        for chunk in writer.remaining(chunks):
             writer.write(list(_embed_chunk(engine, chunk, pooling)))
     return WrittenResults(Path(output), writer.n_written)
 

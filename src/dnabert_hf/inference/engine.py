@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from dnabert_hf.inference.loading import Checkpoint
 from dnabert_hf.inference.precision import choose_device, choose_dtype, prepare_encoder
+from dnabert_hf.inference.sharding import WHOLE, Shard
 
 __all__ = ["Compute", "Engine", "Window", "cut_into_windows"]
 
@@ -75,6 +76,8 @@ class Engine:
         device: "auto" or a device that torch knows.
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch, padding included; by default what suits the device.
+        shard: Which of several processes this is: those that were launched together get a GPU each,
+            and the number format that the first of them finds best.
 
     Attributes:
         model: The model as it runs, on `device`, its encoder in `dtype`.
@@ -91,13 +94,15 @@ class Engine:
         device: str = "auto",
         dtype: str = "auto",
         batch_tokens: int | None = None,
+        shard: Shard = WHOLE,
     ):
         if batch_tokens is not None and batch_tokens < 1:
             raise ValueError(f"batch_tokens must be 1 or more, got {batch_tokens}")
         self.tokenizer = checkpoint.tokenizer
-        self.device = choose_device(device)
+        self.device = shard.place(choose_device(device))
         config = checkpoint.model.config
-        self.dtype = choose_dtype(dtype, self.device, hidden_size=config.hidden_size)
+        self.dtype = shard.agree(choose_dtype(dtype, self.device, hidden_size=config.hidden_size))
+        self._is_silent = shard.index > 0
         self.model = prepare_encoder(
             checkpoint.model, device=self.device, dtype=self.dtype, is_ours=checkpoint.is_ours
         )
@@ -112,7 +117,8 @@ class Engine:
         Args:
             n_kmers: K-mers to come, None if not known.
         """
-        with tqdm(total=n_kmers, unit=" k-mers", unit_scale=True, disable=None) as self._bar:
+        disable = True if self._is_silent else None
+        with tqdm(total=n_kmers, unit=" k-mers", unit_scale=True, disable=disable) as self._bar:
             yield
         self._bar = None
 

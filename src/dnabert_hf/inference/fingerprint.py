@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from dnabert_hf.data.genome import Genome
 from dnabert_hf.inference.engine import Engine
 from dnabert_hf.inference.loading import Checkpoint
 from dnabert_hf.inference.sources import Source
@@ -14,14 +15,19 @@ __all__ = ["fingerprint_run", "fingerprint_weights"]
 
 
 def fingerprint_run(
-    engine: Engine, checkpoint: Checkpoint, source: Source, *, weights: str, **options: object
+    engine: Engine,
+    checkpoint: Checkpoint,
+    source: Source | Genome,
+    *,
+    weights: str,
+    **options: object,
 ) -> dict[str, str] | None:
     """Describe a run, so that a later one can tell whether it would give the same results.
 
     Args:
         engine: Engine that runs the model.
         checkpoint: The model.
-        source: Its input.
+        source: Its input. A genome is known by its sequence, wherever it lies.
         weights: Fingerprint of the weights, taken before the engine converted them.
         **options: Whatever else the results depend on.
 
@@ -29,15 +35,21 @@ def fingerprint_run(
         Texts by the words that an error message uses for them; None if the source is not a file
         that could be read again.
     """
-    if not isinstance(source, str | Path) or str(source) == "-":
+    if isinstance(source, Genome):
+        of_source = {"genome": source.fingerprint}
+    elif isinstance(source, str | Path) and str(source) != "-":
+        state = Path(source).stat()
+        of_source = {
+            "input": str(source),
+            "input size": str(state.st_size),
+            "input change time": str(state.st_mtime_ns),
+        }
+    else:
         return None
-    state = Path(source).stat()
     return {
         "model": checkpoint.name,
         "weights": weights,
-        "input": str(source),
-        "input size": str(state.st_size),
-        "input change time": str(state.st_mtime_ns),
+        **of_source,
         "device": engine.device.type,
         "dtype": engine.dtype,
         "batch tokens": str(engine.batch_tokens),

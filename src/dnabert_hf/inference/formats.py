@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import struct
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +30,9 @@ _COPY_BYTES = 1 << 20
 
 class ResultFormat(Protocol):
     """What a result file needs: rows are written to parts, which are then joined."""
+
+    def describe(self) -> dict[str, Any]:
+        """Give what `join` needs to know as JSON has it, the name of the format as `kind`."""
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows of one chunk."""
@@ -100,6 +104,11 @@ class DelimitedFormat:
         self.delimiter = delimiter
         self.is_gzip = is_gzip
 
+    def describe(self) -> dict[str, Any]:
+        """Give the arguments that make this format."""
+        arguments = {"delimiter": self.delimiter, "is_gzip": self.is_gzip}
+        return {"kind": "delimited", "columns": list(self.columns), **arguments}
+
     def header(self) -> bytes:
         """Write the column names as a line of text."""
         return self.encode([self.columns])
@@ -144,6 +153,10 @@ class ParquetFormat:
 
     def __init__(self, schema: Any):
         self.schema = schema
+
+    def describe(self) -> dict[str, Any]:
+        """Give the schema, as Arrow writes it, in base64."""
+        return {"kind": "parquet", "schema": b64encode(self.schema.serialize()).decode()}
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows of one chunk."""
@@ -192,6 +205,10 @@ class SafetensorsFormat:
 
     def __init__(self, *, is_stacked: bool):
         self.is_stacked = is_stacked
+
+    def describe(self) -> dict[str, Any]:
+        """Give the arguments that make this format."""
+        return {"kind": "safetensors", "is_stacked": self.is_stacked}
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write ids and shapes as a line of JSON, and the numbers behind it."""

@@ -79,22 +79,25 @@ def choose_dtype(dtype: str, device: torch.device, *, hidden_size: int) -> str:
 
 @cache
 def _bfloat16_gain() -> float:
-    """Time float32 and bfloat16 on this CPU; once per process, some 50 ms."""
+    """Time float32 and bfloat16 on this CPU; once per process, some 50 ms.
+
+    Time of the processor, and in turns: what else runs on the machine must not decide, for the
+    results of a run and of its continuation must be alike.
+    """
     rows, inner, outer = _PROBE_SHAPE
-    seconds = {}
+    dtypes = (torch.float32, torch.bfloat16)
+    operands = {
+        dtype: (torch.ones(rows, inner, dtype=dtype), torch.ones(outer, inner, dtype=dtype))
+        for dtype in dtypes
+    }
+    seconds: dict[torch.dtype, list[float]] = {dtype: [] for dtype in dtypes}
     with torch.inference_mode():
-        for dtype in (torch.float32, torch.bfloat16):
-            left, right = (
-                torch.ones(rows, inner, dtype=dtype),
-                torch.ones(outer, inner, dtype=dtype),
-            )
-            runs = []
-            for _ in range(4):  # the first one also sets the kernel up
-                begin = time.perf_counter()
-                nn.functional.linear(left, right)
-                runs.append(time.perf_counter() - begin)
-            seconds[dtype] = min(runs)
-    return seconds[torch.float32] / seconds[torch.bfloat16]
+        for _ in range(4):  # the first one also sets the kernel up
+            for dtype in dtypes:
+                begin = time.process_time()
+                nn.functional.linear(*operands[dtype])
+                seconds[dtype].append(time.process_time() - begin)
+    return min(seconds[torch.float32]) / min(seconds[torch.bfloat16])
 
 
 def prepare_encoder(model: Any, *, device: torch.device, dtype: str, is_ours: bool) -> Any:

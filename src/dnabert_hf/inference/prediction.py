@@ -1,7 +1,6 @@
 """Classes, probabilities and values that a fine-tuned model gives to sequences."""
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +15,20 @@ from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weight
 from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.loading import as_checkpoint
 from dnabert_hf.inference.results import WrittenResults
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.metrics import logits_to_predictions
 
-__all__ = ["Classifier", "Prediction", "choose_class", "classify_pooled", "predict"]
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "choose_class",
+    "classify_pieces",
+    "cut_into_pieces",
+    "pooled_output",
+    "predict",
+]
 
 # A stopped run loses at most this much work: minutes of BERT-base on a CPU, seconds on a GPU.
 _CHUNK_BASES = 1 << 19
@@ -53,6 +61,7 @@ def predict(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> list[Prediction] | WrittenResults:
     """Classify sequences of any length with a fine-tuned model.
@@ -77,6 +86,8 @@ def predict(
         dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
             or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -85,6 +96,7 @@ def predict(
     Raises:
         ValueError: If model, source or output cannot be used.
     """
+    share = find_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
@@ -94,7 +106,8 @@ def predict(
     ]
     weights = " ".join(fingerprint_weights(member.model) for member in members)
     engines = [
-        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens) for member in members
+        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+        for member in members
     ]
     classifier, engine = Classifier(*engines, both_strands=both_strands), engines[0]
     largest_k = max(member.tokenizer.k for member in members)
@@ -111,11 +124,12 @@ def predict(
         engine, checkpoint, source, weights=weights, columns=columns, both_strands=both_strands
     )
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=_CHUNK_BASES):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
             writer.write([_row(prediction) for prediction in classifier.predict(chunk)])
     return WrittenResults(Path(output), writer.n_written)
 
@@ -176,7 +190,7 @@ class Classifier:
             Probabilities, or values, shape (sequences, labels).
         """
         return logits_to_predictions(
-            classify_pooled(engine, pooled, rows), self.scheme.problem_type
+            classify_pieces(engine, pooled, rows), self.scheme.problem_type
         )
 
     def _predict(self, engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
@@ -224,32 +238,52 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
 
 def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
     """Cut as the model itself would, so that pieces of all sequences share batches."""
-    model, k = engine.model, engine.tokenizer.k
-    config = model.config
     windows: list[Window] = []
     rows: list[int] = []
     for row, record in enumerate(records):
-        pieces = cut_into_windows(record.sequence, k=k, n_kmers=config.max_position_embeddings - 2)
-        if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
-            raise ValueError(
-                f"record {record.id}: a sequence must fit into the {config.num_segments} "
-                f"pieces of {config.max_position_embeddings - 2} k-mers that the model was "
-                f"made for, found {len(record.sequence)} bases ({len(pieces)} pieces); cut it"
-            )
+        pieces = cut_into_pieces(engine, record)
         windows.extend(pieces)
         rows.extend([row] * len(pieces))
-    pooled = engine.run(
-        windows, lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output
-    )
-    return classify_pooled(engine, np.stack(pooled), rows)
+    return classify_pieces(engine, np.stack(engine.run(windows, pooled_output)), rows)
 
 
-def classify_pooled(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
-    """Join the pooled outputs of pieces to the logits of their sequences.
+def cut_into_pieces(engine: Engine, record: SequenceRecord) -> list[Window]:
+    """Cut a sequence as the classifier of an engine does.
 
     Args:
         engine: Engine with a DNABertForSequenceClassification.
-        pooled: Pooled outputs of the pieces of all sequences, shape (pieces, hidden).
+        record: A single sequence.
+
+    Returns:
+        Pieces in order; neighbours share k - 1 bases.
+
+    Raises:
+        ValueError: If the sequence has more pieces than the model was made for.
+    """
+    config = engine.model.config
+    room = config.max_position_embeddings - 2
+    pieces = cut_into_windows(record.sequence, k=engine.tokenizer.k, n_kmers=room)
+    if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
+        raise ValueError(
+            f"record {record.id}: a sequence must fit into the {config.num_segments} "
+            f"pieces of {room} k-mers that the model was made for, found "
+            f"{len(record.sequence)} bases ({len(pieces)} pieces); cut it"
+        )
+    return pieces
+
+
+def pooled_output(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Encode a batch and give what the encoder of a classifier pools, (rows, hidden)."""
+    pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
+    return pooled
+
+
+def classify_pieces(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """Join the pooled outputs of pieces to the logits of their sequences.
+
+    Args:
+        engine: Engine whose model pooled them.
+        pooled: Pooled outputs, shape (pieces, hidden).
         rows: Sequence that each piece belongs to, ascending from 0, shape (pieces,).
 
     Returns:

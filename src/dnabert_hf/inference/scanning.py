@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from dnabert_hf.inference.scan_results import (
     write_calls,
     write_track,
 )
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.writing import check_output, open_output
 
 __all__ = ["Scan", "scan"]
@@ -32,6 +32,7 @@ __all__ = ["Scan", "scan"]
 logger = logging.getLogger(__name__)
 
 _CHUNK_BASES = 1 << 20
+_BLOCK_WINDOWS = 1 << 20  # of which starts are in memory
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def scan(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> Scan:
     """Classify the windows that begin every so many bases, in the order of the genome.
@@ -98,6 +100,8 @@ def scan(
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -117,6 +121,12 @@ def scan(
             raise ValueError(
                 f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
             )
+    share = find_shard(shard, output)
+    if shard is not None and (track or calls or sites):
+        raise ValueError(
+            "track, calls and comparison with sites are made of the whole table, got shard "
+            f"{shard}; ask for them in a last run without a shard, which joins the parts"
+        )
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
     k = checkpoint.model.config.k
     if window < k or step < 1:
@@ -134,16 +144,15 @@ def scan(
             "give longer regions or a shorter window"
         )
     weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     classifier = Classifier(engine, both_strands=both_strands)
     if track is not None or calls is not None or sites is not None:
         label = choose_class(classifier.scheme, label)
     fingerprint = fingerprint_run(
         engine,
         checkpoint,
-        genome.folder,
+        genome,
         weights=weights,
-        genome=genome.fingerprint,
         regions=places.tolist() if regions is not None else "all",
         window=window,
         step=step,
@@ -156,26 +165,24 @@ def scan(
             _choose_format(output, classifier.scheme.names),
             fingerprint=fingerprint,
             overwrite=overwrite,
+            shard=share,
         ) as writer,
-        engine.progress(n_kmers),
+        engine.progress(n_kmers // share.count),
     ):
-        rows = _windows(genome, places, window, step)
-        rest = islice(rows, writer.n_written, None)
-        while chunk := list(islice(rest, max(_CHUNK_BASES // window, 1))):
-            probabilities = classifier.probabilities([record for _, record in chunk])
-            writer.write(
-                [
-                    [*place, *values]
-                    for (place, _), values in zip(chunk, probabilities.tolist(), strict=True)
-                ]
-            )
-    if n_skipped:
+        chunks = _chunks(genome, places, window, step)
+        for chunk in writer.remaining(chunks):
+            records = [SequenceRecord("", genome.sequence(*place)) for place in chunk]
+            values = classifier.probabilities(records).tolist()
+            writer.write([[*place, *row] for place, row in zip(chunk, values, strict=True)])
+    if n_skipped and not share.index:
         logger.warning(
             "%d of %d windows hold letters other than A, C, G, T and are left out",
             n_skipped,
             n_windows + n_skipped,
         )
     n_calls = site_scores = None
+    if not writer.is_complete:
+        return Scan(Path(output), n_windows, n_skipped, None, None)
     if label is not None and track is not None:
         write_track(output, track, genome, label=label)
     if label is not None and calls is not None:
@@ -208,24 +215,33 @@ def _places(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarray:
 def _starts(
     genome: Genome, places: np.ndarray, window: int, step: int
 ) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Yield, place by place, contig, starts of windows of A, C, G, T, and how many others."""
+    """Yield in order contig, starts of windows of A, C, G, T, and how many others there are."""
     for contig, begin, end in places.tolist():
-        starts = np.arange(begin, end - window + 1, step)
         first, last = np.searchsorted(genome.runs[:, 0], [contig, contig + 1])
         runs = genome.runs[first:last]
-        run = np.searchsorted(runs[:, 1], starts, side="right") - 1
-        is_known = (run >= 0) & (runs[run, 2] >= starts + window) if len(runs) else run >= 0
-        yield contig, starts[is_known], int((~is_known).sum())
+        for block in range(begin, end - window + 1, step * _BLOCK_WINDOWS):
+            stop = min(block + step * _BLOCK_WINDOWS, end - window + 1)
+            starts = np.arange(block, stop, step)
+            run = np.searchsorted(runs[:, 1], starts, side="right") - 1
+            is_known = (run >= 0) & (runs[run, 2] >= starts + window) if len(runs) else run >= 0
+            yield contig, starts[is_known], int((~is_known).sum())
 
 
-def _windows(
+def _chunks(
     genome: Genome, places: np.ndarray, window: int, step: int
-) -> Iterator[tuple[tuple[str, int, int], SequenceRecord]]:
+) -> Iterator[list[tuple[str, int, int]]]:
+    """Yield contig, start and end of the windows, some at a time."""
+    size = max(_CHUNK_BASES // window, 1)
+    chunk: list[tuple[str, int, int]] = []
     for contig, starts, _ in _starts(genome, places, window, step):
         name = genome.contigs[contig].name
-        for start in starts.tolist():
-            place = (name, start, start + window)
-            yield place, SequenceRecord(f"{name}:{start}-{place[2]}", genome.sequence(*place))
+        for block in np.split(starts, range(size, len(starts), size)):
+            chunk += [(name, start, start + window) for start in block.tolist()]
+            if len(chunk) >= size:
+                yield chunk[:size]
+                chunk = chunk[size:]
+    if chunk:
+        yield chunk
 
 
 def _choose_format(output: str | Path, names: Sequence[str]) -> ResultFormat:

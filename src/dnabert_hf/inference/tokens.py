@@ -45,7 +45,7 @@ def write_tokens(
     result_format = choose_table(output, ["id", "kmers" if as_kmers else "input_ids"])
     records = open_source(source, k=k, columns=columns)
     with open_output(output, result_format, fingerprint=None, overwrite=overwrite) as writer:
-        for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
             rows = []
             for record in chunk:
                 ids = tokenizer(record.sequence, record.sequence_b, verbose=False)["input_ids"]

@@ -1,6 +1,7 @@
 """Effects of variants: every allele of a VCF scored, and written beside it or into it."""
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +12,7 @@ import numpy as np
 
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.variants import (
-    AlleleWindows,
+    Allele,
     VcfRecord,
     WindowCutter,
     alleles_of,
@@ -23,16 +24,24 @@ from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weight
 from dnabert_hf.inference.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.loading import Checkpoint, architecture_of, as_checkpoint
 from dnabert_hf.inference.prediction import Classifier
-from dnabert_hf.inference.variant_scores import ClassifierScorer, MaskedScorer, VariantScorer
+from dnabert_hf.inference.sharding import find_shard
+from dnabert_hf.inference.variant_scores import (
+    ClassifierScorer,
+    JointScorer,
+    MaskedScorer,
+    ShiftedWindows,
+    VariantScorer,
+)
 from dnabert_hf.inference.vcf_format import VcfFormat, index_vcf
 from dnabert_hf.inference.writing import check_output, open_output
 
-__all__ = ["ScoredVariants", "score_variants"]
+__all__ = ["ScoredVariants", "choose_task", "score_variants"]
 
 logger = logging.getLogger(__name__)
 
 _CHUNK_RECORDS = 1024
 _SCORED = "scored"
+_LINES = "lines"
 _TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
 
 
@@ -62,10 +71,13 @@ def score_variants(
     window: int,
     label: str | None = None,
     both_strands: bool = False,
+    shifts: int = 0,
+    others: Sequence[str | Path] = (),
     tokenizer: Any = None,
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> ScoredVariants:
     """Score every alternative allele of a VCF with a model.
@@ -77,7 +89,7 @@ def score_variants(
 
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model.
-        variants: VCF file, plain, gzip or bgzip; it need not be sorted.
+        variants: VCF file, plain, gzip or bgzip, or BCF (extra `variants`); need not be sorted.
         genome: The genome that it was made for; UCSC's and Ensembl's names are matched.
         output: File to write: .vcf or .vcf.gz (bgzip and index, needs the extra `variants`) with
             the scores as INFO, or a table with a line an allele, .tsv, .csv or .parquet.
@@ -85,10 +97,17 @@ def score_variants(
             classifier.
         label: Class to look at; by default the second of two.
         both_strands: Whether to average over both strands.
+        shifts: Windows on either side of the one with the variant in its middle, up to a quarter of
+            a window away; the scores are those where the effect is strongest (the largest |diff|,
+            or log-likelihood ratio), and `shift` says by how many bases that window is shifted.
+        others: Further checkpoints, classifiers or masked language models, each with scores of its
+            own; the names of the folders are added to those of the scores.
         tokenizer: Tokenizer, needed if `model` is an object.
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -99,12 +118,20 @@ def score_variants(
         ImportError: If .vcf.gz is asked for and pysam is not installed.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
+    share = find_shard(shard, output)
     check_output(output, overwrite=overwrite)
     header = read_vcf_header(variants)
-    checkpoint = as_checkpoint(model, tokenizer, task=_task(model))
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    scorer = _scorer(engine, checkpoint, window, label=label, both_strands=both_strands)
+    members = [as_checkpoint(model, tokenizer, task=choose_task(model))]
+    members += [as_checkpoint(other, None, task=choose_task(other)) for other in others]
+    weights = " ".join(fingerprint_weights(member.model) for member in members)
+    engines = [
+        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+        for member in members
+    ]
+    checkpoint, engine = members[0], engines[0]
+    scorers = _scorers(engines, members, window, label=label, both_strands=both_strands)
+    scorer = JointScorer(scorers, has_shifts=shifts > 0)
+    steps = _shifts(shifts, window)
     cutter = WindowCutter(genome, window, source=str(variants))
     result_format = _choose_format(output, header, scorer)
     fingerprint = fingerprint_run(
@@ -116,31 +143,31 @@ def score_variants(
         window=window,
         label=label,
         both_strands=both_strands,
+        shifts=shifts,
+        others=" ".join(member.name for member in members[1:]),
     )
     to_rows = _vcf_row if isinstance(result_format, VcfFormat) else _table_rows
-    n_records = n_scored = 0
     with (
-        open_output(output, result_format, fingerprint=fingerprint, overwrite=overwrite) as writer,
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
         engine.progress(),
     ):
-        n_done = writer.n_written
-        for chunk in _chunks(iterate_vcf(variants)):
-            n_records += len(chunk)
-            n_rows = sum(1 if to_rows is _vcf_row else len(record.alts) for record in chunk)
-            if n_done:  # written by the run that this one goes on with
-                n_done -= n_rows
-                continue
-            rows, n_new = _score_chunk(chunk, cutter, scorer, to_rows)
-            n_scored += n_new
-            writer.write(rows)
-    if str(output).endswith(".vcf.gz"):
+        for chunk in writer.remaining(_chunks(iterate_vcf(variants))):
+            before = cutter.skipped.copy()
+            rows, n_scored = _score_chunk(chunk, cutter, scorer, to_rows, steps)
+            writer.write(rows, {_LINES: len(chunk), _SCORED: n_scored, **(cutter.skipped - before)})
+    skipped = dict(writer.tally)
+    n_records, n_scored = skipped.pop(_LINES, 0), skipped.pop(_SCORED, 0)
+    if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
-    if cutter.skipped:
-        logger.warning("%s: not scored: %s", variants, cutter.summary())
-    return ScoredVariants(Path(output), n_records, n_scored, dict(cutter.skipped))
+    if skipped and not share.index:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
+        logger.warning("%s: not scored: %s", variants, reasons)
+    return ScoredVariants(Path(output), n_records, n_scored, skipped)
 
 
-def _task(model: Any) -> str:
+def choose_task(model: Any) -> str:
     """Tell a classifier from a masked language model by the architecture that it was saved as."""
     name = architecture_of(model)
     if name.endswith("ForMaskedLM"):
@@ -178,18 +205,70 @@ def _chunks(records: Iterable[VcfRecord]) -> Iterator[list[VcfRecord]]:
         yield chunk
 
 
+def _scorers(
+    engines: Sequence[Engine],
+    members: Sequence[Checkpoint],
+    window: int,
+    *,
+    label: str | None,
+    both_strands: bool,
+) -> dict[str, VariantScorer]:
+    """Make the scorer of each model; a class is asked of the classifiers among several."""
+    is_masked = [hasattr(member.model, "cls") for member in members]
+    scorers: dict[str, VariantScorer] = {}
+    for engine, member, masked in zip(engines, members, is_masked, strict=True):
+        name = re.sub(r"\W+", "_", Path(member.name).name)
+        if name in scorers:
+            raise ValueError(
+                f"several models must have different names, found {name} twice; rename the folder "
+                "of one"
+            )
+        of_model = None if masked and not all(is_masked) else label
+        scorers[name] = _scorer(engine, member, window, label=of_model, both_strands=both_strands)
+    return scorers
+
+
+def _shifts(count: int, window: int) -> list[int]:
+    """List by how much windows are shifted, nearest first.
+
+    Example:
+        >>> _shifts(2, 80)
+        [-10, 10, -20, 20]
+    """
+    if not 0 <= count <= window // 4:
+        raise ValueError(
+            f"shifted windows on either side must be 0 to {window // 4}, a quarter of a window of "
+            f"{window} bases, got {count}"
+        )
+    steps = [round(number * window / 4 / count) for number in range(1, count + 1)]
+    return [sign * step for step in steps for sign in (-1, 1)]
+
+
 def _score_chunk(
-    chunk: Sequence[VcfRecord], cutter: WindowCutter, scorer: VariantScorer, to_rows: Any
+    chunk: Sequence[VcfRecord],
+    cutter: WindowCutter,
+    scorer: JointScorer,
+    to_rows: Any,
+    shifts: Sequence[int],
 ) -> tuple[list[list[Any]], int]:
     """Score the alleles of a chunk; rows of the result, and how many alleles have scores."""
-    cut = [[cutter.cut(allele) for allele in alleles_of(record)] for record in chunk]
-    windows = [each for of_record in cut for each in of_record if isinstance(each, AlleleWindows)]
+    cut = [[_cut(cutter, allele, shifts) for allele in alleles_of(record)] for record in chunk]
+    windows = [each for of_record in cut for each in of_record if not isinstance(each, str)]
     scores = iter(scorer.score(windows) if windows else ())
     rows: list[list[Any]] = []
     for record, of_record in zip(chunk, cut, strict=True):
-        found = [next(scores) if isinstance(each, AlleleWindows) else each for each in of_record]
+        found = [each if isinstance(each, str) else next(scores) for each in of_record]
         rows += to_rows(record, found, len(scorer.names))
     return rows, len(windows)
+
+
+def _cut(cutter: WindowCutter, allele: Allele, shifts: Sequence[int]) -> ShiftedWindows | str:
+    """Cut the windows of an allele, or say why not; shifted ones that cannot be are left out."""
+    found = cutter.cut(allele)
+    if isinstance(found, str):
+        return found
+    others = [(shift, cutter.cut_shifted(allele, shift)) for shift in shifts]
+    return [(0, found), *((shift, each) for shift, each in others if each is not None)]
 
 
 def _vcf_row(record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int) -> list[list[Any]]:
@@ -214,7 +293,7 @@ def _table_rows(
     return rows
 
 
-def _choose_format(output: str | Path, header: list[str], scorer: VariantScorer) -> ResultFormat:
+def _choose_format(output: str | Path, header: list[str], scorer: JointScorer) -> ResultFormat:
     columns = [*_TEXT_COLUMNS, *scorer.names, "status"]
 
     def make_parquet() -> ResultFormat:

@@ -1,6 +1,7 @@
 """How much an allele changes what a model says: the scores, from pairs of windows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,17 @@ from dnabert_hf.inference.engine import Engine, Window
 from dnabert_hf.inference.masked_scoring import hidden_base_log_probabilities
 from dnabert_hf.inference.prediction import Classifier, choose_class
 
-__all__ = ["ClassifierScorer", "MaskedScorer", "VariantScorer", "change_scores"]
+__all__ = [
+    "ClassifierScorer",
+    "JointScorer",
+    "MaskedScorer",
+    "ShiftedWindows",
+    "VariantScorer",
+    "change_scores",
+]
+
+# The windows of an allele, each with the bases by which it is shifted; the first by 0.
+ShiftedWindows = list[tuple[int, AlleleWindows]]
 
 _LETTERS = "ATCG"
 _LEAST = 1e-7  # probabilities of 0 and 1 have no odds
@@ -32,6 +43,9 @@ class VariantScorer(Protocol):
 
     def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
         """Give the scores, shape (alleles, names); NaN where one is not defined."""
+
+    def strength(self, scores: np.ndarray) -> np.ndarray:
+        """Say how strong the effects are that scores tell of, shape (alleles,)."""
 
 
 def change_scores(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +108,10 @@ class ClassifierScorer:
         after = np.array([probability[window.alt] for window in windows])
         return np.stack([before, after, *change_scores(before, after)], axis=1)
 
+    def strength(self, scores: np.ndarray) -> np.ndarray:
+        """Give the size of the difference, shape (alleles,)."""
+        return np.abs(scores[:, self.names.index("diff")])
+
 
 class MaskedScorer:
     """Scores alleles with a pretrained model alone.
@@ -123,6 +141,11 @@ class MaskedScorer:
             for each in strands
         ]
         return np.asarray(sum(scores) / len(scores))
+
+    def strength(self, scores: np.ndarray) -> np.ndarray:
+        """Give the size of the ratio, or the distance where there is none, shape (alleles,)."""
+        ratios, distances = scores.T
+        return np.where(np.isnan(ratios), distances, np.abs(ratios))
 
     def _likelihood_ratios(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
         k = self._engine.tokenizer.k
@@ -154,6 +177,44 @@ class MaskedScorer:
             for sequence, state in zip(sequences, np.stack(states).astype(np.float64), strict=True)
         }
         return np.array([1 - unit[window.ref] @ unit[window.alt] for window in windows])
+
+
+class JointScorer:
+    """Scores alleles by several models, each in the window where it sees the strongest effect.
+
+    Args:
+        scorers: A scorer for each model, by its name; the names are added to those of the scores,
+            unless there is one.
+        has_shifts: Whether alleles come in several windows.
+    """
+
+    def __init__(self, scorers: Mapping[str, VariantScorer], *, has_shifts: bool):
+        self._scorers = list(scorers.values())
+        self._has_shifts = has_shifts
+        names, descriptions = [], []
+        for model, scorer in scorers.items():
+            end = f"_{model}" if len(scorers) > 1 else ""
+            of_model = f" ({model})" if len(scorers) > 1 else ""
+            shift = "Bases by which the window is shifted that has the strongest effect"
+            names += [name + end for name in (*scorer.names, *["shift"] * has_shifts)]
+            texts = (*scorer.descriptions, *[shift] * has_shifts)
+            descriptions += [text + of_model for text in texts]
+        self.names, self.descriptions = tuple(names), tuple(descriptions)
+
+    def score(self, alleles: Sequence[ShiftedWindows]) -> np.ndarray:
+        """Give the scores, shape (alleles, names); NaN where one is not defined."""
+        windows = [window for allele in alleles for _, window in allele]
+        shifts = np.array([shift for allele in alleles for shift, _ in allele])
+        bounds = np.cumsum([0, *map(len, alleles)])
+        parts = []
+        for scorer in self._scorers:
+            scores = scorer.score(windows)
+            strength = scorer.strength(scores)
+            best = [begin + int(strength[begin:end].argmax()) for begin, end in pairwise(bounds)]
+            parts.append(scores[best])
+            if self._has_shifts:
+                parts.append(shifts[best, None].astype(np.float64))
+        return np.concatenate(parts, axis=1)
 
 
 def _other_strand(window: AlleleWindows) -> AlleleWindows:

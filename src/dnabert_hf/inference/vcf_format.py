@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dnabert_hf.inference.formats import Row
 
@@ -35,6 +36,7 @@ class VcfFormat:
     """
 
     def __init__(self, header: Sequence[str], fields: Mapping[str, str], *, is_bgzip: bool = False):
+        self._arguments = {"header": list(header), "fields": dict(fields), "is_bgzip": is_bgzip}
         self._names = [_PREFIX + name.upper() for name in fields]
         new = [
             f'##INFO=<ID={name},Number=A,Type=Float,Description="{text}">'
@@ -50,6 +52,10 @@ class VcfFormat:
         self._is_bgzip = is_bgzip
         if is_bgzip:
             _import_pysam()
+
+    def describe(self) -> dict[str, Any]:
+        """Give the arguments that make this format."""
+        return {"kind": "vcf", **self._arguments}
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the lines of one chunk."""

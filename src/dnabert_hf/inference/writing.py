@@ -1,28 +1,43 @@
 """Result files that are written part by part, so that a stopped run can go on."""
 
-import json
 import logging
-import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from dnabert_hf.inference.formats import DelimitedFormat, ResultFormat, Row
+from dnabert_hf.inference.parts import PartFolder
+from dnabert_hf.inference.sharding import WHOLE, Shard
 
 __all__ = ["PartedOutput", "StreamOutput", "check_output", "open_output"]
 
 logger = logging.getLogger(__name__)
 
 
+Chunk = TypeVar("Chunk")
+
+
 class Output(Protocol):
-    """Where results go, chunk by chunk."""
+    """Where results go, chunk by chunk.
+
+    Attributes:
+        n_written: Records that are written.
+        tally: What else was counted, by name, from the first chunk on.
+        is_complete: Whether the result file is there and was made by this process.
+    """
 
     n_written: int
+    tally: Counter[str]
+    is_complete: bool
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Take the rows of the next chunk."""
+    def remaining(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Yield those of all chunks of the input whose results are still to be written."""
+
+    def write(self, rows: Sequence[Row], tally: Mapping[str, int] | None = None) -> None:
+        """Take the rows of the chunk that `remaining` gave last."""
 
 
 def check_output(path: str | Path, *, overwrite: bool) -> None:
@@ -55,6 +70,7 @@ def open_output(
     *,
     fingerprint: Mapping[str, str] | None,
     overwrite: bool,
+    shard: Shard = WHOLE,
 ) -> Iterator[Output]:
     """Open a result file; it appears under its name only when the block ends well.
 
@@ -64,12 +80,15 @@ def open_output(
         fingerprint: What the results depend on. A run with the same fingerprint goes on where a
             stopped one ended; None (input that cannot be read again) keeps nothing.
         overwrite: Whether to replace an existing file and parts of a run with other settings.
+        shard: Which of several processes this is. Those that were launched together make the file
+            when all are done; for the others, `join_parts` does.
 
     Yields:
-        The output; its `n_written` counts the records that are done already.
+        The output.
 
     Raises:
-        ValueError: If parts of a run with another fingerprint lie beside the file.
+        ValueError: If parts of a run with another fingerprint lie beside the file, or several
+            processes cannot read the input.
         KeyboardInterrupt: On Ctrl-C, with a message that says how to go on.
     """
     if str(path) == "-":
@@ -77,7 +96,7 @@ def open_output(
             raise ValueError("standard output takes TSV only; name a file with -o")
         yield StreamOutput(result_format)
         return
-    output = PartedOutput(Path(path), result_format, fingerprint, overwrite=overwrite)
+    output = PartedOutput(Path(path), result_format, fingerprint, overwrite=overwrite, shard=shard)
     try:
         yield output
         output.finish()
@@ -104,27 +123,37 @@ class StreamOutput:
 
     def __init__(self, result_format: DelimitedFormat):
         self.n_written = 0
+        self.tally: Counter[str] = Counter()
+        self.is_complete = True
         self._format = result_format
         sys.stdout.buffer.write(result_format.header())
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def remaining(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Yield all chunks."""
+        yield from chunks
+
+    def write(self, rows: Sequence[Row], tally: Mapping[str, int] | None = None) -> None:
         """Write the rows of the next chunk."""
         sys.stdout.buffer.write(self._format.encode(rows))
         sys.stdout.buffer.flush()
         self.n_written += len(rows)
+        self.tally.update(tally or {})
 
 
 class PartedOutput:
-    """Parts in a folder beside the result file, `NAME.partial`, and a note of what made them.
+    """Parts in a folder beside the result file, which become the file.
 
     Args:
         path: Result file.
         result_format: Format of the file.
         fingerprint: What the results depend on, None if nothing is to be taken up again.
         overwrite: Whether to throw parts with another fingerprint away.
+        shard: Which of several processes this is.
 
     Attributes:
-        n_written: Records in the parts.
+        n_written: Records in the parts of this process; in the file, once it is there.
+        tally: What else was counted in them.
+        is_complete: Whether the file is there and was made by this process.
     """
 
     def __init__(
@@ -134,89 +163,94 @@ class PartedOutput:
         fingerprint: Mapping[str, str] | None,
         *,
         overwrite: bool,
+        shard: Shard = WHOLE,
     ):
         self.n_written = 0
+        self.tally: Counter[str] = Counter()
+        self.is_complete = False
         self._path = path
         self._format = result_format
-        self._fingerprint = None if fingerprint is None else dict(fingerprint)
-        self._folder = path.with_name(f"{path.name}.partial")
-        self._n_parts = 0
-        if self._folder.exists():
-            self._take_up(overwrite=overwrite)
-        self._folder.mkdir(exist_ok=True)
-        self._save_state()
+        self._parts = PartFolder(path)
+        self._shard = shard
+        self._index = self._n_parts = 0
+        if fingerprint is None and shard.count > 1:
+            raise ValueError(
+                "several processes must each read the input, found standard input or sequences in "
+                "memory; give a file"
+            )
+        asked = (str(path.resolve()), fingerprint)
+        if shard.agree(asked) != asked:
+            raise ValueError(
+                f"processes that were launched together must make one file with the same settings, "
+                f"found {path} beside another; give all of them the same command"
+            )
+        if shard.index or not shard.is_rank:
+            shard.wait_for_all()  # for the first one, which may throw old parts away
+            self._take_up(fingerprint, overwrite=overwrite)
+        else:
+            self._take_up(fingerprint, overwrite=overwrite)
+            shard.wait_for_all()
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Write the rows of the next chunk; once this returns, they survive a stop."""
-        part = self._part(self._n_parts)
-        unfinished = part.with_suffix(".unfinished")
+    def remaining(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Yield the chunks of this process that are not written yet, all others being passed by."""
+        for index, chunk in enumerate(chunks):
+            self._n_parts = index + 1
+            if self._shard.takes(index) and index not in self._done:
+                self._index = index
+                yield chunk
+        self._parts.end(self._n_parts)
+
+    def write(self, rows: Sequence[Row], tally: Mapping[str, int] | None = None) -> None:
+        """Write the rows of the chunk; once this returns, they survive a stop."""
         try:
-            self._format.write_part(unfinished, rows)
-            unfinished.replace(part)
-            self._n_parts += 1
-            self.n_written += len(rows)
-            self._save_state()
+            self._parts.write(self._index, rows, tally or {}, result_format=self._format)
         except OSError as error:
             raise OSError(
                 error.errno,
                 f"{error.strerror}, after {self.n_written:,} records; make room and run the same "
                 "command again to go on",
-                str(self._folder),
+                str(self._parts.path),
             ) from error
+        self.n_written += len(rows)
+        self.tally.update(tally or {})
 
     def finish(self) -> None:
-        """Join the parts, give the file its name and remove the folder."""
-        joined = self._folder / "joined"
-        self._format.join([self._part(index) for index in range(self._n_parts)], joined)
-        joined.replace(self._path)
-        self.discard()
+        """Join the parts, give the file its name and remove the folder, if that is for us to do."""
+        if self._shard.count > 1 and not self._shard.is_rank:
+            logger.warning(
+                "%s: shard %s is done; `dnabert join %s` makes the file when all are",
+                *(self._path, self._shard, self._path),
+            )
+            return
+        self._shard.wait_for_all()
+        self.is_complete = self._shard.index == 0
+        whole = self._parts.join(self._format) if self.is_complete else Counter()
+        whole = self._shard.agree(whole)
+        self.n_written = whole.pop("records", 0)
+        self.tally = whole
 
     def discard(self) -> None:
-        """Remove the folder and all parts."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove the folder and all parts, unless other processes work in it."""
+        if self._shard.count == 1:
+            self._parts.discard()
 
-    def _part(self, index: int) -> Path:
-        return self._folder / f"part-{index:06d}"
-
-    def _save_state(self) -> None:
-        state = {
-            "fingerprint": self._fingerprint,
-            "n_parts": self._n_parts,
-            "n_records": self.n_written,
-        }
-        unfinished = self._folder / "state.unfinished"
-        unfinished.write_text(json.dumps(state, indent=2), encoding="utf-8")
-        unfinished.replace(self._folder / "state.json")
-
-    def _take_up(self, *, overwrite: bool) -> None:
-        difference = self._difference()
-        if difference is None:
-            state = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
-            self._n_parts, self.n_written = state["n_parts"], state["n_records"]
+    def _take_up(self, fingerprint: Mapping[str, str] | None, *, overwrite: bool) -> None:
+        difference = self._parts.difference(fingerprint) if self._parts.exists() else None
+        if difference is not None:
+            is_shared = self._shard.count > 1 and not self._shard.is_rank
+            if is_shared or not overwrite:
+                remedy = "" if is_shared else " or use --overwrite"
+                raise ValueError(
+                    f"{self._parts.path} holds parts of a run that cannot be continued: "
+                    f"{difference}; delete the folder{remedy} to begin again"
+                )
+            self._parts.discard()
+        self._parts.begin(fingerprint, self._format)
+        tallies = self._parts.tallies()
+        self._done = {index for index in tallies if self._shard.takes(index)}
+        self.tally = sum((tallies[index] for index in self._done), Counter())
+        self.n_written = self.tally.pop("records", 0)
+        if self._done:
             logger.warning(
                 "%s: going on after the %d records of a stopped run", self._path, self.n_written
             )
-        elif overwrite:
-            self.discard()
-        else:
-            raise ValueError(
-                f"{self._folder} holds parts of a run that cannot be continued: {difference}; "
-                "delete the folder or use --overwrite to begin again"
-            )
-
-    def _difference(self) -> str | None:
-        """Say in what the parts' fingerprint differs from ours, None if in nothing."""
-        try:
-            old = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError):
-            return "its state.json cannot be read"
-        theirs = old["fingerprint"]
-        if theirs is None or self._fingerprint is None:
-            return "the input of one of the two cannot be read again"
-        for name in {**theirs, **self._fingerprint}:
-            if theirs.get(name) != self._fingerprint.get(name):
-                return (
-                    f"its {name} is {theirs.get(name)!r}, that of this run "
-                    f"{self._fingerprint.get(name)!r}"
-                )
-        return None

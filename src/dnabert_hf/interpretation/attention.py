@@ -43,6 +43,7 @@ def attention_scores(
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
 ) -> list[AttentionScores] | WrittenResults:
     """Score each base by the attention that [CLS] pays to the k-mers over it.
@@ -81,6 +82,8 @@ def attention_scores(
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
         overwrite: Whether to replace an existing output.
 
     Returns:
@@ -102,7 +105,7 @@ def attention_scores(
         _RolloutScorer if rollout else _Scorer, layers=layers, heads=heads, query=query
     )
     running = Running(
-        output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite=overwrite
+        output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite, shard
     )
     options = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
     return score_source(model, source, make_scorer, running, options=options)

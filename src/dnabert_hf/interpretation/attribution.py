@@ -12,7 +12,7 @@ from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.data.records import Columns, SequenceRecord
 from dnabert_hf.inference.engine import Engine
 from dnabert_hf.inference.precision import choose_device
-from dnabert_hf.inference.prediction import Classifier, classify_pooled
+from dnabert_hf.inference.prediction import Classifier, classify_pieces
 from dnabert_hf.inference.results import WrittenResults
 from dnabert_hf.inference.sources import Source
 from dnabert_hf.interpretation.gradients import attribute_by_gradients
@@ -142,7 +142,7 @@ class _Attributor:
                 lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output,
             )
         )
-        logits = classify_pooled(engine, pooled, pieces.rows.tolist())
+        logits = classify_pieces(engine, pooled, pieces.rows.tolist())
         probabilities = logits_to_predictions(logits, problem_type)
         targets = choose_targets(self._scheme, self._label, probabilities)
         if self._method == "occlusion":

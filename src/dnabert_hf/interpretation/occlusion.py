@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dnabert_hf.inference.engine import Engine
-from dnabert_hf.inference.prediction import classify_pooled
+from dnabert_hf.inference.prediction import classify_pieces
 from dnabert_hf.interpretation.gradients import class_logits
 from dnabert_hf.interpretation.scores import Pieces
 
@@ -62,7 +62,7 @@ def attribute_by_occlusion(
         logits = _logits_without(
             engine, pooled[here], changed[is_here], piece[is_here] - here.start, position
         )
-        whole = classify_pooled(engine, pooled[here], [0] * (here.stop - here.start))
+        whole = classify_pieces(engine, pooled[here], [0] * (here.stop - here.start))
         both = torch.from_numpy(np.concatenate([whole, logits]))
         values = class_logits(both, torch.full((len(both),), target), problem_type).numpy()
         found.append((values[0] - values[1:]).astype(np.float32))
@@ -87,7 +87,7 @@ def _logits_without(
         is_here = (position >= begin) & (position < begin + n_here)
         states[position[is_here] - begin, piece[is_here]] = changed[is_here]
         rows = np.repeat(np.arange(n_here), n_pieces).tolist()
-        logits.append(classify_pooled(engine, states.reshape(-1, hidden), rows))
+        logits.append(classify_pieces(engine, states.reshape(-1, hidden), rows))
     return np.concatenate(logits)
 
 

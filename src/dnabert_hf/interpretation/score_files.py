@@ -73,6 +73,10 @@ class NpzFormat:
     def __init__(self, names: Sequence[str] | None):
         self.names = names
 
+    def describe(self) -> dict[str, Any]:
+        """Name the format; its parts are joined by the run that wrote them."""
+        return {"kind": "npz"}
+
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows of one chunk."""
         ids, sequences, scores, *probabilities = zip(*rows, strict=True)
@@ -120,6 +124,10 @@ class TrackFormat:
     def __init__(self, suffix: str, genome: Genome | None):
         self.suffix = suffix
         self.genome = genome
+
+    def describe(self) -> dict[str, Any]:
+        """Name the format; its parts are joined by the run that wrote them."""
+        return {"kind": "track"}
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows of one chunk."""

@@ -1,7 +1,6 @@
 """Scores of bases: what they look like, and the way from sequences to a file of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,6 +14,7 @@ from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weight
 from dnabert_hf.inference.loading import architecture_of, as_checkpoint
 from dnabert_hf.inference.prediction import Classifier
 from dnabert_hf.inference.results import WrittenResults
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.interpretation.places import open_places, place_of
@@ -75,6 +75,7 @@ class Running(NamedTuple):
         dtype: Number format.
         batch_tokens: Tokens a batch.
         overwrite: Whether to replace an existing output.
+        shard: "I/N" for one of several tasks; None for all, or for what a rank has to do.
     """
 
     output: str | Path | None
@@ -85,6 +86,7 @@ class Running(NamedTuple):
     dtype: str
     batch_tokens: int | None
     overwrite: bool
+    shard: str | None = None
 
 
 class Pieces(NamedTuple):
@@ -145,7 +147,13 @@ def score_source(
         ValueError: If model, source or output cannot be used.
     """
     output = running.output
+    share = find_shard(running.shard, output)
     if output is not None:
+        if running.shard is not None and Path(output).suffix != ".parquet":
+            raise ValueError(
+                f"the tasks of an array job write scores as .parquet, which `dnabert join` makes "
+                f"one file of, got {output}; name a .parquet"
+            )
         check_output(output, overwrite=running.overwrite)
     is_classifier = architecture_of(model).endswith("ForSequenceClassification")
     task = "sequence-classification" if is_classifier else "encoder"
@@ -156,6 +164,7 @@ def score_source(
         device=running.device,
         dtype=running.dtype,
         batch_tokens=running.batch_tokens,
+        shard=share,
     )
     scorer = make_scorer(engine, Classifier(engine) if is_classifier else None)
     k, columns, genome = checkpoint.tokenizer.k, running.columns, running.genome
@@ -178,12 +187,15 @@ def score_source(
     )
     with (
         open_output(
-            output, result_format, fingerprint=fingerprint, overwrite=running.overwrite
+            output,
+            result_format,
+            fingerprint=fingerprint,
+            overwrite=running.overwrite,
+            shard=share,
         ) as writer,
         engine.progress(),
     ):
-        rest = islice(records, writer.n_written, None)
-        for chunk in iterate_chunks(rest, n_bases=scorer.chunk_bases):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=scorer.chunk_bases)):
             if isinstance(result_format, TrackFormat):  # before anything is computed for it
                 for record in chunk:
                     place_of(record.id, len(record.sequence), genome)

@@ -1,0 +1,92 @@
+"""`dnabert funnel`: the variants that change most of what a model looks at."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
+
+__all__ = ["funnel"]
+
+
+def funnel(
+    model: Model,
+    vcf: Annotated[
+        Path, typer.Argument(help="VCF file, plain, gzip or bgzip, or BCF.", show_default=False)
+    ],
+    genome: Annotated[
+        list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
+    ],
+    window: Annotated[
+        int,
+        typer.Option(
+            help="Bases around a variant: those that the model was trained on.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Table to write: .tsv or .csv.", show_default=False),
+    ],
+    report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
+    clinvar: Annotated[
+        Path | None, typer.Option(help="VCF of ClinVar to look the variants up in.")
+    ] = None,
+    gwas: Annotated[
+        Path | None, typer.Option(help="GWAS Catalog, the TSV of all associations.")
+    ] = None,
+    grasp: Annotated[Path | None, typer.Option(help="GRASP, the full data set.")] = None,
+    build: Annotated[
+        str | None,
+        typer.Option(
+            help="Build of the genome, GRCh37 (hg19) or GRCh38 (hg38): needed to look up positions "
+            "beside rs numbers."
+        ),
+    ] = None,
+    keep: Annotated[int, typer.Option(help="Alleles to keep, the strongest.")] = 1000,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Class to look at.", show_default="the second of two"),
+    ] = None,
+    rc: BothStrands = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    batch_tokens: BatchTokens = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find the variants that change most of what a fine-tuned model looks at, and what is known.
+
+    As in DNABERT's paper: variants in high-attention regions, both alleles scored, the strongest
+    kept and looked up in ClinVar, GWAS Catalog and GRASP. Writes a ranked table and a page. A run
+    that was stopped goes on when the same command is run again.
+
+    Example: dnabert funnel ctcf-model dbsnp.vcf.gz --genome hg38.fa --window 101 -o top.tsv
+    --report top.html --clinvar clinvar.vcf.gz --gwas gwas.tsv --build hg38
+    """
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.interpretation.funnel import variant_funnel
+
+    named = {"clinvar": clinvar, "gwas": gwas, "grasp": grasp}
+    done = variant_funnel(
+        model,
+        vcf,
+        open_genome(genome),
+        output=output,
+        window=window,
+        label=label,
+        keep=keep,
+        catalogs={name: path for name, path in named.items() if path is not None},
+        build=build,
+        report=report,
+        both_strands=rc,
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        overwrite=overwrite,
+    )
+    known = "".join(f", {n:,} in {name}" for name, n in done.n_known.items())
+    typer.echo(
+        f"{done.n_records:,} records, {done.n_high:,} in high-attention regions, {done.n_scored:,} "
+        f"alleles scored, {done.n_kept:,} kept{known}",
+        err=True,
+    )

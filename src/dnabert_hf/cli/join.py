@@ -1,0 +1,30 @@
+"""`dnabert join`: one file of the parts that an array job wrote."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options import Overwrite, report
+
+__all__ = ["join"]
+
+
+def join(
+    output: Annotated[
+        Path,
+        typer.Argument(help="File to write, as the shards name it.", show_default=False),
+    ],
+    overwrite: Overwrite = False,
+) -> None:
+    """Join what `--shard` runs of predict, embed, attention, scan or variants left beside a file.
+
+    The file has the bytes that one process would have written. Parts that are missing or of
+    another run are an error, which says which shards to run again.
+
+    Example: dnabert join predictions.tsv
+    """
+    from dnabert_hf.inference.joining import join_parts
+
+    done = join_parts(output, overwrite=overwrite)
+    report(f"{done.n_sequences:,} rows")

@@ -1,0 +1,108 @@
+"""`dnabert mutagenesis`: what every single change of a sequence does."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options import (
+    BatchTokens,
+    BothStrands,
+    Device,
+    Dtype,
+    IdColumn,
+    Model,
+    Output,
+    Overwrite,
+    SequenceColumn,
+    Shard,
+    make_columns,
+    report,
+)
+
+__all__ = ["mutagenesis"]
+
+
+def mutagenesis(
+    model: Model,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip, - for standard "
+            "input; with --genome a BED file.",
+            show_default=False,
+        ),
+    ],
+    output: Output = Path("-"),
+    genome: Annotated[
+        list[Path] | None,
+        typer.Option(help="FASTA file of the genome of the BED file; repeatable."),
+    ] = None,
+    flank: Annotated[
+        int, typer.Option(help="Bases beside a region that the model sees, not changed.")
+    ] = 0,
+    deletions: Annotated[
+        bool, typer.Option("--deletions", help="Leave each base out, too.", show_default=False)
+    ] = False,
+    insertions: Annotated[
+        bool,
+        typer.Option(
+            "--insertions", help="Insert each base before each base, too.", show_default=False
+        ),
+    ] = False,
+    label: Annotated[str | None, typer.Option(help="Class to look at.", show_default="all")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture to draw: .png, .svg or .pdf; for several sequences, one each, the id in "
+            "its name.",
+        ),
+    ] = None,
+    rc: BothStrands = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    batch_tokens: BatchTokens = None,
+    shard: Shard = None,
+    overwrite: Overwrite = False,
+    sequence_column: SequenceColumn = "sequence",
+    id_column: IdColumn = "id",
+) -> None:
+    """Change every base of sequences to every other, and score what a model makes of it.
+
+    A classifier gives for each class the probability before and after, DNABERT's diff and the log
+    odds ratio (positive where signal is lost); a pretrained model, without labels, the
+    log-likelihood ratio of the bases. One row a change, 0-based positions, to TSV, CSV or Parquet.
+    A run that was stopped goes on where it ended when the same command is run again.
+
+    Example: dnabert mutagenesis my_model promoters.fa -o map.parquet --plot map.png
+
+    Regions: dnabert mutagenesis dnabert-6-mini enhancers.bed --genome hg38.fa --flank 200 -o m.tsv
+    """
+    from dnabert_hf.data.genome import open_genome
+    from dnabert_hf.inference.mutagenesis import mutagenesis as run
+    from dnabert_hf.interpretation.mutation_plot import check_plot, plot_mutation_maps
+
+    if plot is not None:
+        check_plot(output, plot, overwrite=overwrite)
+    done = run(
+        model,
+        source,
+        output=output,
+        genome=open_genome(genome) if genome else None,
+        flank=flank,
+        deletions=deletions,
+        insertions=insertions,
+        label=label,
+        both_strands=rc,
+        columns=make_columns(sequence=sequence_column, identifier=id_column),
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        shard=shard,
+        overwrite=overwrite,
+    )
+    report(f"{done.n_mutations:,} changes of {done.n_sequences:,} sequences")
+    if plot is not None and done.path.exists() and os.environ.get("RANK", "0") == "0":
+        for path in plot_mutation_maps(output, plot, label=label):
+            report(f"{path}")
