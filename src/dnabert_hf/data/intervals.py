@@ -1,6 +1,7 @@
 """Intervals on a genome, read from BED and narrowPeak, and matched to the genome's contigs."""
 
 import logging
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +85,7 @@ def text_lines(path: str | Path) -> Iterator[tuple[int, str]]:
                 line = letters.decode("utf-8").rstrip("\r\n")
                 if line and not line.isspace():
                     yield number, line
-    except (UnicodeDecodeError, EOFError, OSError) as error:
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise ValueError(
             f"{path}, near line {number}: the file must be readable text, found damage ({error}); "
             "copy or download it again"

@@ -1,0 +1,131 @@
+"""What must hold for any bytes that a reader is given; shared by hypothesis and the fuzzer.
+
+A reader gives every record of the file or raises ValueError or OSError with a message.
+"""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from dnabert_hf.data.annotation import read_start_sites, read_transcripts
+from dnabert_hf.data.intervals import read_bed
+from dnabert_hf.data.reading import read_records
+from dnabert_hf.data.variants import iterate_vcf, read_vcf_header
+
+
+class Reader(NamedTuple):
+    """A reader, the suffix of its files, how many records bytes hold, and a file it reads."""
+
+    suffix: str
+    read: Callable[[Path], int]
+    count: Callable[[bytes], int | None]
+    example: bytes
+
+
+def _lines(content: bytes) -> list[bytes]:
+    """Cut as the readers do, at line feeds alone, without blank lines."""
+    return [line for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
+
+
+def _records(path: Path) -> int:
+    records = list(read_records(path))
+    for record in records:
+        assert record.id
+        assert record.sequence
+        assert not set(record.sequence) - set("ACGTNRYSWKMBDHV"), record
+    return len(records)
+
+
+def _count_fasta(content: bytes) -> int:
+    return sum(line.startswith(b">") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+
+
+def _count_rows(content: bytes) -> int | None:
+    # A cell in quotes may hold line ends, and csv ends lines at carriage returns too.
+    return None if b'"' in content or b"\r" in content else len(_lines(content)) - 1
+
+
+def _vcf(path: Path) -> int:
+    read_vcf_header(path)
+    return sum(1 for _ in iterate_vcf(path))
+
+
+def _count_bed(content: bytes) -> int | None:
+    texts = [line.decode("utf-8", "replace") for line in _lines(content)]
+    return sum(not text.startswith(("#", "track", "browser")) for text in texts if text.strip())
+
+
+def _bed(path: Path) -> int:
+    intervals = read_bed(path)
+    assert all(0 <= each.start < each.end for each in intervals)
+    return len(intervals)
+
+
+def _exons(path: Path) -> int:
+    transcripts = read_transcripts(path)
+    assert all(0 <= start < end for each in transcripts for start, end in each.exons)
+    return len(transcripts)
+
+
+READERS = {
+    "fasta": Reader(".fa", _records, _count_fasta, b">a b\nACGTN\nacg\n>b\nUUU\n"),
+    "fastq": Reader(
+        ".fq",
+        _records,
+        lambda content: len(_lines(content)) // 4,
+        b"@a\nACG\n+\nIII\n@b\nA\n+\nI\n",
+    ),
+    "table": Reader(".tsv", _records, _count_rows, b"id\tsequence\tlabel\nx\tACGT\t1\ny\tA\t0\n"),
+    "csv": Reader(".csv", _records, _count_rows, b'sequence,label\nACGT,1\n"ACG",2\n'),
+    "any": Reader("", _records, lambda content: None, b"ACG CGT GTT\n"),
+    "kmers": Reader(
+        ".txt",
+        _records,
+        lambda content: None if b"\t" in content or b"," in content else -1,
+        b"ACG CGT GTT\nTTT TTA\n",
+    ),
+    "vcf": Reader(
+        ".vcf",
+        _vcf,
+        lambda content: sum(not line.startswith(b"#") for line in _lines(content)),
+        b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        b"1\t5\t.\tA\tC,<DEL>\t.\t.\t.\n",
+    ),
+    "bed": Reader(".bed", _bed, _count_bed, b"track x\nchr1\t1\t9\tn\t0\t+\nchr1 3 4\n"),
+    "gtf": Reader(
+        ".gtf",
+        _exons,
+        lambda content: None,
+        b'1\tx\texon\t3\t9\t.\t-\t.\tgene_id "g"; transcript_id "t";\n',
+    ),
+    "sites": Reader(
+        ".txt",
+        lambda path: len(read_start_sites(path)),
+        lambda content: None,
+        b"contig\tposition\tstrand\n1\t5\t+\n",
+    ),
+}
+
+
+def check(name: str, content: bytes, folder: Path, *, is_gzip: bool = False) -> int | None:
+    """Read a file with some content; give the number of records, None if it was refused.
+
+    Raises:
+        AssertionError: If records were lost or made up, or the message of the refusal is empty.
+    """
+    reader = READERS[name]
+    path = folder / f"in{reader.suffix}{'.gz' if is_gzip else ''}"
+    path.write_bytes(gzip.compress(content) if is_gzip else content)
+    try:
+        found = reader.read(path)
+    except (ValueError, OSError) as error:
+        # Subclasses that Python raises by itself: no message for users.
+        assert type(error) in (ValueError, OSError), repr(error)
+        assert len(str(error)) > 20, repr(error)
+        return None
+    expected = reader.count(content)
+    if expected == -1:
+        return found
+    assert expected is None or found == expected, f"{name}: {found} records of {expected}"
+    return found
