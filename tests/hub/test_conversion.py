@@ -17,6 +17,8 @@ from dnabert_hf import (
 )
 
 FILES = {
+    ".gitattributes",
+    "README.md",
     "config.json",
     "configuration_dnabert.py",
     "model.safetensors",
