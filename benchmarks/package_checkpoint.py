@@ -130,6 +130,7 @@ def main() -> None:
         source=f'dnabert_hf.checkpoint("{options.name}")',
         comparison=rows,
         notes=notes,
+        licence="apache-2.0",
     )
     (folder / "README.md").write_text(card)
     for name, row in rows.items():

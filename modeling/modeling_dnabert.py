@@ -1,6 +1,7 @@
 """DNABERT models: BERT over k-mers, with classifiers that take sequences of any length."""
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from transformers.utils.generic import can_return_tuple
 from .configuration_dnabert import DNABertConfig
 
 _CLS_ID, _SEP_ID = 2, 3
+_ENCODER = r"(bert\.)?(embeddings|encoder)\."  # names of weights that no model does without
 
 __all__ = [
     "DNABertForMaskedLM",
@@ -43,6 +45,37 @@ class DNABertPreTrainedModel(BertPreTrainedModel):
     config: DNABertConfig
     # position_ids: a buffer that checkpoints of old transformers carry.
     _keys_to_ignore_on_load_unexpected = [r"position_ids"]
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *model_args: Any, **kwargs: Any
+    ) -> Any:
+        """Load a model, as in `transformers.PreTrainedModel.from_pretrained`.
+
+        Raises:
+            ValueError: If weights of the encoder are not there under BERT's names. They would be
+                random, with no more than a warning; multimolecule's DNABERT, for one, has the same
+                `model_type`, but other names and another order of the vocabulary.
+        """
+        wants_info = kwargs.pop("output_loading_info", False)
+        model, info = super().from_pretrained(
+            pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
+        )
+        missing = [key for key in info["missing_keys"] if re.match(_ENCODER, key)]
+        if missing:
+            others = sorted(info["unexpected_keys"])
+            found = (
+                f" and has {len(others)} others ({', '.join([*others[:2], '...'])})"
+                if others
+                else ""
+            )
+            raise ValueError(
+                f"{pretrained_model_name_or_path} must have the weights of DNABERT's encoder by "
+                f"BERT's names, but lacks {len(missing)} of them ({min(missing)}, ...)"
+                f"{found}: it is damaged or of another make or architecture; multimolecule's is "
+                "brought over by `dnabert convert` of the package dnabert-hf"
+            )
+        return (model, info) if wants_info else model
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnabert_hf.data.splice_sites import build_splice_sites
     from dnabert_hf.hard_negatives import finetune_with_hard_negatives
     from dnabert_hf.hub.conversion import convert
+    from dnabert_hf.hub.release import convert_release
     from dnabert_hf.inference.base_prediction import predict_bases
     from dnabert_hf.inference.embedding import embed
     from dnabert_hf.inference.evaluation import evaluate
@@ -81,6 +82,7 @@ _MODULES = {
     "build_splice_sites": "data.splice_sites",
     "checkpoint": "checkpoints",
     "convert": "hub.conversion",
+    "convert_release": "hub.release",
     "embed": "inference.embedding",
     "evaluate": "inference.evaluation",
     "evaluate_masked_lm": "inference.masked_evaluation",
@@ -137,6 +139,7 @@ __all__ = [
     "build_splice_sites",
     "checkpoint",
     "convert",
+    "convert_release",
     "embed",
     "evaluate",
     "evaluate_masked_lm",

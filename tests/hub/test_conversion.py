@@ -14,9 +14,12 @@ from dnabert_hf import (
     DNABertModel,
     DNABertTokenizer,
     convert,
+    embed,
 )
 
 FILES = {
+    ".gitattributes",
+    "README.md",
     "config.json",
     "configuration_dnabert.py",
     "model.safetensors",
@@ -181,6 +184,21 @@ def test_multimolecule_is_brought_into_order(
     assert not {"hidden_dropout", "null_token_id", "lm_head"} & set(model.config.to_dict())
     with torch.no_grad():
         assert largest_difference(model(**inputs).logits, stock(**inputs).logits) <= 1e-6
+
+
+@pytest.mark.parametrize("our_class", [DNABertModel, DNABertForMaskedLM, AutoModel])
+def test_multimolecule_is_never_loaded_with_random_weights(shapes, tmp_path, our_class):
+    """Its config says model_type "dnabert" too, and none of its names is ours."""
+    source = shapes.write_multimolecule(tmp_path / "in", shapes.stock_model(3), 3)
+    match = r"must have the weights of DNABERT's encoder.* lacks \d+ of .*convert"
+    with pytest.raises(ValueError, match=match):
+        our_class.from_pretrained(source)
+    with pytest.raises(ValueError, match="line 1 must be"):
+        AutoTokenizer.from_pretrained(source)
+    with pytest.raises(ValueError, match=match):
+        embed(source, ["ACGTACGT"])
+    convert(source, tmp_path / "out")
+    assert our_class.from_pretrained(tmp_path / "out").config.vocab_size == 69
 
 
 def test_a_vocabulary_in_another_order_is_converted(shapes, inputs, tmp_path):

@@ -65,6 +65,8 @@ def test_plain_transformers_gives_our_ids_and_logits(tiny_config, tokenizer, tmp
         stock = tmp_path / f"{auto_class}-stock"
         convert(tmp_path / auto_class, stock, stock=True)
         assert {path.name for path in stock.iterdir()} == {
+            ".gitattributes",
+            "README.md",
             "config.json",
             "model.safetensors",
             "tokenizer.json",

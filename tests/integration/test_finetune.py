@@ -99,7 +99,7 @@ def test_the_model_card_says_what_the_hub_and_a_reader_want_to_know(table, tmp_p
     assert (mcc.dataset_split, mcc.metric_value) == ("test", round(result.scores["test"]["mcc"], 4))
     assert "one of 2 classes: `bound`, `free`" in card.text
     assert "| train | 64 | 32 | 32 |" in card.text
-    assert 'pipeline("text-classification", model="sites")' in card.text
+    assert 'pipeline("text-classification", model="sites", trust_remote_code=True)' in card.text
     assert str(tmp_path) not in card.content  # nothing local in what may be published
 
 

@@ -92,7 +92,10 @@ def test_repository_works_under_every_auto_class_without_the_package(repository,
         if name in trained:
             assert torch.equal(output, expected), name
     here = pipeline("text-classification", model=str(repository))(["ACGT" * 300, "ACGTTT"])
-    assert remote["answers"] == here
+    # The other process may have another number of threads, and so another order of sums.
+    assert remote["answers"] == [
+        each | {"score": pytest.approx(each["score"], abs=1e-5)} for each in here
+    ]
     assert {answer["label"] for answer in here} <= {"background", "promoter"}
 
 

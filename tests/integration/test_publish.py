@@ -144,7 +144,7 @@ def test_a_private_repository_needs_a_token(hub, model, tmp_path):
 
 def test_the_card_gets_the_name_of_the_repository_and_nothing_local_goes(hub, model, tmp_path):
     done = publish(model, REPO)
-    assert f'pipeline("text-classification", model="{REPO}")' in done.card
+    assert f'pipeline("text-classification", model="{REPO}", trust_remote_code=True)' in done.card
     assert f"# {REPO}\n" in done.card
     assert set(done.left_out) == {"metrics.json", "predictions.tsv"}
     files = hub.repositories[REPO].commits[done.revision]

@@ -1,7 +1,7 @@
 """`dnabert convert`: checkpoints of others as repositories for today's transformers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,8 @@ def convert(
     source: Annotated[
         str,
         typer.Argument(
-            help="Folder, zip as the authors release it, or Hub repository.", show_default=False
+            help="Folder, zip as the authors release it, or Hub repository; {k} stands for 3 to 6.",
+            show_default=False,
         ),
     ],
     destination: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
@@ -46,11 +47,17 @@ def convert(
     Example: dnabert convert zhihan1996/DNA_bert_6 dnabert-6 --dna hg38.fa
 
     For programs that run no foreign code: dnabert convert my_model my_model-stock --stock
+
+    All four, with SHA256SUMS: dnabert convert 'zhihan1996/DNA_bert_{k}' 'release/dnabert-{k}'
     """
     from dnabert_hf.hub.conversion import convert as run
+    from dnabert_hf.hub.release import K, convert_release
 
-    conversion = run(
-        source, destination, stock=stock, mlm_bias=mlm_bias, dna=dna, overwrite=overwrite
-    )
-    for line in conversion.lines():
-        typer.echo(line)
+    options: dict[str, Any] = {"stock": stock, "mlm_bias": mlm_bias, "dna": dna}
+    if K in source or K in str(destination):
+        conversions = convert_release(source, destination, overwrite=overwrite, **options)
+    else:
+        conversions = [run(source, destination, overwrite=overwrite, **options)]
+    for conversion in conversions:
+        for line in conversion.lines():
+            typer.echo(line)

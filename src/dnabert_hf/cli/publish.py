@@ -1,6 +1,5 @@
 """`dnabert publish`: put a model on the Hugging Face Hub."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,13 @@ __all__ = ["publish"]
 
 
 def publish(
-    folder: Annotated[Path, typer.Argument(help="Folder of a model.", show_default=False)],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a model, or checkpoint that comes with the package.",
+            show_default=False,
+        ),
+    ],
     repository: Annotated[
         str, typer.Argument(help="Repository, such as lab/promoters.", show_default=False)
     ],

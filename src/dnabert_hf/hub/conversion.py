@@ -1,8 +1,6 @@
 """Conversion of other people's DNABERT checkpoints into repositories of ours or of stock BERT."""
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +11,8 @@ from transformers import PreTrainedConfig
 
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.hub.checking import check_repository
+from dnabert_hf.hub.conversion_card import SourceCard, conversion_card, read_source_card
+from dnabert_hf.hub.destination import check_destination, new_folder
 from dnabert_hf.hub.mlm_bias import MLM_BIASES, MLMBias, set_mlm_bias
 from dnabert_hf.hub.model_building import build_model
 from dnabert_hf.hub.naming import MULTIMOLECULE, OURS, Contents, name_contents
@@ -26,6 +26,9 @@ from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 from dnabert_hf.registration import register_with_transformers
 
 __all__ = ["Conversion", "convert"]
+
+# What git needs to be told where a repository is pushed by hand; `publish` leaves it to the Hub.
+_ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def convert(
     """
     destination = Path(destination)
     _check_choice(mlm_bias, dna)
-    _check_destination(source, destination, overwrite=overwrite)
+    check_destination(source, destination, overwrite=overwrite)
     register_with_transformers()
     # Models begin with random numbers: those of the caller are left alone.
     with torch.random.fork_rng(devices=[]), quiet_transformers():
@@ -139,28 +142,39 @@ def convert(
                 f"{name}: mlm_bias and dna belong to masked language models, found a model for "
                 f"{task}; leave them out"
             )
-        with _new_folder(destination) as partial:
+        with new_folder(destination) as partial:
             if stock:
                 save_stock(model, task, partial)
             else:
                 model.save_pretrained(partial)
                 tokenizer.save_pretrained(partial)
             source_weights = repository.contents.weights
-            difference = check_repository(partial, model, source_weights, repository.rows, task)
-    return Conversion(
-        folder=destination,
-        origin=repository.contents.origin,
-        architecture=type(model).__name__,
-        k=tokenizer.k,
-        n_parameters=model.num_parameters(),
-        reordered=repository.rows is not None,
-        missing=built.missing,
-        unexpected=built.unexpected,
-        reinitialised=built.reinitialised,
-        mlm_bias=bias,
-        difference=difference,
-        notes=tuple(repository.contents.notes),
-    )
+            conversion = Conversion(
+                folder=destination,
+                origin=repository.contents.origin,
+                architecture=type(model).__name__,
+                k=tokenizer.k,
+                n_parameters=model.num_parameters(),
+                reordered=repository.rows is not None,
+                missing=built.missing,
+                unexpected=built.unexpected,
+                reinitialised=built.reinitialised,
+                mlm_bias=bias,
+                difference=check_repository(partial, model, source_weights, repository.rows, task),
+                notes=tuple(repository.contents.notes),
+            )
+            card = conversion_card(
+                conversion,
+                model.config,
+                source=name,
+                name=destination.resolve().name,
+                task=task,
+                card=repository.card,
+                stock=stock,
+            )
+            (partial / "README.md").write_text(card, encoding="utf-8")
+            (partial / ".gitattributes").write_text(_ATTRIBUTES, encoding="utf-8")
+    return conversion
 
 
 def _check_choice(mlm_bias: str, dna: str | Path | None) -> None:
@@ -172,35 +186,13 @@ def _check_choice(mlm_bias: str, dna: str | Path | None) -> None:
         )
 
 
-def _check_destination(source: str | Path, destination: Path, *, overwrite: bool) -> None:
-    if not destination.exists():
-        return
-    if not destination.is_dir():
-        raise ValueError(f"{destination} must be a folder to write, found a file; name another")
-    if destination.resolve() in (Path(source).resolve(), *Path(source).resolve().parents):
-        raise ValueError(
-            f"{destination} must be another folder than the source {source} or one that holds it"
-        )
-    if not any(destination.iterdir()):
-        return
-    if not overwrite:
-        raise ValueError(
-            f"{destination} must not exist yet, or overwrite must be set (--overwrite), found a "
-            "folder with files"
-        )
-    if not (destination / "config.json").is_file():
-        raise ValueError(
-            f"{destination} must be the folder of a model to be overwritten, found no config.json "
-            "in it; name another"
-        )
-
-
 class _Repository(NamedTuple):
     contents: Contents
     config: DNABertConfig
     tokenizer: Any
     rows: np.ndarray | None  # of our tokens in the source's vocabulary; None if they are the same
     weights: Mapping[str, torch.Tensor]  # in the order of our vocabulary
+    card: SourceCard
 
 
 def _read(source: str | Path) -> _Repository:
@@ -217,7 +209,8 @@ def _read(source: str | Path) -> _Repository:
             tokenizer = DNABertTokenizer(
                 k=config.k, model_max_length=config.max_position_embeddings
             )
-    return _Repository(contents, config, tokenizer, rows, weights)
+        card = read_source_card(folder, contents.origin)
+    return _Repository(contents, config, tokenizer, rows, weights, card)
 
 
 def _order(
@@ -242,18 +235,3 @@ def _order(
         return None, contents.weights  # there may be added tokens behind
     weights = reorder(contents.weights, rows, len(tokens), name)
     return (None if np.array_equal(rows, np.arange(len(tokens))) else rows), weights
-
-
-@contextmanager
-def _new_folder(destination: Path) -> Iterator[Path]:
-    """Give a folder beside the destination, which takes its place if the block ends well."""
-    partial = destination.with_name(f"{destination.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if destination.exists():
-            shutil.rmtree(destination)
-        partial.rename(destination)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

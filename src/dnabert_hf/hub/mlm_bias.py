@@ -72,7 +72,7 @@ def set_mlm_bias(
     if kind == "single":
         _scale(model, 0.5)
     found = "the same loss" if losses["single"] == losses["double"] else "the lower loss"
-    return MLMBias(kind, f"{found} on {dna}", losses)
+    return MLMBias(kind, f"{found} on {Path(dna).name}", losses)
 
 
 def _scale(model: Any, factor: float) -> None:

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 )
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
+from dnabert_hf.checkpoints import locate
 from dnabert_hf.hub.repository import RepositoryFile, read_repository
 
 __all__ = ["Publication", "publish"]
@@ -63,7 +64,8 @@ def publish(
     Files that are there already are not sent again; publishing the same twice makes no commit.
 
     Args:
-        folder: Folder that `finetune`, `pretrain`, `dnabert convert` or `save_pretrained` wrote.
+        folder: Folder that `finetune`, `pretrain`, `dnabert convert` or `save_pretrained` wrote, or
+            checkpoint that comes with this package.
         repo_id: Repository, such as "lab/dnabert-6-promoters".
         private: Make a new repository private; one that is there stays as it is.
         branch: Branch to commit to, made if it is not there; "main" by default.
@@ -79,7 +81,7 @@ def publish(
         ValueError: If the folder is no whole model, the name is none, there is no token, or the
             Hub refuses.
     """
-    folder = Path(folder)
+    folder = Path(locate(folder))
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:

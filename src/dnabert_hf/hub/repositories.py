@@ -15,7 +15,7 @@ from dnabert_hf.inference.loading import check_files
 
 __all__ = ["open_repository"]
 
-_TEXTS = ("*.json", "vocab.txt")
+_TEXTS = ("*.json", "vocab.txt", "README.md")
 _SAFETENSORS = "model*.safetensors"
 _PICKLES = "pytorch_model*.bin"
 

@@ -11,14 +11,17 @@ import yaml
 from huggingface_hub import ModelCard
 from safetensors import SafetensorError, safe_open
 
-from dnabert_hf.training.finetuning_card import finetuning_card
-from dnabert_hf.training.pretraining_card import pretraining_card
+from dnabert_hf.hub.card_names import name_card
+from dnabert_hf.modeling import configuration_dnabert
 
 __all__ = ["RepositoryFile", "read_repository"]
 
 _CARD = "README.md"
+# What a repository of ours runs where the package is not installed.
+_CODE = ("configuration_dnabert.py", "modeling_dnabert.py", "tokenization_dnabert.py")
 _PUBLISHED = (
     _CARD,
+    ".gitattributes",
     "LICENSE*",
     "config.json",
     "generation_config.json",
@@ -28,21 +31,12 @@ _PUBLISHED = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "vocab.txt",
-    "configuration_dnabert.py",
-    "modeling_dnabert.py",
-    "tokenization_dnabert.py",
+    *_CODE,
     "*.png",
 )
 # What a repository must hold, by model_type: ours, and what any BERT loader reads.
 _NEEDED = {
-    "dnabert": (
-        "config.json",
-        "configuration_dnabert.py",
-        "modeling_dnabert.py",
-        "tokenization_dnabert.py",
-        "tokenizer_config.json",
-        "vocab.txt",
-    ),
+    "dnabert": ("config.json", "tokenizer_config.json", "vocab.txt"),
     "bert": ("config.json", "tokenizer.json", "tokenizer_config.json"),
 }
 _TEXT = (".json", ".md", ".py", ".txt")
@@ -51,6 +45,9 @@ _SECRET = re.compile(r"\bhf_[A-Za-z0-9]{20,}\b")
 _LOCAL = re.compile(
     r"(?<![\w./:])(/(?:home|Users|root|tmp|mnt|data|scratch)/[\w./-]+|[A-Z]:\\\\?\w+)"
 )
+
+
+_LOCAL_SETTINGS = ("is_local", "local_files_only", "name_or_path")
 
 
 @dataclass(frozen=True)
@@ -71,8 +68,8 @@ class RepositoryFile:
 def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], list[str]]:
     """Check that a folder is a whole model, and list what of it goes to the Hub.
 
-    A card that was written by `finetune` or `pretrain`, and not edited, is written again with the
-    name of the repository.
+    A card that this package wrote gets the name of the repository; the three model files are the
+    folder's own, or else those of this package.
 
     Args:
         folder: Folder that `finetune`, `pretrain`, `dnabert convert` or `save_pretrained` wrote.
@@ -90,13 +87,16 @@ def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], l
     chosen = [file for file in present if any(fnmatch(file, p) for p in _PUBLISHED)]
     _check_files(folder, present)
     _check_weights(folder, chosen)
-    card = _card(folder, name)
+    replaced = {_CARD: _card(folder, name)} | _clean_settings(folder, chosen)
+    paths = {file: folder / file for file in chosen}
+    if _read_json(folder / "config.json")["model_type"] == "dnabert":
+        package = Path(configuration_dnabert.__file__).parent
+        paths = {file: package / file for file in _CODE} | paths
     files = []
-    for file in chosen:
-        path = folder / file
-        content: Path | bytes = card.encode() if file == _CARD else path
+    for file, path in sorted(paths.items()):
+        content = replaced[file].encode() if file in replaced else path
         if path.suffix in _TEXT:
-            _check_text(path, card if file == _CARD else path.read_text(encoding="utf-8"))
+            _check_text(path, replaced.get(file) or path.read_text(encoding="utf-8"))
         size = len(content) if isinstance(content, bytes) else path.stat().st_size
         files.append(RepositoryFile(file, size, content))
     return files, [file for file in present if file not in chosen]
@@ -144,22 +144,26 @@ def _check_weights(folder: Path, chosen: list[str]) -> None:
             ) from error
 
 
+def _clean_settings(folder: Path, chosen: list[str]) -> dict[str, str]:
+    """Leave out what from_pretrained noted about this machine and save_pretrained wrote down."""
+    file = "tokenizer_config.json"
+    if file not in chosen:
+        return {}
+    settings = _read_json(folder / file)
+    kept = {key: value for key, value in settings.items() if key not in _LOCAL_SETTINGS}
+    return {} if kept == settings else {file: json.dumps(kept, indent=2) + "\n"}
+
+
 def _card(folder: Path, name: str) -> str:
     """Read the model card; ours get the name of the repository."""
     path = folder / _CARD
     if not path.exists():
         raise ValueError(
             f"{folder}: a repository must have a model card, found no {_CARD}; write one that says "
-            "what the model was trained on and how well it does (finetune and pretrain "
-            "write one)"
+            "what the model was trained on and how well it does (finetune, pretrain and "
+            "`dnabert convert` write one)"
         )
-    text = path.read_text(encoding="utf-8")
-    if (folder / "metrics.json").exists():
-        report = _read_json(folder / "metrics.json")
-        title = re.search(r"^# (.+)$", text, re.MULTILINE)
-        write = pretraining_card if "stages" in report else finetuning_card
-        if title is not None and text == write(report, name=title[1]):
-            text = write(report, name=name)
+    text = name_card(path.read_text(encoding="utf-8"), name)
     try:
         metadata = ModelCard(text).data.to_dict()
     except (ValueError, yaml.YAMLError) as error:

@@ -81,7 +81,7 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             f"{path} must be a pickle of tensors alone, {found}: refused, since loading it may run "
             "any code; use a copy of the weights as safetensors, or have it saved as a state_dict"
         ) from error
-    except (EOFError, RuntimeError) as error:
+    except Exception as error:  # whatever the reader of a damaged pickle stumbles over
         raise ValueError(
             f"{path} must be a whole file of torch weights, found a truncated or damaged one; "
             "download it again"

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult
+
+from dnabert_hf.training.card_metadata import card_metadata, describe_start, is_on_the_hub
 
 __all__ = ["finetuning_card"]
 
@@ -30,26 +32,24 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
     start = str(report["model"])
     problem = string.Template(_PROBLEMS[report["problem_type"]])
     is_dnabert = report["model_type"] == "dnabert"
-    metadata = ModelCardData(
-        library_name="transformers",
-        pipeline_tag=_pipeline_tag(report),
-        tags=["dna", "genomics", str(report["model_type"])],
-        base_model=start if _is_on_the_hub(start) else None,
-        model_name=name,
-        eval_results=_results(report),
+    metadata = card_metadata(
+        _pipeline_tag(report),
+        name=name,
+        tags=[str(report["model_type"])],
+        base_model=start if is_on_the_hub(start) else None,
+        results=_results(report),
     )
     return string.Template(_CARD).substitute(
-        metadata=metadata.to_yaml(),
+        metadata=metadata,
         name=name,
         kind="DNABERT" if is_dnabert else start,
         problem=problem.substitute(n=len(report["classes"])),
         classes=", ".join(f"`{label}`" for label in report["classes"]),
         k=report["k"],
         usage=_usage(report, name) if is_dnabert else "",
-        output="regions.bed" if _is_per_base(report) else "predictions.tsv",
         data=_file_names(report["data"]),
         splits=_table_of_splits(report),
-        start=_start(start),
+        start=describe_start(start),
         steps=f"{report['steps']:,}",
         best="" if report["best_step"] is None else f", of which step {report['best_step']:,} kept",
         learning_rate=f"{report['learning_rate']:g}",
@@ -71,19 +71,8 @@ def _pipeline_tag(report: Mapping[str, Any]) -> str:
 
 
 def _usage(report: Mapping[str, Any], name: str) -> str:
-    usage = _BASES if _is_per_base(report) else _PIPELINE
+    usage = _BASES if _is_per_base(report) else _USAGE
     return string.Template(usage).substitute(name=name)
-
-
-def _is_on_the_hub(model: str) -> bool:
-    is_path = model.startswith((".", "/", "~")) or Path(model).exists()
-    return model.count("/") == 1 and not is_path
-
-
-def _start(model: str) -> str:
-    if model == "random":
-        return "random weights"
-    return f"`{model if _is_on_the_hub(model) else Path(model).name}`"
 
 
 def _file_names(data: Any) -> str:
@@ -94,10 +83,10 @@ def _file_names(data: Any) -> str:
     )
 
 
-def _results(report: Mapping[str, Any]) -> list[EvalResult] | None:
+def _results(report: Mapping[str, Any]) -> list[EvalResult]:
     split = report["predictions"]
     files = _file_names(report["data"]).replace("`", "")
-    results = [
+    return [
         EvalResult(
             task_type=_pipeline_tag(report),
             dataset_type="custom",
@@ -108,7 +97,6 @@ def _results(report: Mapping[str, Any]) -> list[EvalResult] | None:
         )
         for metric, value in report["scores"][split].items()
     ]
-    return results or None
 
 
 def _table_of_splits(report: Mapping[str, Any]) -> str:
@@ -133,13 +121,19 @@ def _table_of_scores(scores: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(rows)
 
 
-_PIPELINE = """
+_USAGE = """
 ```python
-import dnabert_hf
 from transformers import pipeline
 
-classify = pipeline("text-classification", model="$name")
+classify = pipeline("text-classification", model="$name", trust_remote_code=True)
 classify(["ACGTTGCAACGTAGCTAGG"])
+```
+
+Where dnabert-hf is installed, `import dnabert_hf` stands for `trust_remote_code`, and this does it
+for files:
+
+```bash
+dnabert predict $name sequences.fa -o predictions.tsv
 ```
 """
 
@@ -149,6 +143,12 @@ from dnabert_hf import predict_bases
 
 (prediction,) = predict_bases("$name", ["ACGTTGCAACGTAGCTAGG"])
 prediction.probabilities  # one row a base, one column a class
+```
+
+Of files:
+
+```bash
+dnabert predict $name sequences.fa -o regions.bed
 ```
 """
 
@@ -161,8 +161,6 @@ $metadata
 
 A $kind model that reads raw DNA of any length in $k-mers and gives $problem: $classes.
 $usage
-`dnabert predict $name sequences.fa -o $output` does it for files.
-
 ## Data
 
 $data

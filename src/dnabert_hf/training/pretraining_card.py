@@ -4,6 +4,10 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+from huggingface_hub import EvalResult
+
+from dnabert_hf.training.card_metadata import card_metadata, describe_start
+
 __all__ = ["pretraining_card"]
 
 
@@ -14,27 +18,33 @@ def pretraining_card(
     source: str | None = None,
     comparison: Mapping[str, Mapping[str, float]] | None = None,
     notes: str = "",
+    licence: str | None = None,
 ) -> str:
     """Write a model card in the form that the Hub reads.
 
     Args:
         report: Content of the run's `metrics.json`.
         name: Name of the model: its folder or its repository.
-        source: Python expression that `from_pretrained` takes for the model, its name by default.
+        source: Python expression for a model that needs the package to be found; without it the
+            model is loaded by its name, which needs no package.
         comparison: Scores of the model and of what it has to beat, as `MaskedLMEvaluation.rows`
             gives them.
         notes: Markdown to put behind the scores.
+        licence: Licence as the Hub names it, if there is one.
 
     Returns:
         Content of the model's README.md.
     """
     data, scores = report["data"], report["scores"]
-    began = report["stages"][0]["model"]
     held_out = ", ".join(f"`{region}`" for region in report["held_out"])
     return string.Template(_CARD).substitute(
+        metadata=card_metadata(
+            "fill-mask", name=name, tags=["dnabert"], license=licence, results=_results(report)
+        ),
         name=name,
-        source=source or f'"{name}"',
-        began="random weights" if began == "random" else f"`{began}`",
+        first="import dnabert_hf\n" if source else "",
+        source=source or f'"{name}", trust_remote_code=True',
+        began=describe_start(str(report["stages"][0]["model"])),
         k=report["k"],
         parameters=f"{report['parameters'] / 1e6:.1f}",
         layers=report["layers"],
@@ -50,6 +60,22 @@ def pretraining_card(
         comparison=_table(comparison) if comparison else "",
         notes=notes,
     )
+
+
+def _results(report: Mapping[str, Any]) -> list[EvalResult]:
+    held_out = ", ".join(report["held_out"])
+    names = ("bits_per_base", "accuracy", "perplexity")
+    return [
+        EvalResult(
+            task_type="fill-mask",
+            dataset_type="custom",
+            dataset_name=f"Held-out DNA: {held_out}",
+            metric_type=name,
+            metric_value=round(report["scores"][name], 4),
+        )
+        for name in names
+        if name in (report["scores"] or ())
+    ]
 
 
 def _table(comparison: Mapping[str, Mapping[str, float]]) -> str:
@@ -86,13 +112,7 @@ def _sentence(scores: Mapping[str, float]) -> str:
 
 _CARD = """\
 ---
-library_name: transformers
-license: apache-2.0
-pipeline_tag: fill-mask
-tags:
-- dna
-- genomics
-- dnabert
+$metadata
 ---
 
 # $name
@@ -102,15 +122,20 @@ over overlapping $k-mers: $layers layers of $hidden, $parameters million paramet
 k-mers. It takes raw DNA.
 
 ```python
-import dnabert_hf
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+${first}from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 tokenizer = AutoTokenizer.from_pretrained($source)
 model = AutoModelForMaskedLM.from_pretrained($source)
+fill = pipeline("fill-mask", model=model, tokenizer=tokenizer)
+fill("ACGTTGCAACG[MASK]AGCTAGGATCC")  # [MASK] hides one base: answers for each k-mer over it
 ```
 
-To fine-tune it on a table of sequences and labels:
-`dnabert finetune peaks.tsv --init $name -o peaks-model`.
+Where dnabert-hf is installed, `import dnabert_hf` stands for `trust_remote_code`. With it, a
+classifier is trained on a table of sequences and labels:
+
+```bash
+dnabert finetune peaks.tsv --init $name -o peaks-model
+```
 
 ## Data
 

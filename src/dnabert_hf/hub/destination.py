@@ -1,0 +1,63 @@
+"""Folders that are there whole or not at all."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["check_destination", "new_folder"]
+
+
+def check_destination(source: str | Path, destination: Path, *, overwrite: bool) -> None:
+    """Refuse a destination that is in use, or whose replacement would take the source away.
+
+    Args:
+        source: What is to be converted.
+        destination: Folder to write.
+        overwrite: Whether to replace an earlier repository.
+
+    Raises:
+        ValueError: If it must not be written.
+    """
+    if not destination.exists():
+        return
+    if not destination.is_dir():
+        raise ValueError(f"{destination} must be a folder to write, found a file; name another")
+    if destination.resolve() in (Path(source).resolve(), *Path(source).resolve().parents):
+        raise ValueError(
+            f"{destination} must be another folder than the source {source} or one that holds it"
+        )
+    if not any(destination.iterdir()):
+        return
+    if not overwrite:
+        raise ValueError(
+            f"{destination} must not exist yet, or overwrite must be set (--overwrite), found a "
+            "folder with files"
+        )
+    if not (destination / "config.json").is_file():
+        raise ValueError(
+            f"{destination} must be the folder of a model to be overwritten, found no config.json "
+            "in it; name another"
+        )
+
+
+@contextmanager
+def new_folder(destination: Path) -> Iterator[Path]:
+    """Give a folder beside the destination, which takes its place if the block ends well.
+
+    Args:
+        destination: Folder to write; one that is there is replaced.
+
+    Yields:
+        The folder to write to.
+    """
+    partial = destination.with_name(f"{destination.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if destination.exists():
+            shutil.rmtree(destination)
+        partial.rename(destination)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
