@@ -85,7 +85,7 @@ def test_a_damaged_block_of_gzip_is_no_traceback(tmp_path):
 
 
 def test_a_table_of_blank_lines_is_no_traceback(tmp_path):
-    """Found by benchmarks/fuzz_readers.py: a separator that text, but not bytes, takes for blank."""
+    """Found by benchmarks/fuzz_readers.py: a character that is blank in text, not in bytes."""
     path = tmp_path / "in.txt"
     path.write_bytes(b"\n\n\x1d")
     with pytest.raises(ValueError, match="must have a header with 'contig', 'position', 'strand'"):
