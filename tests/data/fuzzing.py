@@ -41,6 +41,12 @@ def _count_fasta(content: bytes) -> int:
     return sum(line.startswith(b">") for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
 
 
+def _count_fastq(content: bytes) -> int:
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    groups = (lines[begin : begin + 4] for begin in range(0, len(lines), 4))
+    return sum(bool(b"".join(group).strip()) for group in groups)
+
+
 def _count_rows(content: bytes) -> int | None:
     # A cell in quotes may hold line ends, and csv ends lines at carriage returns too.
     return None if b'"' in content or b"\r" in content else len(_lines(content)) - 1
@@ -73,7 +79,7 @@ READERS = {
     "fastq": Reader(
         ".fq",
         _records,
-        lambda content: len(_lines(content)) // 4,
+        _count_fastq,
         b"@a\nACG\n+\nIII\n@b\nA\n+\nI\n",
     ),
     "table": Reader(".tsv", _records, _count_rows, b"id\tsequence\tlabel\nx\tACGT\t1\ny\tA\t0\n"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from dnabert_hf.data.annotation import read_start_sites
 from dnabert_hf.data.intervals import read_bed
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -81,3 +82,11 @@ def test_a_damaged_block_of_gzip_is_no_traceback(tmp_path):
     path.write_bytes(b"\x1f\x8b\x08\x04=\x08\x1f\x8b\x01\x00\x00\x00\t1\x199\tn\t0\t2\nchr0 3 4\n")
     with pytest.raises(ValueError, match="must be readable text, found damage"):
         read_bed(path)
+
+
+def test_a_table_of_blank_lines_is_no_traceback(tmp_path):
+    """Found by benchmarks/fuzz_readers.py: a character that is blank in text, not in bytes."""
+    path = tmp_path / "in.txt"
+    path.write_bytes(b"\n\n\x1d")
+    with pytest.raises(ValueError, match="must have a header with 'contig', 'position', 'strand'"):
+        read_start_sites(path)

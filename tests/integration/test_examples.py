@@ -1,10 +1,14 @@
 """The examples run as they stand, in little time."""
 
+import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dnabert_hf import DNABertForSequenceClassification, predict
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -13,6 +17,7 @@ def test_every_example_is_run_here():
     assert sorted(path.name for path in EXAMPLES.glob("*.py")) == [
         "finetune_with_trainer.py",
         "promoters_of_a_genome.py",
+        "ray_predict.py",
         "score_a_variant.py",
     ]
 
@@ -32,3 +37,61 @@ def test_an_example_runs(name, words, last_line, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [str(path), *words])
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.splitlines()[-1].startswith(last_line)
+
+
+@pytest.fixture
+def shared(tiny_config, tokenizer, tmp_path):
+    """Folder with a model, sequences and what one process writes."""
+    DNABertForSequenceClassification(tiny_config).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    lines = [f">s{i}\n{'ACGTTGCA'[i % 8 :]}GATTACA\n" for i in range(5000)]
+    (tmp_path / "in.fa").write_text("".join(lines))
+    whole = tmp_path / "whole.tsv"
+    predict(tmp_path / "model", tmp_path / "in.fa", output=whole, dtype="float32")
+    return tmp_path
+
+
+@pytest.mark.slow  # Ray takes its time to start and to stop
+def test_ray_tasks_write_the_file_of_one_process(shared):
+    pytest.importorskip("ray", reason="ray is not installed")
+    arguments = [shared / name for name in ("model", "in.fa", "out.tsv")]
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / "ray_predict.py", *arguments],
+        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == f"5000 sequences in {arguments[-1]}"
+    assert (shared / "out.tsv").read_bytes() == (shared / "whole.tsv").read_bytes()
+
+
+# Stands for Slurm: runs the tasks of an array one after the other, then what depends on them.
+SBATCH = """#!/bin/bash
+while [ $# -gt 0 ]; do case $1 in
+    --array) last=${2#0-}; shift 2;;
+    --parsable|--requeue) shift;;
+    --wrap) bash -c "$2"; exit;;
+    --*) shift 2;;
+    *) break;;
+esac; done
+for task in $(seq 0 "$last"); do SLURM_ARRAY_TASK_ID=$task bash "$@" >&2; done
+echo 7
+"""
+
+
+def test_an_array_job_writes_the_file_of_one_process(shared):
+    sbatch = shared / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(SBATCH)
+    sbatch.chmod(0o755)
+    path = os.pathsep.join(
+        [str(sbatch.parent), str(Path(sys.executable).parent), "/usr/bin", "/bin"]
+    )
+    arguments = [shared / name for name in ("model", "in.fa", "out.tsv")]
+    result = subprocess.run(
+        ["bash", EXAMPLES / "slurm_array.sh", *arguments, "2"],
+        env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "5,000 rows" in result.stderr
+    assert (shared / "out.tsv").read_bytes() == (shared / "whole.tsv").read_bytes()

@@ -166,7 +166,7 @@ def _five_prime_end(interval: Interval) -> int:
 
 def _read_table(path: str | Path, columns: tuple[str, str, str]) -> list[tuple[str, int, str, str]]:
     lines = text_lines(path)
-    _, first = next(lines)
+    _, first = next(lines, (1, ""))
     header = first.split("\t")
     missing = [name for name in columns if name not in header]
     if missing:

@@ -52,7 +52,7 @@ class Shard:
             return value
         values: list[Any] = [value]
         torch.distributed.broadcast_object_list(values, src=0, group=_group())
-        return values[0]  # type: ignore[no-any-return]
+        return values[0]
 
     def wait_for_all(self) -> None:
         """Go on when every process of the run has come here."""
@@ -61,7 +61,7 @@ class Shard:
 
     def place(self, device: torch.device) -> torch.device:
         """Give each process of a machine a CUDA device of its own, where there are several."""
-        if not self.is_rank or device.type != "cuda" or device.index is not None:
+        if not self.is_rank or device != torch.device("cuda"):
             return device
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
         return torch.device("cuda", local_rank % torch.cuda.device_count())
