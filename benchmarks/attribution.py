@@ -36,7 +36,7 @@ from dnabert_hf import attention_scores, attribution_scores, faithfulness, finet
 from dnabert_hf.data.simulation import CTCF, simulate_binding
 from dnabert_hf.interpretation.scores import AttentionScores
 
-SIZES = {"train": 4000, "dev": 300, "test": 1000}
+SIZES = {"train": 4000, "dev": 300, "test": 1000}  # as far as a set has as many
 # A short site of our own making: chances in percent of A, C, G and T.
 SHORT = (
     *((10, 70, 10, 10), (5, 5, 85, 5), (2, 2, 94, 2), (94, 2, 2, 2), (94, 2, 2, 2)),

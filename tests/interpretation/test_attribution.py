@@ -60,6 +60,14 @@ def test_integrated_gradients_add_up_to_the_difference(tiny_config, tokenizer, f
     assert any((each.scores < 0).any() and (each.scores > 0).any() for each in found)
 
 
+def test_sums_that_miss_the_difference_are_warned_of(classifier, tokenizer, caplog):
+    options = {"tokenizer": tokenizer, "label": "yes"}
+    attribution_scores(classifier, [*SHORT, LONG], steps=64, **options)
+    assert "integrated gradients miss" not in " ".join(caplog.messages)
+    attribution_scores(classifier, [*SHORT, LONG], steps=1, **options)
+    assert "integrated gradients miss what they should add up to" in " ".join(caplog.messages)
+
+
 def test_gradient_x_input_is_the_slope_along_each_embedding(classifier, tokenizer):
     (found,) = attribution_scores(
         classifier, SHORT[:1], tokenizer=tokenizer, label="yes", method="gradient_x_input"

@@ -102,6 +102,7 @@ def attention(
         str | None,
         typer.Option(help="Class to explain.", show_default="the most probable one of each"),
     ] = None,
+    steps: Annotated[int, typer.Option(help="Points of integrated gradients.")] = 24,
     genome: Annotated[
         list[Path] | None,
         typer.Option(
@@ -193,7 +194,7 @@ def attention(
             **common,
         )
     else:
-        common |= {"method": method.value, "label": label}
+        common |= {"method": method.value, "label": label, "steps": steps}
         done = attribution_scores(model, sequences, **common)
     say(f"{done[1]:,} sequences")
     if faithfulness is not None:

@@ -1,11 +1,13 @@
 """Attributions: what each base adds to the class that a model predicts."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.labels import LabelScheme
@@ -15,12 +17,20 @@ from dnabert_hf.inference.precision import choose_device
 from dnabert_hf.inference.prediction import Classifier, classify_pieces
 from dnabert_hf.inference.results import WrittenResults
 from dnabert_hf.inference.sources import Source
-from dnabert_hf.interpretation.gradients import attribute_by_gradients
-from dnabert_hf.interpretation.occlusion import attribute_by_occlusion
-from dnabert_hf.interpretation.scores import AttentionScores, Running, cut_records, score_source
+from dnabert_hf.interpretation.gradients import attribute_by_gradients, class_logits
+from dnabert_hf.interpretation.occlusion import attribute_by_occlusion, pool_hidden
+from dnabert_hf.interpretation.scores import (
+    AttentionScores,
+    Pieces,
+    Running,
+    cut_records,
+    score_source,
+)
 from dnabert_hf.metrics import logits_to_predictions
 
 __all__ = ["Attribution", "attribution_scores", "choose_targets"]
+
+logger = logging.getLogger(__name__)
 
 Attribution = Literal["gradient_x_input", "integrated_gradients", "occlusion"]
 
@@ -28,6 +38,7 @@ _CHUNK_BASES = 1 << 18
 _OCCLUSION_CHUNK_BASES = 1 << 13  # of which each is a run of the model
 # Tokens a batch: fewer than elsewhere, for the way back needs the states of all layers.
 _GRADIENT_TOKENS = {"cpu": 1024, "cuda": 16384}
+_LARGEST_GAP = 0.1  # of the difference that integrated gradients should add up to
 
 
 def attribution_scores(
@@ -56,7 +67,8 @@ def attribution_scores(
       et al. 2016), one pass forward and back.
     - "integrated_gradients": gradients along the straight line from a sequence of [MASK] k-mers to
       this one (Sundararajan et al. 2017), at the points of Gauss and Legendre. The scores of a
-      sequence add up to the difference between the two ends.
+      sequence add up to the difference between the two ends, if there are points enough: a
+      fine-tuned model may need hundreds, and a warning says by how much they miss it.
     - "occlusion": by how much the class falls when a base is hidden, that is, all k-mers over it
       become [MASK]. As many runs of the model as there are bases.
 
@@ -130,6 +142,7 @@ class _Attributor:
         self.chunk_bases = _OCCLUSION_CHUNK_BASES if method == "occlusion" else _CHUNK_BASES
         self._engine, self._scheme = engine, classifier.scheme
         self._method, self._label, self._steps = method, label, steps
+        self._has_warned = False
         choose_targets(self._scheme, label, np.zeros((1, len(self._scheme.names))))
 
     def score(self, records: Sequence[SequenceRecord]) -> Iterator[AttentionScores]:
@@ -154,9 +167,43 @@ class _Attributor:
             found = attribute_by_gradients(
                 engine, pieces, targets, problem_type=problem_type, steps=steps
             )
+            if steps is not None and not self._has_warned:
+                self._check_sums(pieces, logits, targets, found)
         for record, scores, row in zip(records, found, probabilities.tolist(), strict=True):
             named = dict(zip(self._scheme.names, row, strict=True))
             yield AttentionScores(record.id, record.sequence, scores, named)
+
+    def _check_sums(
+        self,
+        pieces: Pieces,
+        logits: np.ndarray,
+        targets: np.ndarray,
+        found: Sequence[np.ndarray],
+    ) -> None:
+        """Warn if scores do not add up to the difference from a sequence of [MASK] k-mers."""
+        n_kmers = [len(w.sequence) - self._engine.tokenizer.k + 1 for w in pieces.windows]
+        extras = {"first": np.ones(len(n_kmers), dtype=int), "end": np.add(n_kmers, 1)}
+        pooled = np.stack(self._engine.run(pieces.windows, pool_hidden, extras=extras))
+        hidden = classify_pooled(self._engine, pooled, pieces.rows.tolist())
+        whole, baseline = (
+            class_logits(
+                torch.from_numpy(each), torch.from_numpy(targets), self._scheme.problem_type
+            ).numpy()
+            for each in (logits, hidden)
+        )
+        sums = np.array([scores.sum() for scores in found])
+        gap = float(np.abs(whole - baseline - sums).mean())
+        difference = float(np.abs(whole - baseline).mean())
+        if gap > _LARGEST_GAP * difference:
+            self._has_warned = True
+            logger.warning(
+                "integrated gradients miss what they should add up to by %.2g of %.2g (means): the "
+                "gradient of this model changes faster than %d points see; give more of them "
+                "(--steps), or take occlusion",
+                gap,
+                difference,
+                self._steps,
+            )
 
 
 def choose_targets(scheme: LabelScheme, label: str | None, probabilities: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dnabert_hf.inference.prediction import classify_pieces
 from dnabert_hf.interpretation.gradients import class_logits
 from dnabert_hf.interpretation.scores import Pieces
 
-__all__ = ["attribute_by_occlusion"]
+__all__ = ["attribute_by_occlusion", "pool_hidden"]
 
 _MASK_ID = 4
 _BLOCK_PIECES = 4096  # that are joined at a time
@@ -48,7 +48,7 @@ def attribute_by_occlusion(
     changed = np.stack(
         engine.run(
             [pieces.windows[i] for i in piece.tolist()],
-            _pool_hidden,
+            pool_hidden,
             extras={"first": first, "end": end},
         )
     )
@@ -91,7 +91,8 @@ def _logits_without(
     return np.concatenate(logits)
 
 
-def _pool_hidden(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def pool_hidden(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Give what is pooled of rows with the tokens from `first` to before `end` as [MASK]."""
     first, end = inputs.pop("first")[:, None], inputs.pop("end")[:, None]
     column = torch.arange(inputs["input_ids"].shape[1], device=first.device)
     is_hidden = (column >= first) & (column < end)
