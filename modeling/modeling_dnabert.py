@@ -58,9 +58,10 @@ class DNABertPreTrainedModel(BertPreTrainedModel):
                 `model_type`, but other names and another order of the vocabulary.
         """
         wants_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(
+        loaded: Any = super().from_pretrained(
             pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
         )
+        model, info = loaded
         missing = [key for key in info["missing_keys"] if re.match(_ENCODER, key)]
         if missing:
             others = sorted(info["unexpected_keys"])

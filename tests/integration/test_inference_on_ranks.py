@@ -59,6 +59,15 @@ def source(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums depend on the number of threads, and the processes that torchrun starts have one."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
 @pytest.fixture(scope="module")
 def script():
     spec = importlib.util.spec_from_file_location("inference_on_ranks", SCRIPT)

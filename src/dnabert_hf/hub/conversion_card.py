@@ -81,7 +81,9 @@ def read_source_card(folder: Path, origin: str) -> SourceCard:
     text = re.sub(r"^!\[.*\n", "", text, flags=re.MULTILINE)
     sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
     kept = [section.strip() for section in sections if section.split()[1] not in _OWN_SECTIONS]
-    return SourceCard(known, tuple(card.data.eval_results or ()), "\n\n".join(kept))
+    return SourceCard(
+        known, tuple(getattr(card.data, "eval_results", None) or ()), "\n\n".join(kept)
+    )
 
 
 def conversion_card(
