@@ -184,7 +184,7 @@ class _Attributor:
         n_kmers = [len(w.sequence) - self._engine.tokenizer.k + 1 for w in pieces.windows]
         extras = {"first": np.ones(len(n_kmers), dtype=int), "end": np.add(n_kmers, 1)}
         pooled = np.stack(self._engine.run(pieces.windows, pool_hidden, extras=extras))
-        hidden = classify_pooled(self._engine, pooled, pieces.rows.tolist())
+        hidden = classify_pieces(self._engine, pooled, pieces.rows.tolist())
         whole, baseline = (
             class_logits(
                 torch.from_numpy(each), torch.from_numpy(targets), self._scheme.problem_type
