@@ -200,7 +200,7 @@ def plot(
 
     colours = {"pretrained": "#0b6bb0", "random": "#b0b0b0"}
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    bars, lines = figure.subplots(1, 2, width_ratios=(3, 2))
+    bars, *others = figure.subplots(1, 2, width_ratios=(3, 2)) if curve else [figure.subplots()]
     places = np.arange(len(cases))
     for shift, start in zip((-0.2, 0.2), STARTS, strict=True):
         scores = [results.test_scores(data, start, n, n)[1] for data, n in cases]
@@ -212,7 +212,7 @@ def plot(
     bars.set_xticks(places, names, fontsize=7.5)
     bars.set(ylabel="test MCC", title="Fine-tuning, points are seeds")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    for start in STARTS if curve else ():
+    for lines, start in ((axes, start) for axes in others for start in STARTS):
         by_labels = {
             results.n_labels(data, n): results.test_scores(data, start, n, cases[0][1])[1]
             for data, n in sorted(curve)
@@ -222,8 +222,7 @@ def plot(
         for n, each in by_labels.items():
             lines.plot([n] * len(each), each, ".", color=colours[start], markersize=4)
         lines.set(xscale="log", xlabel="labels", ylabel="test MCC", title=SETS[curve[0][0]])
-    lines.set_visible(bool(curve))
-    for axes in (bars, lines):
+    for axes in (bars, *others):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
 
