@@ -18,6 +18,7 @@ TOKENS = {"hf_writer": ("lab", "write"), "hf_reader": ("guest", "read")}
 @dataclass
 class Repository:
     private: bool
+    is_gated: bool = False
     commits: dict[str, dict[str, str]] = field(default_factory=dict)  # commit: {path: object}
     titles: dict[str, str] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)  # branches, tags and pull requests
@@ -129,6 +130,8 @@ class Handler(BaseHTTPRequestHandler):
         user = self.user(must_write=must_write)
         if repository is None or (repository.private and user is None):
             raise RefusalError(404 if user else 401, "Repository not found", "RepoNotFound")
+        if must_write and not name.startswith(f"{user}/"):
+            raise RefusalError(403, f"You don't have the rights to write to {name}")
         return repository
 
     def revision(self, repository, revision):
@@ -261,6 +264,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def resolve(self, name, revision, path):
         repository = self.repository(name)
+        if repository.is_gated:
+            raise RefusalError(403, f"Access to model {name} is restricted", "GatedRepo")
         number = self.revision(repository, revision)
         if path not in repository.commits[number]:
             headers = {"X-Repo-Commit": number, "X-Error-Code": "EntryNotFound"}

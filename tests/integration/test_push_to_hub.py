@@ -1,0 +1,135 @@
+"""push_to_hub of transformers leaves whole repositories; what the Hub refuses is said."""
+
+import errno
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from transformers import Trainer, TrainingArguments
+from transformers.utils.hub import hf_api
+from typer.testing import CliRunner
+
+from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
+from dnabert_hf.cli.main import app
+from dnabert_hf.hub import publishing
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hub_server import Repository, serve_hub
+from test_publish import load
+
+REPO = "lab/promoters"
+CODE = {"configuration_dnabert.py", "modeling_dnabert.py", "tokenization_dnabert.py"}
+NEEDED = {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json", *CODE}
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    with serve_hub() as hub:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+        # What the client has read off the endpoint when it was imported.
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(huggingface_hub.create_repo.__self__, "endpoint", hub.url)
+        monkeypatch.setattr(hf_api(), "endpoint", hub.url)  # transformers keeps one of its own
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+        monkeypatch.setenv("HF_TOKEN", "hf_writer")
+        yield hub
+
+
+@pytest.fixture
+def saved(tiny_config, tokenizer, tmp_path):
+    """A folder to load from, as users do before they push: nothing of it may go along."""
+    DNABertForSequenceClassification(tiny_config).save_pretrained(tmp_path / "saved")
+    tokenizer.save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def files_of(hub):
+    repository = hub.repositories[REPO]
+    stored = repository.commits[repository.refs["main"]]
+    return {path: hub.objects[checksum] for path, checksum in stored.items()}
+
+
+def assert_complete(hub, saved, tmp_path, but=frozenset()):
+    files = {name: content for name, content in files_of(hub).items() if name not in but}
+    assert set(files) >= NEEDED
+    assert len(json.loads(files["config.json"])["auto_map"]) >= 5
+    assert "auto_map" in json.loads(files["tokenizer_config.json"])
+    for name, content in files.items():
+        assert str(tmp_path).encode() not in content, name
+        assert str(saved).encode() not in content, name
+    for mode in ("remote", "package"):
+        result, error = load(hub, tmp_path, mode)
+        assert result is not None, error
+        assert set(result["outputs"]) >= {"AutoModel", "AutoModelForSequenceClassification"}
+
+
+def test_model_and_tokenizer_push_a_whole_repository(hub, saved, tmp_path):
+    DNABertForSequenceClassification.from_pretrained(saved).push_to_hub(REPO)
+    DNABertTokenizer.from_pretrained(saved).push_to_hub(REPO)
+    assert_complete(hub, saved, tmp_path)
+
+
+def test_a_trainer_pushes_a_whole_repository(hub, saved, tmp_path):
+    trainer = Trainer(
+        DNABertForSequenceClassification.from_pretrained(saved),
+        TrainingArguments(str(tmp_path / "out"), hub_model_id=REPO, use_cpu=True, report_to="none"),
+        processing_class=DNABertTokenizer.from_pretrained(saved),
+    )
+    trainer.init_hf_repo()
+    trainer.push_to_hub()
+    # What transformers adds of its own accord pickles the paths of this machine: `dnabert publish`
+    # leaves it behind.
+    assert_complete(hub, saved, tmp_path, but={"training_args.bin"})
+
+
+def test_a_gated_repository_is_told_apart_from_one_that_is_not_there(hub, tmp_path):
+    gated = Repository(private=False, is_gated=True)
+    gated.commit("main", {"config.json": "0", "model.safetensors": "0"}, "initial commit")
+    hub.objects["0"] = b"{}"
+    hub.repositories["lab/gated"] = gated
+    for name, reason in (("lab/gated", "restricted"), ("lab/absent", "Repository Not Found")):
+        result = CliRunner().invoke(app, ["convert", name, str(tmp_path / "converted")])
+        assert result.exit_code == 2
+        message = " ".join(result.stderr.split())
+        assert name in message
+        assert reason in message
+        assert "Traceback" not in message
+        assert not (tmp_path / "converted").exists()
+
+
+def test_a_full_disk_leaves_no_half_converted_folder(saved, tmp_path, monkeypatch):
+    def no_space(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "model.safetensors")
+
+    monkeypatch.setattr("safetensors.torch.save_file", no_space)
+    monkeypatch.setattr("transformers.modeling_utils.safe_save_file", no_space)
+    result = CliRunner().invoke(app, ["convert", str(saved), str(tmp_path / "converted")])
+    assert result.exit_code == 2
+    assert "No space left on device" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["saved"]
+
+
+def test_a_vocabulary_with_windows_line_ends_gives_the_same_ids(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "windows")
+    vocabulary = tmp_path / "windows" / "vocab.txt"
+    vocabulary.write_bytes(vocabulary.read_bytes().replace(b"\n", b"\r\n"))
+    found = DNABertTokenizer.from_pretrained(tmp_path / "windows")
+    expected = DNABertTokenizer.from_pretrained(saved)
+    assert found("ACGTNACGTT")["input_ids"] == expected("ACGTNACGTT")["input_ids"]
+    assert found.convert_ids_to_tokens(5) == expected.convert_ids_to_tokens(5)
+
+
+def test_a_repository_of_somebody_else_is_not_written_to(hub, saved):
+    theirs = Repository(private=False)
+    theirs.commit("main", {}, "initial commit")
+    hub.repositories["other/promoters"] = theirs
+    with pytest.raises(ValueError, match="token must have the right to write to other/promoters"):
+        publishing.publish("dnabert-6-mini", "other/promoters")
+    assert len(theirs.commits) == 1
