@@ -182,3 +182,32 @@ def test_a_card_that_somebody_wrote_keeps_its_heading():
         assert name_card(card, "lab/x") == card
     card = '# {0}\n```bash\ndnabert predict {0} dnabert.fa\n```\n```python\nx("{0}")\n```\n'
     assert name_card(card.format("dnabert"), "lab/x") == card.format("lab/x")
+
+
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true:UserWarning")
+@pytest.mark.parametrize("task", ["generic", "token"])
+def test_every_block_of_a_fine_tuned_card_runs(work_folder, trusting, task):
+    table = work_folder / "peaks.tsv"
+    if task == "token":
+        labels = ("0" * 15 + "1" * 15, "1" * 30)
+        rows = [f"{'ACGTT' * 3}{'GGCAT' * 3}\t{labels[i % 2]}" for i in range(40)]
+        table.write_text("\n".join(["sequence\tlabel", *rows]) + "\n")
+    fields = {"k": 3, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    dnabert_hf.finetune(
+        "random",
+        table,
+        output_dir=work_folder / "tuned",
+        task=task,
+        config=fields | {"intermediate_size": 16},
+        arguments={"max_steps": 1, "eval_strategy": "no", "use_cpu": True},
+    )
+    card = ModelCard.load(work_folder / "tuned" / "README.md")
+    names = run_code(card.content)
+    if task == "token":
+        assert card.data.pipeline_tag == "token-classification"
+        assert names["prediction"].probabilities.shape == (19, 2)
+        assert (work_folder / "regions.bed").is_file()
+    else:
+        assert card.data.pipeline_tag == "text-classification"
+        assert set(names["classify"].model.config.label2id) == {"x", "y"}
+        assert (work_folder / "predictions.tsv").is_file()
