@@ -78,7 +78,9 @@ def write_catalogs(folder, row):
     return {"clinvar": clinvar, "gwas": gwas, "grasp": grasp}
 
 
-def test_the_funnel_keeps_the_strongest_where_the_model_looks(model, vcf, fasta, dna, tmp_path):
+def test_the_funnel_keeps_the_strongest_where_the_model_looks(
+    browser, model, vcf, fasta, dna, tmp_path
+):
     genome, out = open_genome(fasta), tmp_path / "out.tsv"
     options = {"window": WINDOW, "dtype": "float32"}
     done = variant_funnel(model, vcf, genome, output=out, **options)
@@ -123,6 +125,11 @@ def test_the_funnel_keeps_the_strongest_where_the_model_looks(model, vcf, fasta,
     assert "in a high-attention region" in text
     assert "Pathogenic: Some disease" in text
     assert not list(tmp_path.glob("*.funnel"))
+    for is_phone in (False, True):
+        opened = browser.open(page, is_phone=is_phone)
+        assert opened.get_by_text("Pathogenic: Some disease").first.is_visible()
+        assert opened.overflow() <= 0
+        assert not opened.outside_requests() and not opened.problems
 
 
 def test_a_stopped_funnel_goes_on(model, vcf, fasta, tmp_path, monkeypatch):

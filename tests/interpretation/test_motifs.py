@@ -67,6 +67,17 @@ def test_a_folder_is_written_and_reads_back(tmp_path):
         assert (folder / "logos" / f"motif_1{suffix}").read_bytes().startswith(magic)
 
 
+@pytest.mark.parametrize("is_phone", [False, True])
+def test_the_page_opens_in_a_browser(browser, tmp_path, is_phone):
+    records, scores = labelled()
+    found = find_motifs(scores, records, output=tmp_path / "out", label="bound", command="the call")
+    page = browser.open(tmp_path / "out" / "index.html", is_phone=is_phone)
+    assert page.get_by_text(found.motifs[0].matrix.consensus, exact=True).first.is_visible()
+    assert page.locator("img").first.evaluate("image => image.naturalWidth") > 100
+    assert page.overflow() <= 0
+    assert not page.outside_requests() and not page.problems
+
+
 def test_sites_are_placed_on_the_genome(tmp_path):
     records, scores = labelled()
     (motif,) = find_motifs(scores, records, output=tmp_path / "out", label="bound").motifs
