@@ -95,3 +95,27 @@ def test_a_model_without_a_head_is_enough(tiny_config, tokenizer, tmp_path):
     DNABertModel(tiny_config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     assert embed(tmp_path, ["ACGT"])[0].embedding.shape == (32,)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "base"])
+@pytest.mark.parametrize("suffix", [".parquet", ".safetensors"])
+def test_half_precision_is_half_the_size_and_rounds(encoder, tokenizer, tmp_path, pooling, suffix):
+    exact = embed(encoder, SEQUENCES, pooling=pooling, tokenizer=tokenizer, dtype="float32")
+    path = tmp_path / f"half{suffix}"
+    options = {"pooling": pooling, "tokenizer": tokenizer, "dtype": "float32"}
+    embed(encoder, SEQUENCES, output=path, precision="float16", **options)
+    if suffix == ".parquet":
+        found = [np.array(cell) for cell in parquet.read_table(path)["embedding"].to_pylist()]
+    else:
+        with safe_open(path, "np") as file:
+            names = ["embeddings"] if pooling == "mean" else ["0", "1", "2"]
+            assert all(file.get_tensor(name).dtype == np.float16 for name in names)
+            stacked = [file.get_tensor(name) for name in names]
+        found = list(stacked[0]) if pooling == "mean" else stacked
+    for each, values in zip(exact, found, strict=True):
+        np.testing.assert_array_equal(values, each.embedding.astype(np.float16))
+
+
+def test_other_number_formats_are_refused(encoder, tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="precision must be one of float32, float16, got 'int8'"):
+        embed(encoder, SEQUENCES, tokenizer=tokenizer, precision="int8")

@@ -97,6 +97,20 @@ def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monke
     assert stopped.read_bytes() == whole.read_bytes()
 
 
+def test_every_class_gets_a_track_of_its_own(model, genome, tmp_path):
+    out, options = tmp_path / "w.tsv", {"window": 10, "step": 5, "dtype": "float32"}
+    scan(model, genome, output=out, track=tmp_path / "t.{label}.bedgraph", **options)
+    for label in ("no", "yes"):
+        write_track(out, tmp_path / "alone.bedgraph", genome, label=label)
+        made = (tmp_path / f"t.{label}.bedgraph").read_bytes()
+        assert made == (tmp_path / "alone.bedgraph").read_bytes()
+    assert len(list(tmp_path.glob("t.*"))) == 2
+    with pytest.raises(ValueError, match=r"t.no.bedgraph must not exist yet"):
+        track = tmp_path / "t.{label}.bedgraph"
+        scan(model, genome, output=tmp_path / "again.tsv", track=track, **options)
+    assert not (tmp_path / "again.tsv").exists()
+
+
 def test_what_cannot_be_scanned_is_refused(model, genome, tmp_path):
     out = tmp_path / "w.tsv"
     for options, message in [

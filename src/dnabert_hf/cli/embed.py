@@ -34,6 +34,9 @@ def embed(
         str,
         typer.Option(help="mean (over the k-mers), cls (the [CLS] token) or base (every base)."),
     ] = "mean",
+    precision: Annotated[
+        str, typer.Option(help="Number format to write: float32, or float16 for half the size.")
+    ] = "float32",
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -55,6 +58,7 @@ def embed(
         sequences,
         output=output,
         pooling=pooling,  # type: ignore[arg-type]  # checked where it is used
+        precision=precision,  # type: ignore[arg-type]  # likewise
         columns=make_columns(sequence=sequence_column, identifier=id_column),
         device=device,
         dtype=dtype,

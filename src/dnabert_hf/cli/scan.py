@@ -48,7 +48,10 @@ def scan(
     ] = None,
     track: Annotated[
         Path | None,
-        typer.Option(help="Probability along the genome to write: .bedgraph, .bw or .bigwig."),
+        typer.Option(
+            help="Probability along the genome to write: .bedgraph, .bw or .bigwig; with {label} "
+            "in its name, such as scan.{label}.bw, a file for each class."
+        ),
     ] = None,
     calls: Annotated[
         Path | None, typer.Option(help="BED file to write of joined windows above the threshold.")

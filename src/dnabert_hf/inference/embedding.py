@@ -25,6 +25,7 @@ from dnabert_hf.inference.writing import check_output, open_output
 __all__ = ["Embedding", "Pooling", "count_tokens", "embed", "spread_over_bases"]
 
 Pooling = Literal["mean", "cls", "base"]
+Precision = Literal["float32", "float16"]
 
 _CHUNK_BASES = 1 << 19
 _CHUNK_BYTES = 1 << 28  # of per-base vectors
@@ -48,6 +49,7 @@ def embed(
     *,
     output: str | Path | None = None,
     pooling: Pooling = "mean",
+    precision: Precision = "float32",
     tokenizer: Any = None,
     columns: Columns | None = None,
     device: str = "auto",
@@ -72,6 +74,7 @@ def embed(
         pooling: "mean" over all k-mers, [UNK] among them, [CLS] and [SEP] not; "cls", the state of
             [CLS], over several windows their mean weighted by k-mers; "base": base i is the mean
             over the up to k k-mers that cover it.
+        precision: Number format of what is written: "float32", or "float16" for half the size.
         tokenizer: Tokenizer, needed if `model` is an object.
         columns: Names of the columns, if the source is a table.
         device: "auto", "cpu", "cuda", ...
@@ -90,6 +93,9 @@ def embed(
     """
     if pooling not in get_args(Pooling):
         raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {pooling!r}")
+    if precision not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        raise ValueError(f"precision must be one of {known}, got {precision!r}")
     share = find_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
@@ -100,9 +106,16 @@ def embed(
     if output is None:
         with engine.progress():
             return list(_embed_records(engine, records, pooling))
-    result_format = _choose_format(Path(output), pooling, engine.model.config.hidden_size)
+    hidden_size = engine.model.config.hidden_size
+    result_format = _choose_format(Path(output), pooling, precision, hidden_size)
     fingerprint = fingerprint_run(
-        engine, checkpoint, source, weights=weights, columns=columns, pooling=pooling
+        engine,
+        checkpoint,
+        source,
+        weights=weights,
+        columns=columns,
+        pooling=pooling,
+        precision=precision,
     )
     with (
         open_output(
@@ -112,7 +125,8 @@ def embed(
     ):
         chunks = iterate_chunks(records, n_bases=_chunk_bases(engine, pooling))
         for chunk in writer.remaining(chunks):
-            writer.write(list(_embed_chunk(engine, chunk, pooling)))
+            embedded = _embed_chunk(engine, chunk, pooling)
+            writer.write([(each.id, each.embedding.astype(precision)) for each in embedded])
     return WrittenResults(Path(output), writer.n_written)
 
 
@@ -211,11 +225,14 @@ def _kmers(model: Any, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
 _COMPUTE: dict[str, Compute] = {"mean": mean_over_kmers, "cls": _cls, "base": _kmers}
 
 
-def _choose_format(output: Path, pooling: Pooling, hidden_size: int) -> ResultFormat:
+def _choose_format(
+    output: Path, pooling: Pooling, precision: Precision, hidden_size: int
+) -> ResultFormat:
     def make_parquet() -> ResultFormat:
         import pyarrow as pa
 
-        vector = pa.list_(pa.float32(), hidden_size)
+        number = pa.float32() if precision == "float32" else pa.float16()
+        vector = pa.list_(number, hidden_size)
         kind = pa.list_(vector) if pooling == "base" else vector
         return ParquetFormat(pa.schema([("id", pa.string()), ("embedding", kind)]))
 
@@ -223,6 +240,8 @@ def _choose_format(output: Path, pooling: Pooling, hidden_size: int) -> ResultFo
         output,
         {
             ".parquet": make_parquet,
-            ".safetensors": lambda: SafetensorsFormat(is_stacked=pooling != "base"),
+            ".safetensors": lambda: SafetensorsFormat(
+                is_stacked=pooling != "base", precision=precision
+            ),
         },
     )

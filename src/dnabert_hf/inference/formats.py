@@ -201,14 +201,20 @@ class SafetensorsFormat:
         is_stacked: Whether all arrays have one shape (hidden,) and go into one tensor `embeddings`
             of shape (n, hidden), with the ids as a JSON list in the metadata (`ids`); otherwise
             each record is a tensor of its own, named by its id.
+        precision: Number format, "float32" or "float16".
     """
 
-    def __init__(self, *, is_stacked: bool):
-        self.is_stacked = is_stacked
+    def __init__(self, *, is_stacked: bool, precision: str = "float32"):
+        self.is_stacked, self.precision = is_stacked, precision
+        self._number = np.dtype(precision).newbyteorder("<")
 
     def describe(self) -> dict[str, Any]:
         """Give the arguments that make this format."""
-        return {"kind": "safetensors", "is_stacked": self.is_stacked}
+        return {
+            "kind": "safetensors",
+            "is_stacked": self.is_stacked,
+            "precision": self.precision,
+        }
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
         """Write ids and shapes as a line of JSON, and the numbers behind it."""
@@ -216,7 +222,7 @@ class SafetensorsFormat:
         with path.open("wb") as target:
             target.write(json.dumps(index).encode() + b"\n")
             for _, array in rows:
-                target.write(np.ascontiguousarray(array, dtype="<f4").tobytes())
+                target.write(np.ascontiguousarray(array, dtype=self._number).tobytes())
 
     def join(self, parts: Sequence[Path], path: Path) -> None:
         """Write the header, then copy the numbers: tensors are never all in memory."""
@@ -235,11 +241,12 @@ class SafetensorsFormat:
 
     def _header(self, index: Sequence[tuple[str, list[int]]]) -> dict[str, Any]:
         # The layout of the safetensors format: name -> dtype, shape and place in the data.
-        ids = [name for name, _ in index]
+        ids, size = [name for name, _ in index], self._number.itemsize
+        kind = f"F{8 * size}"
         if self.is_stacked:
             shape = [len(index), index[0][1][0] if index else 0]
-            end = 4 * shape[0] * shape[1]
-            tensor = {"dtype": "F32", "shape": shape, "data_offsets": [0, end]}
+            end = size * shape[0] * shape[1]
+            tensor = {"dtype": kind, "shape": shape, "data_offsets": [0, end]}
             return {"__metadata__": {"ids": json.dumps(ids)}, "embeddings": tensor}
         header: dict[str, Any] = {}
         begin = 0
@@ -249,7 +256,7 @@ class SafetensorsFormat:
                     f"a safetensors file needs a name of its own for each record, found {name!r} "
                     "twice; rename it, or write Parquet"
                 )
-            end = begin + 4 * shape[0] * shape[1]
-            header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+            end = begin + size * shape[0] * shape[1]
+            header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
             begin = end
         return header

@@ -90,7 +90,8 @@ def scan(
         step: Bases from the start of a window to that of the next. 100 in Prom-scan.
         regions: Where to scan; those that overlap or touch count as one. By default everywhere.
         label: Class of track, calls and comparison; by default the second of two.
-        track: File for its probability along the genome, as in `write_track`.
+        track: File for its probability along the genome, as in `write_track`; a name with "{label}"
+            in it, such as "scan.{label}.bw", stands for a file for each class.
         calls: BED file for joined windows above the threshold, as in `write_calls`.
         threshold: Least probability of a call.
         sites: Known sites to compare with, as in `score_against_sites`.
@@ -116,7 +117,8 @@ def scan(
     for path, suffixes in ((output, None), (track, TRACK_SUFFIXES), (calls, (".bed",))):
         if path is None:
             continue
-        check_output(path, overwrite=overwrite)
+        if path is not track or not _is_for_all(track):
+            check_output(path, overwrite=overwrite)
         if suffixes is not None and Path(path).suffix not in suffixes:
             raise ValueError(
                 f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
@@ -146,8 +148,11 @@ def scan(
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     classifier = Classifier(engine, both_strands=both_strands)
-    if track is not None or calls is not None or sites is not None:
+    if calls is not None or sites is not None or not (track is None or _is_for_all(track)):
         label = choose_class(classifier.scheme, label)
+    tracks = _tracks(track, label, classifier.scheme.names)
+    for path in tracks.values():
+        check_output(path, overwrite=overwrite)
     fingerprint = fingerprint_run(
         engine,
         checkpoint,
@@ -183,8 +188,8 @@ def scan(
     n_calls = site_scores = None
     if not writer.is_complete:
         return Scan(Path(output), n_windows, n_skipped, None, None)
-    if label is not None and track is not None:
-        write_track(output, track, genome, label=label)
+    for name, path in tracks.items():
+        write_track(output, path, genome, label=name)
     if label is not None and calls is not None:
         n_calls = write_calls(output, calls, label=label, threshold=threshold)
     if label is not None and sites is not None:
@@ -192,6 +197,27 @@ def scan(
             output, sites, genome, label=label, threshold=threshold, tolerance=tolerance
         )
     return Scan(Path(output), n_windows, n_skipped, n_calls, site_scores)
+
+
+def _is_for_all(track: str | Path | None) -> bool:
+    return "{label}" in str(track)
+
+
+def _tracks(
+    track: str | Path | None, label: str | None, names: Sequence[str]
+) -> dict[str, str | Path]:
+    """Give the file of the track of each class that gets one."""
+    if track is None:
+        return {}
+    if not _is_for_all(track):
+        return {str(label): track}
+    for name in names:
+        if "/" in name or "\\" in name:
+            raise ValueError(
+                f"classes whose tracks are named after them must have no slash in their names, "
+                f"found {name!r}; choose one class (label) and name its track"
+            )
+    return {name: str(track).replace("{label}", name) for name in names}
 
 
 def _places(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarray:
