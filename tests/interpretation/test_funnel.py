@@ -88,7 +88,9 @@ def test_the_funnel_keeps_the_strongest_where_the_model_looks(
     starts = range(30, 260, 3)
     windows = [dna[start - 20 : start + 21] for start in starts]
     for start, each in zip(starts, attention_scores(model, windows, dtype="float32"), strict=True):
-        if any(begin <= 20 < end for begin, end in high_attention_regions(each.scores)):
+        if any(
+            begin <= 20 < end for begin, end in high_attention_regions(each.sequence, each.scores)
+        ):
             expected[start + 1] = each.scores[20] / each.scores.mean()
     rows = read_table(out)
     assert 0 < done.n_high == len(expected) < done.n_windows == len(windows)

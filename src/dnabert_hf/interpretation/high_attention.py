@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,22 +17,22 @@ from dnabert_hf.data.variants import (
     iterate_vcf,
     read_vcf_header,
 )
+from dnabert_hf.interpretation.joined_sequences import JoinedSequences
+from dnabert_hf.interpretation.motif_candidates import find_regions
 
 __all__ = ["Place", "cut_windows", "high_attention_regions", "select_variants"]
 
 logger = logging.getLogger(__name__)
 
-_LEAST_BASES = 5  # of a region
-_TIMES_MINIMUM = 10
-
 # Contig, position (1-based) and REF of a record.
 Place = tuple[str, int, str]
 
 
-def high_attention_regions(scores: np.ndarray) -> list[tuple[int, int]]:
-    """Find where a sequence scores high, as DNABERT-viz does.
+def high_attention_regions(sequence: str, scores: np.ndarray) -> list[tuple[int, int]]:
+    """Find where a sequence scores high, as the search for motifs does (`find_regions`).
 
     Args:
+        sequence: DNA.
         scores: Attention score of each base, shape (bases,).
 
     Returns:
@@ -41,13 +40,12 @@ def high_attention_regions(scores: np.ndarray) -> list[tuple[int, int]]:
         and above 10 times the minimum.
 
     Example:
-        >>> high_attention_regions(np.array([0.01, 2, 2, 2, 2, 2, 0.01, 3, 0.01]))
+        >>> scores = np.array([0.01, 2, 2, 2, 2, 2, 0.01, 3, 0.01])
+        >>> high_attention_regions("ACGTACGTA", scores)
         [(1, 6)]
     """
-    is_high = (scores > scores.mean()) & (scores > _TIMES_MINIMUM * scores.min())
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_high, [False]]).astype(np.int8)))
-    regions = list(pairwise(edges.tolist()))[::2]
-    return [(start, end) for start, end in regions if end - start >= _LEAST_BASES]
+    regions = find_regions(JoinedSequences.from_text([sequence]), scores)
+    return list(zip(regions.starts.tolist(), regions.ends.tolist(), strict=True))
 
 
 class _Read(NamedTuple):
@@ -122,10 +120,16 @@ def select_variants(work: Path, variants: str | Path, read: Iterator[_Read]) -> 
 
     attention: dict[Place, float] = {}
     chosen: dict[int, float] = {}
-    batches = parquet.ParquetFile(work / "attention.parquet").iter_batches(columns=["scores"])
-    scores = (np.asarray(cell.values) for batch in batches for cell in batch.column(0))
-    for each, of_window in zip(read, scores, strict=True):
-        regions = high_attention_regions(of_window)
+    batches = parquet.ParquetFile(work / "attention.parquet").iter_batches(
+        columns=["sequence", "scores"]
+    )
+    scored = (
+        (window.as_py(), np.asarray(cell.values))
+        for batch in batches
+        for window, cell in zip(*batch.columns, strict=True)
+    )
+    for each, (window, of_window) in zip(read, scored, strict=True):
+        regions = high_attention_regions(window, of_window)
         if any(start < each.end and each.start < end for start, end in regions):
             of_bases = of_window[each.start : each.end].mean()
             chosen[each.number] = float(of_bases / of_window.mean())
