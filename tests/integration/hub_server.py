@@ -44,6 +44,7 @@ class Hub:
     objects: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     uploads_to_drop: int = 0
+    is_full: bool = False
     pull_requests: int = 0
 
 
@@ -196,6 +197,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        if self.hub.is_full:
+            raise RefusalError(507, "Insufficient storage")
         if hashlib.sha256(self.body).hexdigest() != checksum:
             raise RefusalError(400, "checksum does not match")
         self.hub.objects[checksum] = self.body

@@ -196,6 +196,38 @@ def test_a_dropped_connection_is_tried_again_or_leaves_no_half_commit(hub, model
     assert hub.repositories[REPO].refs["main"] == done.revision
 
 
+def test_a_hub_without_xet_is_written_to_over_plain_http(hub, model, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_XET_LOG_DEST", str(tmp_path / "xet.log"))
+    pytest.importorskip("hf_xet")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", False)
+    asked = ("GET", f"/api/models/{REPO}/xet-write-token/main")
+    done = publish(model, REPO)
+    assert hub.requests.count(asked) == 1  # answered 501, as every endpoint that is not there
+    checksum = hub.repositories[REPO].commits[done.revision]["model.safetensors"]
+    assert hub.objects[checksum] == (model / "model.safetensors").read_bytes()
+    assert len(hub.repositories[REPO].commits) == 2
+    assert publish(model, REPO).revision == done.revision
+    with (model / "model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    hub.uploads_to_drop = 1000
+    result = CliRunner().invoke(app, ["publish", str(model), REPO])
+    assert result.exit_code == 2
+    assert f"the Hub must be in reach at {hub.url}" in " ".join(result.stderr.split())
+    assert hub.repositories[REPO].refs["main"] == done.revision
+
+
+def test_a_hub_that_is_full_is_told_apart_from_a_lost_connection(hub, model, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    hub.is_full = True
+    result = CliRunner().invoke(app, ["publish", str(model), REPO])
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split())
+    assert f"{REPO}: the Hub has no room for it (the Hub said: Insufficient storage)" in message
+    assert set(hub.repositories[REPO].titles.values()) == {"initial commit"}
+
+
 def test_a_dry_run_sends_nothing(hub, model):
     result = CliRunner().invoke(app, ["publish", str(model), REPO, "--dry-run"])
     assert result.exit_code == 0

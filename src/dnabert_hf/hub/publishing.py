@@ -2,9 +2,11 @@
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi, get_token
 
@@ -129,29 +131,52 @@ def publish(
 def _commit(
     api: HfApi, repo_id: str, files: list[RepositoryFile], options: dict[str, Any]
 ) -> CommitInfo:
-    """Upload and commit, again if the connection is lost: what has arrived is not sent twice."""
-    for wait in _WAITS:
+    """Upload and commit, again if the connection is lost: what has arrived is not sent twice.
+
+    The client prefers Xet, which a mirror of the Hub may not have and a firewall not let through:
+    all attempts but the first take plain HTTP.
+    """
+    for attempt, wait in enumerate(_WAITS):
         try:
-            return _try_to_commit(api, repo_id, files, options)
+            return _try_to_commit(api, repo_id, files, options, with_xet=attempt == 0)
         except ConnectionError as error:
-            logger.warning("%s: going on in %d s", error, wait)
+            logger.warning("%s: going on over plain HTTP in %d s", error, wait)
             time.sleep(wait)
-    return _try_to_commit(api, repo_id, files, options)
+    return _try_to_commit(api, repo_id, files, options, with_xet=False)
 
 
 def _try_to_commit(
-    api: HfApi, repo_id: str, files: list[RepositoryFile], options: dict[str, Any]
+    api: HfApi,
+    repo_id: str,
+    files: list[RepositoryFile],
+    options: dict[str, Any],
+    *,
+    with_xet: bool,
 ) -> CommitInfo:
-    # Operations remember what became of them, so each attempt has its own.
-    operations = [CommitOperationAdd(file.name, file.content) for file in files]
-    try:
-        return api.create_commit(repo_id, operations, **options)
-    except (HTTPError, RuntimeError) as error:
-        # A failed upload is a RuntimeError that carries the error of the connection.
-        cause = error.__cause__ if type(error) is RuntimeError else error
-        if isinstance(cause, HTTPError) and not isinstance(cause, HfHubHTTPError):
-            raise ConnectionError(f"the connection was lost ({cause})") from error
-        raise
+    with ExitStack() as stack:
+        # Operations remember what became of them, so each attempt has its own.
+        operations = [
+            CommitOperationAdd(
+                file.name,
+                file.content if with_xet else stack.enter_context(_open(file.content)),
+            )
+            for file in files
+        ]
+        try:
+            return api.create_commit(repo_id, operations, **options)
+        except (HTTPError, RuntimeError) as error:
+            # A failed upload is a RuntimeError that carries the error of the connection.
+            cause = error.__cause__ if type(error) is RuntimeError else error
+            if isinstance(cause, HfHubHTTPError):
+                raise cause from None
+            if isinstance(cause, HTTPError):
+                raise ConnectionError(f"the connection was lost ({cause})") from error
+            raise
+
+
+def _open(content: Path | bytes) -> BinaryIO:
+    """Open what is to be sent: the client does not send streams by Xet."""
+    return BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
 def _explain(error: HfHubHTTPError, repo_id: str) -> str:
@@ -164,5 +189,6 @@ def _explain(error: HfHubHTTPError, repo_id: str) -> str:
         404: f"the owner of {repo_id} must exist and be yours",
         409: f"{repo_id} is in the way: what is to be made is there already",
         413: "the Hub has no room for it",
+        507: "the Hub has no room for it",
     }
     return f"{repo_id}: {reasons.get(status, 'the Hub refused')} (the Hub said: {said})"
