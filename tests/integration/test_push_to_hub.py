@@ -1,6 +1,5 @@
 """push_to_hub of transformers leaves whole repositories; what the Hub refuses is said."""
 
-import errno
 import json
 import shutil
 import sys
@@ -14,7 +13,6 @@ from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
 from dnabert_hf.cli.main import app
-from dnabert_hf.hub import publishing
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import Repository, serve_hub
@@ -64,6 +62,7 @@ def assert_complete(hub, saved, tmp_path, but=frozenset()):
     for name, content in files.items():
         assert str(tmp_path).encode() not in content, name
         assert str(saved).encode() not in content, name
+        assert b"is_local" not in content or name.endswith(".py"), name
     for mode in ("remote", "package"):
         result, error = load(hub, tmp_path, mode)
         assert result is not None, error
@@ -104,15 +103,22 @@ def test_a_gated_repository_is_told_apart_from_one_that_is_not_there(hub, tmp_pa
         assert not (tmp_path / "converted").exists()
 
 
-def test_a_full_disk_leaves_no_half_converted_folder(saved, tmp_path, monkeypatch):
-    def no_space(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device", "model.safetensors")
-
-    monkeypatch.setattr("safetensors.torch.save_file", no_space)
-    monkeypatch.setattr("transformers.modeling_utils.safe_save_file", no_space)
-    result = CliRunner().invoke(app, ["convert", str(saved), str(tmp_path / "converted")])
+@pytest.mark.parametrize("options", [[], ["--stock"]])
+def test_a_full_disk_leaves_no_half_converted_folder(saved, tmp_path, options):
+    resource = pytest.importorskip("resource")
+    arguments = [str(saved), str(tmp_path / "converted"), *options]
+    limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (saved / "model.safetensors").stat().st_size
+    assert all(path.stat().st_size <= size for path in saved.iterdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, hard))  # the weights are what fails
+    try:
+        result = CliRunner().invoke(app, ["convert", *arguments])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     assert result.exit_code == 2
-    assert "No space left on device" in result.stderr
+    message = " ".join(result.stderr.split())
+    assert f"{tmp_path / 'converted'} must be a folder that can be written, with room" in message
+    assert "File too large" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved"]
 
 
@@ -126,10 +132,12 @@ def test_a_vocabulary_with_windows_line_ends_gives_the_same_ids(saved, tmp_path)
     assert found.convert_ids_to_tokens(5) == expected.convert_ids_to_tokens(5)
 
 
-def test_a_repository_of_somebody_else_is_not_written_to(hub, saved):
+def test_a_repository_of_somebody_else_is_not_written_to(hub):
     theirs = Repository(private=False)
     theirs.commit("main", {}, "initial commit")
     hub.repositories["other/promoters"] = theirs
-    with pytest.raises(ValueError, match="token must have the right to write to other/promoters"):
-        publishing.publish("dnabert-6-mini", "other/promoters")
+    result = CliRunner().invoke(app, ["publish", "dnabert-6-mini", "other/promoters"])
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split())
+    assert "token must have the right to write to other/promoters" in message
     assert len(theirs.commits) == 1

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 __all__ = ["check_destination", "new_folder"]
 
 
@@ -50,6 +52,9 @@ def new_folder(destination: Path) -> Iterator[Path]:
 
     Yields:
         The folder to write to.
+
+    Raises:
+        ValueError: If something cannot be written, for want of room for instance.
     """
     partial = destination.with_name(f"{destination.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -59,5 +64,10 @@ def new_folder(destination: Path) -> Iterator[Path]:
         if destination.exists():
             shutil.rmtree(destination)
         partial.rename(destination)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(
+            f"{destination} must be a folder that can be written, with room for a model, but: "
+            f"{error}; make room or name another (nothing was left behind)"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
