@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
 from dnabert_hf.cli.main import app
+from dnabert_hf.hub.publishing import publish
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import Repository, serve_hub
@@ -83,9 +84,20 @@ def test_a_trainer_pushes_a_whole_repository(hub, saved, tmp_path):
     )
     trainer.init_hf_repo()
     trainer.push_to_hub()
-    # What transformers adds of its own accord pickles the paths of this machine: `dnabert publish`
-    # leaves it behind.
+    # What transformers adds pickles places of this machine.
+    files = files_of(hub)
+    assert set(files) == NEEDED | {"training_args.bin", "README.md"}
+    assert str(tmp_path / "out").encode() in files["training_args.bin"]
     assert_complete(hub, saved, tmp_path, but={"training_args.bin"})
+    # `dnabert publish` leaves it behind, and wants a card that says what the model is for.
+    with pytest.raises(ValueError, match="must have pipeline_tag, found library_name"):
+        publish(tmp_path / "out", REPO, dry_run=True)
+    card = tmp_path / "out" / "README.md"
+    line = "library_name: transformers\n"
+    card.write_text(card.read_text().replace(line, line + "pipeline_tag: text-classification\n", 1))
+    clean = publish(tmp_path / "out", REPO, dry_run=True)
+    assert {file.name for file in clean.files} == NEEDED | {"README.md"}
+    assert "training_args.bin" in clean.left_out
 
 
 def test_a_gated_repository_is_told_apart_from_one_that_is_not_there(hub, tmp_path):
