@@ -134,6 +134,23 @@ def test_a_full_disk_leaves_no_half_converted_folder(saved, tmp_path, options):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved"]
 
 
+def test_a_disk_that_fills_up_while_a_classifier_is_written_is_one_error(saved, tmp_path):
+    resource = pytest.importorskip("resource")
+    rows = [f"{'ACGTT' * 6 if i % 2 else 'GGCAT' * 6}\t{'xy'[i % 2]}" for i in range(40)]
+    (tmp_path / "peaks.tsv").write_text("\n".join(["sequence\tlabel", *rows]) + "\n")
+    arguments = [str(tmp_path / "peaks.tsv"), "--init", str(saved), "-o", str(tmp_path / "model")]
+    limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (saved / "model.safetensors").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, hard))
+    try:
+        result = CliRunner().invoke(app, ["finetune", *arguments, "--epochs", "1"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    assert result.exit_code == 2
+    assert "dnabert finetune: error: " in result.stderr
+    assert "File too large" in result.stderr
+
+
 def test_a_vocabulary_with_windows_line_ends_gives_the_same_ids(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "windows")
     vocabulary = tmp_path / "windows" / "vocab.txt"

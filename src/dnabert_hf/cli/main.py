@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import typer
+from safetensors import SafetensorError
 from typer.core import TyperGroup
 
 from dnabert_hf.cli.attention import attention
@@ -44,7 +45,7 @@ class _Commands(TyperGroup):
             message, code = str(stop) or "stopped", _INTERRUPTED
         except BrokenPipeError:
             raise  # typer ends quietly when, say, `head` has read enough
-        except (ValueError, OSError, ImportError) as error:
+        except (ValueError, OSError, ImportError, SafetensorError) as error:
             message, code = f"error: {' '.join(str(error).split())}", _FAILED
         typer.echo(f"dnabert {ctx.invoked_subcommand}: {message}", err=True)
         raise typer.Exit(code)
