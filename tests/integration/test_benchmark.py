@@ -147,9 +147,10 @@ def test_a_folder_of_something_else_is_refused(folder):
     text = (folder / "suite.yaml").read_text()
     (folder / "suite.yaml").write_text(text.replace("  tiny:", "  other: {init: cnn}\n  tiny:"))
     benchmark(read_suite(folder / "suite.yaml"), folder / "out")
-    (folder / "suite.yaml").write_text(text.replace("k: 3}", "k: 4}"))
-    with pytest.raises(ValueError, match="must go on with the models it began with, found"):
-        benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    for field, changed in (("k: 3}", "k: 4}"), ("k: 3}", "k: 3, reinitialise_layers: 1}")):
+        (folder / "suite.yaml").write_text(text.replace(field, changed))
+        with pytest.raises(ValueError, match="must go on with the models it began with, found"):
+            benchmark(read_suite(folder / "suite.yaml"), folder / "out")
 
 
 def test_the_best_model_is_tested_against_each_other_one():

@@ -117,9 +117,10 @@ def _describe_data(entry: DataEntry) -> Any:
     return changed | {"path": str(entry.path)} if changed else str(entry.path)
 
 
-def _describe_model(model: ModelEntry) -> list[Any]:
-    fields = [model.init, dict(model.config), dict(model.arguments), model.k]
-    return fields if model.task is None else [*fields, model.task]
+def _describe_model(model: ModelEntry) -> dict[str, Any]:
+    """Say what makes two models the same; learning rates may be added, they are cells of their own."""
+    fields = asdict(model)
+    return {name: value for name, value in fields.items() if name not in ("name", "learning_rates")}
 
 
 def _first_cells(suite: Suite) -> list[Cell]:
