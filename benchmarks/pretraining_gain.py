@@ -34,6 +34,8 @@ SETS = {
     "tf/deepbind_CTCFL_K562_101": "ChIP-seq, CTCFL, 101 bp",
     "tf/deepbind_USF1_HepG2_101": "ChIP-seq, USF1, 101 bp",
     "tf/gue_tf0_human101": "ChIP-seq, GUE tf/0, 101 bp",
+    "tf/gue_tf1_human101": "ChIP-seq, GUE tf/1, 101 bp",
+    "tf/gue_tf2_human101": "ChIP-seq, GUE tf/2, 101 bp",
     "tf/gue_tf3_human101": "ChIP-seq, GUE tf/3, 101 bp",
     "tf/gue_tf4_human101": "ChIP-seq, GUE tf/4, 101 bp",
 }
@@ -205,12 +207,12 @@ def plot(
     for shift, start in zip((-0.2, 0.2), STARTS, strict=True):
         scores = [results.test_scores(data, start, n, n)[1] for data, n in cases]
         means = [np.mean(each) for each in scores]
-        bars.bar(places + shift, means, 0.38, color=colours[start], label=f"{start} weights")
+        bars.barh(places + shift, means, 0.38, color=colours[start], label=f"{start} weights")
         for place, each in zip(places, scores, strict=True):
-            bars.plot([place + shift] * len(each), each, "k.", markersize=4)
-    names = [SETS[data].replace(", ", "\n") for data, _ in cases]
-    bars.set_xticks(places, names, fontsize=7.5)
-    bars.set(ylabel="test MCC", title="Fine-tuning, points are seeds")
+            bars.plot(each, [place + shift] * len(each), "k.", markersize=4)
+    bars.set_yticks(places, [SETS[data] for data, _ in cases], fontsize=8)
+    bars.invert_yaxis()
+    bars.set(xlabel="test MCC", title=f"Fine-tuning, {cases[0][1]} labels, points are seeds")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     for lines, start in ((axes, start) for axes in others for start in STARTS):
         by_labels = {
@@ -222,6 +224,8 @@ def plot(
         for n, each in by_labels.items():
             lines.plot([n] * len(each), each, ".", color=colours[start], markersize=4)
         lines.set(xscale="log", xlabel="labels", ylabel="test MCC", title=SETS[curve[0][0]])
+        lines.set_xticks(list(by_labels), [f"{n:,}" for n in by_labels])
+        lines.minorticks_off()
     for axes in (bars, *others):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
