@@ -8,6 +8,7 @@ from safetensors import safe_open
 
 from dnabert_hf import DNABertModel
 from dnabert_hf.data.reading import SequenceRecord
+from dnabert_hf.inference import formats, sources
 from dnabert_hf.inference.embedding import embed, spread_over_bases
 
 LONG = "ACGGTNACGTAC" * 4  # 48 bases, 46 k-mers: windows of 18, 18 and 10 of the tiny model
@@ -119,3 +120,70 @@ def test_half_precision_is_half_the_size_and_rounds(encoder, tokenizer, tmp_path
 def test_other_number_formats_are_refused(encoder, tokenizer, tmp_path):
     with pytest.raises(ValueError, match="precision must be one of float32, float16, got 'int8'"):
         embed(encoder, SEQUENCES, tokenizer=tokenizer, precision="int8")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "base"])
+@pytest.mark.parametrize("suffix", [".parquet", ".safetensors"])
+def test_a_folder_holds_files_of_a_size_that_are_each_complete(
+    folder, tmp_path, monkeypatch, pooling, suffix
+):
+    monkeypatch.setattr(formats, "_MEGABYTE", 20_000)
+    monkeypatch.setattr(sources, "_CHUNK_RECORDS", 2)
+    sequences = [SEQUENCES[i % 3] * 4 for i in range(300 if pooling == "mean" else 12)]
+    expected = [e.embedding for e in embed(folder, sequences, pooling=pooling)]
+    path = tmp_path / f"out{suffix}"
+    written = embed(folder, sequences, output=path, pooling=pooling, max_file_mb=1)
+    assert written == (path, len(sequences))
+    files = sorted(path.iterdir())
+    assert [each.name for each in files] == [
+        f"out-{i:05d}-of-{len(files):05d}{suffix}" for i in range(len(files))
+    ]
+    assert len(files) > 1
+    ids, found = [], []
+    for file in files:
+        # Nothing is divided: the second longest sequence is 192 bases of 128 bytes.
+        assert file.stat().st_size < (25_000 if pooling == "mean" else 30_000)
+        if suffix == ".parquet":
+            table = parquet.read_table(file).to_pydict()
+            ids += table["id"]
+            found += table["embedding"]
+        else:
+            with safe_open(file, "np") as tensors:
+                if pooling == "mean":
+                    ids += json.loads(tensors.metadata()["ids"])
+                    found += list(tensors.get_tensor("embeddings"))
+                else:
+                    names = sorted(tensors.keys(), key=int)
+                    ids += names
+                    found += [tensors.get_tensor(name) for name in names]
+    assert ids == [str(i) for i in range(len(sequences))]
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    if suffix == ".parquet":
+        assert parquet.read_table(path).column("id").to_pylist() == ids
+
+
+def test_a_folder_is_replaced_if_it_holds_nothing_else(folder, tmp_path):
+    path = tmp_path / "out.parquet"
+    options = {"output": path, "max_file_mb": 1}
+    embed(folder, SEQUENCES, **options)
+    with pytest.raises(ValueError, match=r"out\.parquet must not exist yet, .* found a folder"):
+        embed(folder, SEQUENCES, **options)
+    embed(folder, SEQUENCES[:1], overwrite=True, **options)
+    assert parquet.read_table(path).num_rows == 1
+    (path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"nothing but the files of an earlier run .* notes\.txt"):
+        embed(folder, SEQUENCES, overwrite=True, **options)
+    assert (path / "notes.txt").read_text() == "mine"
+    with pytest.raises(ValueError, match="must be a file to write, found a folder"):
+        embed(folder, SEQUENCES, output=path, overwrite=True)
+    embed(folder, SEQUENCES, output=tmp_path / "file.parquet")
+    with pytest.raises(ValueError, match="must be a folder to write, found a file"):
+        embed(folder, SEQUENCES, output=tmp_path / "file.parquet", max_file_mb=1)
+
+
+def test_a_file_size_that_is_none_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"\(--max-file-mb\) must be 1 or more, .* got 0 for"):
+        embed(folder, SEQUENCES, output=tmp_path / "out.parquet", max_file_mb=0)
+    with pytest.raises(ValueError, match="got 1 for results in memory"):
+        embed(folder, SEQUENCES, max_file_mb=1)

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from dnabert_hf.inference.formats import DelimitedFormat, ParquetFormat
+from dnabert_hf.inference.formats import DelimitedFormat, FolderFormat, ParquetFormat
 from dnabert_hf.inference.joining import join_parts
+from dnabert_hf.inference.parts import PartFolder
 from dnabert_hf.inference.sharding import WHOLE, Shard, find_shard
 from dnabert_hf.inference.writing import check_output, open_output
 
@@ -223,6 +224,19 @@ def test_there_must_be_something_to_join(tmp_path):
     (tmp_path / "out.tsv").touch()
     with pytest.raises(ValueError, match="must not exist yet"):
         join_parts(tmp_path / "out.tsv")
+
+
+def test_joining_replaces_a_file_by_a_folder_and_a_folder_by_a_file(tmp_path):
+    path = tmp_path / "out.csv"
+    of_files = DelimitedFormat(["id"], delimiter=",")
+    for result_format in (of_files, FolderFormat(of_files, name=path.name, max_mb=1), of_files):
+        parts = PartFolder(path)
+        parts.begin({"input": "x"}, result_format)
+        parts.write(0, [["a"]], {}, result_format=result_format)
+        parts.end(1)
+        join_parts(path, overwrite=True)
+        file = path / "out-00000-of-00001.csv" if result_format is not of_files else path
+        assert file.read_text() == "id\na\n"
 
 
 @pytest.mark.parametrize("text", ["4/4", "1", "a/2", "-1/2", "1/0", "/"])

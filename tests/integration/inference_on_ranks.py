@@ -14,7 +14,14 @@ from pathlib import Path
 import torch
 
 from dnabert_hf.data.genome import open_genome
-from dnabert_hf.inference import embedding, prediction, scanning, sources, variant_effects
+from dnabert_hf.inference import (
+    embedding,
+    formats,
+    prediction,
+    scanning,
+    sources,
+    variant_effects,
+)
 from dnabert_hf.inference.embedding import embed
 from dnabert_hf.inference.parts import PartFolder
 from dnabert_hf.inference.prediction import predict
@@ -24,12 +31,13 @@ from dnabert_hf.interpretation.attention import attention_scores
 
 
 def small_chunks() -> None:
-    """Make the chunks so small that there are at least five of each input."""
+    """Make the chunks so small that there are at least five of each input, and files of 2 kB."""
     sources._CHUNK_RECORDS = 7
     prediction._CHUNK_BASES = embedding._CHUNK_BASES = 300
     embedding._CHUNK_BYTES = 300 * 4 * 32
     scanning._CHUNK_BASES = 100
     variant_effects._CHUNK_RECORDS = 3
+    formats._MEGABYTE = 10**3
 
 
 def jobs(source: Path, output: Path, **options: str) -> dict[str, Callable[[], object]]:
@@ -40,6 +48,10 @@ def jobs(source: Path, output: Path, **options: str) -> dict[str, Callable[[], o
         "predict.tsv.gz": functools.partial(predict, model, fasta, both_strands=True),
         "embed.parquet": functools.partial(embed, model, fasta, pooling="base"),
         "embed.safetensors": functools.partial(embed, model, fasta),
+        "files.parquet": functools.partial(embed, model, fasta, max_file_mb=2),
+        "files.safetensors": functools.partial(
+            embed, model, fasta, pooling="base", precision="float16", max_file_mb=2
+        ),
         "attention.parquet": functools.partial(attention_scores, model, fasta),
         "scan.parquet": functools.partial(
             scan, model, genome, window=20, step=3, both_strands=True,

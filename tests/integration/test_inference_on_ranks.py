@@ -16,8 +16,8 @@ from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 
 SCRIPT = Path(__file__).with_name("inference_on_ranks.py")
 NAMES = [
-    "predict.tsv.gz", "embed.parquet", "embed.safetensors", "attention.parquet", "scan.parquet",
-    "variants.vcf.gz", "variants.tsv", "variants.vcf.gz.tbi",
+    "predict.tsv.gz", "embed.parquet", "embed.safetensors", "files.parquet", "files.safetensors",
+    "attention.parquet", "scan.parquet", "variants.vcf.gz", "variants.tsv", "variants.vcf.gz.tbi",
 ]  # fmt: skip
 OF_SCAN = ["c.bed", "t.bw"]
 
@@ -87,6 +87,7 @@ def whole(source, script, tmp_path_factory):
             (script.sources, "_CHUNK_RECORDS"), (script.prediction, "_CHUNK_BASES"),
             (script.embedding, "_CHUNK_BASES"), (script.embedding, "_CHUNK_BYTES"),
             (script.scanning, "_CHUNK_BASES"), (script.variant_effects, "_CHUNK_RECORDS"),
+            (script.formats, "_MEGABYTE"),
         ):  # fmt: skip
             patch.setattr(module, name, getattr(module, name))  # so that it is put back
         script.main(source, folder, "whole")
@@ -112,7 +113,16 @@ def run_script(source, folder, how, *launcher):
 def assert_same_files(folder, whole, names):
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     for name in names:
-        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+        files = _files(whole / name)
+        assert _files(folder / name) == files, name
+        if name.startswith("files."):
+            assert len(files) > 2, name
+
+
+def _files(path):
+    """Read a file, or the files of a folder, by name."""
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {each.name: each.read_bytes() for each in paths}
 
 
 def test_two_ranks_write_the_files_of_one_process(source, whole, tmp_path):

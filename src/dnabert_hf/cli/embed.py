@@ -37,6 +37,15 @@ def embed(
     precision: Annotated[
         str, typer.Option(help="Number format to write: float32, or float16 for half the size.")
     ] = "float32",
+    max_file_mb: Annotated[
+        int | None,
+        typer.Option(
+            "--max-file-mb",
+            metavar="N",
+            help="Make a folder of numbered files of about N megabytes each.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -50,6 +59,9 @@ def embed(
     A run that was stopped goes on where it ended when the same command is run again.
 
     Example: dnabert embed my_model genes.fa -o embeddings.parquet
+
+    With --max-file-mb 500, embeddings.parquet is a folder of embeddings-00000-of-00003.parquet and
+    so on, which pandas, pyarrow, polars and datasets read as one table.
     """
     from dnabert_hf.inference.embedding import embed as run
 
@@ -59,6 +71,7 @@ def embed(
         output=output,
         pooling=pooling,  # type: ignore[arg-type]  # checked where it is used
         precision=precision,  # type: ignore[arg-type]  # likewise
+        max_file_mb=max_file_mb,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
         device=device,
         dtype=dtype,

@@ -1,4 +1,4 @@
-"""`dnabert join`: one file of the parts that an array job wrote."""
+"""`dnabert join`: the output that the parts of an array job make."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ __all__ = ["join"]
 def join(
     output: Annotated[
         Path,
-        typer.Argument(help="File to write, as the shards name it.", show_default=False),
+        typer.Argument(help="Output, as the shards name it.", show_default=False),
     ],
     overwrite: Overwrite = False,
 ) -> None:

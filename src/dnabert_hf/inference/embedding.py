@@ -11,6 +11,7 @@ from dnabert_hf.data.reading import Columns, SequenceRecord
 from dnabert_hf.inference.engine import Compute, Engine, Window, cut_into_windows
 from dnabert_hf.inference.fingerprint import fingerprint_run, fingerprint_weights
 from dnabert_hf.inference.formats import (
+    FolderFormat,
     ParquetFormat,
     ResultFormat,
     SafetensorsFormat,
@@ -50,6 +51,7 @@ def embed(
     output: str | Path | None = None,
     pooling: Pooling = "mean",
     precision: Precision = "float32",
+    max_file_mb: int | None = None,
     tokenizer: Any = None,
     columns: Columns | None = None,
     device: str = "auto",
@@ -75,6 +77,9 @@ def embed(
             [CLS], over several windows their mean weighted by k-mers; "base": base i is the mean
             over the up to k k-mers that cover it.
         precision: Number format of what is written: "float32", or "float16" for half the size.
+        max_file_mb: Makes the output a folder, named as the file would be, of numbered files of
+            about so many megabytes (1e6 bytes), each complete in itself; one record, or 2,048 short
+            ones, are never divided.
         tokenizer: Tokenizer, needed if `model` is an object.
         columns: Names of the columns, if the source is a table.
         device: "auto", "cpu", "cuda", ...
@@ -96,9 +101,14 @@ def embed(
     if precision not in get_args(Precision):
         known = ", ".join(get_args(Precision))
         raise ValueError(f"precision must be one of {known}, got {precision!r}")
+    if max_file_mb is not None and (max_file_mb < 1 or output is None):
+        raise ValueError(
+            f"max_file_mb (--max-file-mb) must be 1 or more, of an output, got {max_file_mb} for "
+            f"{'results in memory' if output is None else output}"
+        )
     share = find_shard(shard, output)
     if output is not None:
-        check_output(output, overwrite=overwrite)
+        check_output(output, overwrite=overwrite, is_folder=max_file_mb is not None)
     checkpoint = as_checkpoint(model, tokenizer, task="encoder")
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
@@ -108,6 +118,8 @@ def embed(
             return list(_embed_records(engine, records, pooling))
     hidden_size = engine.model.config.hidden_size
     result_format = _choose_format(Path(output), pooling, precision, hidden_size)
+    if max_file_mb is not None:
+        result_format = FolderFormat(result_format, name=Path(output).name, max_mb=max_file_mb)
     fingerprint = fingerprint_run(
         engine,
         checkpoint,
@@ -116,6 +128,7 @@ def embed(
         columns=columns,
         pooling=pooling,
         precision=precision,
+        max_file_mb=max_file_mb,
     )
     with (
         open_output(
@@ -123,7 +136,10 @@ def embed(
         ) as writer,
         engine.progress(),
     ):
-        chunks = iterate_chunks(records, n_bases=_chunk_bases(engine, pooling))
+        n_bases = _chunk_bases(engine, pooling)
+        if pooling == "base" and max_file_mb is not None:  # so that files need not be larger
+            n_bases = min(n_bases, max_file_mb * 10**6 // (4 * hidden_size))
+        chunks = iterate_chunks(records, n_bases=max(1, n_bases))
         for chunk in writer.remaining(chunks):
             embedded = _embed_chunk(engine, chunk, pooling)
             writer.write([(each.id, each.embedding.astype(precision)) for each in embedded])

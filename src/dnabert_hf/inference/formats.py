@@ -7,7 +7,7 @@ import json
 import shutil
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "DelimitedFormat",
+    "FolderFormat",
     "ParquetFormat",
     "ResultFormat",
     "Row",
@@ -26,6 +27,7 @@ __all__ = [
 # Values in the order of the columns; arrays in a column of embeddings.
 Row = Sequence[Any]
 _COPY_BYTES = 1 << 20
+_MEGABYTE = 10**6
 
 
 class ResultFormat(Protocol):
@@ -260,3 +262,46 @@ class SafetensorsFormat:
             header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
             begin = end
         return header
+
+
+class FolderFormat:
+    """A folder of numbered files, each complete in itself: `x-00000-of-00003.parquet`, ...
+
+    Args:
+        of_files: Format of the files.
+        name: Name of the folder, which ends in the suffix of the files.
+        max_mb: Size of a file in 1e6 bytes, as far as its parts, none of which is divided, allow.
+    """
+
+    def __init__(self, of_files: ResultFormat, *, name: str, max_mb: int):
+        self.of_files, self.name, self.max_mb = of_files, name, max_mb
+
+    def describe(self) -> dict[str, Any]:
+        """Give the arguments that make this format."""
+        arguments = {"name": self.name, "max_mb": self.max_mb}
+        return {"kind": "folder", "of_files": self.of_files.describe(), **arguments}
+
+    def write_part(self, path: Path, rows: Sequence[Row]) -> None:
+        """Write the rows of one chunk."""
+        self.of_files.write_part(path, rows)
+
+    def join(self, parts: Sequence[Path], path: Path) -> None:
+        """Make a folder of files of parts that follow each other; without parts, of one file."""
+        groups = list(self._groups(parts)) or [[]]
+        stem, suffix = Path(self.name).stem, Path(self.name).suffix
+        path.mkdir()
+        for index, group in enumerate(groups):
+            name = f"{stem}-{index:05d}-of-{len(groups):05d}{suffix}"
+            self.of_files.join(group, path / name)
+
+    def _groups(self, parts: Sequence[Path]) -> Iterator[list[Path]]:
+        group: list[Path] = []
+        size = 0
+        for part in parts:
+            size += part.stat().st_size
+            if group and size > self.max_mb * _MEGABYTE:
+                yield group
+                group, size = [], part.stat().st_size
+            group.append(part)
+        if group:
+            yield group

@@ -1,4 +1,4 @@
-"""The parts of an array job, made into the file that one process would have written."""
+"""The parts of an array job, made into what one process would have written."""
 
 from base64 import b64decode
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from dnabert_hf.inference.formats import (
     DelimitedFormat,
+    FolderFormat,
     ParquetFormat,
     ResultFormat,
     SafetensorsFormat,
@@ -26,8 +27,8 @@ def join_parts(output: str | Path, *, overwrite: bool = False) -> WrittenResults
     process, whoever wrote them.
 
     Args:
-        output: Result file, as the runs were told to name it.
-        overwrite: Whether to replace an existing file.
+        output: Result file (or folder), as the runs were told to name it.
+        overwrite: Whether to replace an existing one.
 
     Returns:
         Where it is, and how many rows it has.
@@ -35,8 +36,8 @@ def join_parts(output: str | Path, *, overwrite: bool = False) -> WrittenResults
     Raises:
         ValueError: If there are no parts, one is missing, or they are of different runs.
     """
-    check_output(output, overwrite=overwrite)
     path = Path(output)
+    check_output(path, overwrite=overwrite, is_folder=path.is_dir())
     parts = PartFolder(path)
     tally = parts.join(_make_format(parts.describe()))
     if path.name.endswith(".vcf.gz"):
@@ -51,6 +52,8 @@ def _make_format(description: Mapping[str, Any]) -> ResultFormat:
         import pyarrow as pa
 
         return ParquetFormat(pa.ipc.read_schema(pa.py_buffer(b64decode(arguments["schema"]))))
+    if kind == "folder":
+        return FolderFormat(_make_format(arguments.pop("of_files")), **arguments)
     if kind == "vcf":
         return VcfFormat(**arguments)
     if kind == "safetensors":

@@ -127,6 +127,11 @@ class PartFolder:
             )
         joined = self._unfinished()
         result_format.join([self._part(index) for index in range(n_parts)], joined)
+        # A folder is in the way, or is to come; what is in it was looked at by `check_output`.
+        if self._result.is_dir():
+            shutil.rmtree(self._result)
+        elif joined.is_dir():
+            self._result.unlink(missing_ok=True)
         joined.replace(self._result)
         self.discard()
         return sum((tallies[index] for index in range(n_parts)), Counter())

@@ -40,27 +40,43 @@ class Output(Protocol):
         """Take the rows of the chunk that `remaining` gave last."""
 
 
-def check_output(path: str | Path, *, overwrite: bool) -> None:
+def check_output(path: str | Path, *, overwrite: bool, is_folder: bool = False) -> None:
     """Refuse an output that cannot be written, before any work is done.
 
     Args:
         path: Result file, or "-" for standard output.
-        overwrite: Whether an existing file may be replaced.
+        overwrite: Whether what exists may be replaced.
+        is_folder: Whether the result is a folder of files.
 
     Raises:
-        ValueError: If the file exists and must not be replaced, or its folder does not exist.
+        ValueError: If the output exists and must not be replaced, there is something else in its
+            place, or its folder does not exist.
     """
     if str(path) == "-":
         return
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"{path} must lie in a folder that exists, found no folder {path.parent}")
-    if path.is_dir():
-        raise ValueError(f"{path} must be a file to write, found a folder; name a file in it")
-    if path.exists() and not overwrite:
+    if path.exists() and path.is_dir() != is_folder:
+        kinds = ("a folder", "a file") if is_folder else ("a file", "a folder")
         raise ValueError(
-            f"{path} must not exist yet, or overwrite must be set (--overwrite), found a file"
+            f"{path} must be {kinds[0]} to write, found {kinds[1]}; give the output another name"
         )
+    if not path.exists():
+        return
+    if not overwrite:
+        raise ValueError(
+            f"{path} must not exist yet, or overwrite must be set (--overwrite), found a "
+            f"{'folder' if is_folder else 'file'}"
+        )
+    if is_folder:
+        numbered = set(path.glob(f"{path.stem}-[0-9]*-of-[0-9]*{path.suffix}"))
+        others = sorted(each.name for each in path.iterdir() if each not in numbered)
+        if others:
+            raise ValueError(
+                f"{path} must hold nothing but the files of an earlier run to be overwritten, "
+                f"found {others[0]}; give the output another name"
+            )
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def _describe_data(entry: DataEntry) -> Any:
 
 
 def _describe_model(model: ModelEntry) -> dict[str, Any]:
-    """Say what makes two models the same; learning rates may be added, they are cells of their own."""
+    """Say what makes two models the same; learning rates, which make other cells, may change."""
     fields = asdict(model)
     return {name: value for name, value in fields.items() if name not in ("name", "learning_rates")}
 
