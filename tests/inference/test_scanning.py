@@ -1,4 +1,5 @@
 import csv
+import sys
 
 import numpy as np
 import pytest
@@ -76,8 +77,17 @@ def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path):
 
 def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monkeypatch):
     monkeypatch.setattr("dnabert_hf.inference.scanning._CHUNK_BASES", 30)
-    whole, stopped = tmp_path / "whole.tsv", tmp_path / "stopped.tsv"
-    scan(model, genome, output=whole, window=10, step=1)
+    options = {"window": 10, "step": 1}
+
+    def run(name):
+        track = tmp_path / f"{name}.{{label}}.bedgraph"
+        scan(model, genome, output=tmp_path / f"{name}.tsv", track=track, **options)
+        return {
+            path.name.removeprefix(name): path.read_bytes() for path in tmp_path.glob(f"{name}.*")
+        }
+
+    whole = run("whole")
+    assert sorted(whole) == [".no.bedgraph", ".tsv", ".yes.bedgraph"]
     from dnabert_hf.inference.prediction import Classifier
 
     probabilities = Classifier.probabilities
@@ -92,9 +102,9 @@ def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(Classifier, "probabilities", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt, match="stopped after 6 records"):
-            scan(model, genome, output=stopped, window=10, step=1)
-    scan(model, genome, output=stopped, window=10, step=1)
-    assert stopped.read_bytes() == whole.read_bytes()
+            run("stopped")
+    assert [path.name for path in tmp_path.glob("stopped.*")] == ["stopped.tsv.partial"]
+    assert run("stopped") == whole
 
 
 def test_every_class_gets_a_track_of_its_own(model, genome, tmp_path):
@@ -111,6 +121,16 @@ def test_every_class_gets_a_track_of_its_own(model, genome, tmp_path):
     assert not (tmp_path / "again.tsv").exists()
 
 
+def test_a_missing_pybigwig_is_said_before_the_scan(model, genome, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyBigWig", None)
+    options = {"output": tmp_path / "w.tsv", "window": 10, "step": 5}
+    for name in ("t.bw", "t.{label}.bw"):
+        with pytest.raises(ImportError, match=r"pip install 'dnabert-hf\[tracks\]'"):
+            scan(model, genome, track=tmp_path / name, **options)
+    assert not (tmp_path / "w.tsv.partial").exists()
+    assert not (tmp_path / "w.tsv").exists()
+
+
 def test_what_cannot_be_scanned_is_refused(model, genome, tmp_path):
     out = tmp_path / "w.tsv"
     for options, message in [
@@ -122,6 +142,8 @@ def test_what_cannot_be_scanned_is_refused(model, genome, tmp_path):
         ({"regions": [Interval("c", 0, 12)]}, "found c:0-12 where c has 6 bases"),
         ({"output": tmp_path / "w.bam"}, "must be named"),
         ({"track": tmp_path / "t.wig"}, r"must be named \*.bedgraph, \*.bw, \*.bigwig"),
+        ({"track": tmp_path / "t.{lable}.bw"}, r"may have {label} in its name, .* found {lable}"),
+        ({"track": tmp_path / "t.{label}.bw", "label": "x"}, "the class must be one of no, yes"),
         ({"calls": tmp_path / "c.txt"}, r"must be named \*.bed"),
         ({"calls": tmp_path / "c.bed", "label": "x"}, "the class must be one of no, yes"),
         ({"threshold": 2}, "between 0 and 1, got 2"),

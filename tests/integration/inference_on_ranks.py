@@ -55,7 +55,8 @@ def jobs(source: Path, output: Path, **options: str) -> dict[str, Callable[[], o
         "attention.parquet": functools.partial(attention_scores, model, fasta),
         "scan.parquet": functools.partial(
             scan, model, genome, window=20, step=3, both_strands=True,
-            **{} if "shard" in options else {"track": output / "t.bw", "calls": output / "c.bed"},
+            **{} if "shard" in options
+            else {"track": output / "t.{label}.bw", "calls": output / "c.bed"},
         ),
         "variants.vcf.gz": functools.partial(score_variants, model, vcf, genome, window=20),
         "variants.tsv": functools.partial(score_variants, masked, vcf, genome, window=18),

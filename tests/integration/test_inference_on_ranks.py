@@ -19,7 +19,7 @@ NAMES = [
     "predict.tsv.gz", "embed.parquet", "embed.safetensors", "files.parquet", "files.safetensors",
     "attention.parquet", "scan.parquet", "variants.vcf.gz", "variants.tsv", "variants.vcf.gz.tbi",
 ]  # fmt: skip
-OF_SCAN = ["c.bed", "t.bw"]
+OF_SCAN = ["c.bed", "t.LABEL_0.bw", "t.LABEL_1.bw"]
 
 
 def _dna(generator, n_bases):

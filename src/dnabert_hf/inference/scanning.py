@@ -1,6 +1,7 @@
 """Scans: a classifier over all windows of a genome, or of regions of it."""
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from dnabert_hf.inference.prediction import Classifier, choose_class
 from dnabert_hf.inference.scan_results import (
     TRACK_SUFFIXES,
     SiteScores,
+    check_track,
     score_against_sites,
     write_calls,
     write_track,
@@ -123,6 +125,9 @@ def scan(
             raise ValueError(
                 f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
             )
+    if track is not None:
+        _check_placeholder(track)
+        check_track(track)
     share = find_shard(shard, output)
     if shard is not None and (track or calls or sites):
         raise ValueError(
@@ -148,7 +153,8 @@ def scan(
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     classifier = Classifier(engine, both_strands=both_strands)
-    if calls is not None or sites is not None or not (track is None or _is_for_all(track)):
+    has_one_track = track is not None and not _is_for_all(track)
+    if has_one_track or any(each is not None for each in (calls, sites, label)):
         label = choose_class(classifier.scheme, label)
     tracks = _tracks(track, label, classifier.scheme.names)
     for path in tracks.values():
@@ -201,6 +207,15 @@ def scan(
 
 def _is_for_all(track: str | Path | None) -> bool:
     return "{label}" in str(track)
+
+
+def _check_placeholder(track: str | Path) -> None:
+    for placeholder in re.findall(r"{[^{}]*}", Path(track).name):
+        if placeholder != "{label}":
+            raise ValueError(
+                f"{track} may have {{label}} in its name, for a track of each class, found "
+                f"{placeholder}; correct it"
+            )
 
 
 def _tracks(
