@@ -64,7 +64,7 @@ def test_other_settings_are_named(tmp_path):
             {"seed": 2, "weights": {"chr1": 2, "chr2": 3}},
             r"but seed was 1 and is 2, weights\.chr1 was 0\.5 and is 2 and weights\.chr2 was not",
         ),
-        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, r"c was not given and is 1 and 2 more; give"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, "c was None and is 1 and 2 more; give"),
     ],
 )
 def test_the_field_within_a_setting_is_named(tmp_path, changes, message):
