@@ -93,8 +93,8 @@ def pretrain(
     """Train a masked language model on genomes.
 
     The folder receives the model with its card, metrics.json and curves.png. SIGTERM or Ctrl-C
-    saves a checkpoint that --resume goes on from. On several GPUs or processes, with the same options:
-    torchrun --nproc-per-node 4 --no-python dnabert pretrain ...
+    saves a checkpoint that --resume goes on from. On several GPUs or processes, with the same
+    options: torchrun --nproc-per-node 4 --no-python dnabert pretrain ...
 
     Example: dnabert pretrain genome.fa.gz --preset mini --held-out chr20 -o my-genome
     """
