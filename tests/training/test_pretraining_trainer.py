@@ -144,7 +144,7 @@ SCORES = {"eval_bits_per_base": 1.9, "eval_accuracy": 0.3456, "eval_perplexity":
 
 
 def follow(progress, arguments, model, state):
-    """Three steps of 100,000 tokens each, each logged; evaluation and checkpoint after the second."""
+    """Three steps of 100,000 tokens, each logged; evaluation and checkpoint after the second."""
     control = TrainerControl()
     progress.on_train_begin(arguments, state, control, model=model)
     for step in (11, 12, 13):
