@@ -19,8 +19,9 @@ def join(
 ) -> None:
     """Join what runs of a command with `--shard` left beside a file.
 
-    Of predict, embed, attention, mutagenesis, scan and variants. The file has the bytes that one process would have written. Parts that are missing or of
-    another run are an error, which says which shards to run again.
+    Of predict, embed, attention, mutagenesis, scan and variants. The file has the bytes that one
+    process would have written. Parts that are missing or of another run are an error, which says
+    which shards to run again.
 
     Example: dnabert join predictions.tsv
     """
