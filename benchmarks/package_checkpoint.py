@@ -1,12 +1,13 @@
 """Turn the folders of a pretraining run into a checkpoint that comes with the package.
 
     python benchmarks/package_checkpoint.py STAGE_FOLDER ... --name NAME --genome GENOME.fa.gz
-        --held-out CONTIG ... [--pieces pieces.tsv.gz]
+        --held-out CONTIG ... [--pieces pieces.tsv.gz] [--script SCRIPT]
 
 Saves the weights of the last stage in bfloat16 (half the size; they load in float32), scores this
 very file on held-out DNA beside the network from random weights and what counting knows, draws the
 curve over all stages and writes the card. --pieces is a table of where the contigs come from, with
-the columns id, assembly, chrom, start0 and end (0-based, half-open).
+the columns id, assembly, chrom, start0 and end (0-based, half-open). --script is the file of the
+repository that repeats the stages.
 """
 
 import argparse
@@ -28,7 +29,8 @@ USE = """
 
 It comes with the package dnabert-hf: `dnabert_hf.checkpoint("NAME")` is its folder, and `--init
 NAME` starts from it. The weights are stored in bfloat16 and load in float32. Classifiers pool the
-mean of the k-mers (`token_pooling="mean"`).
+mean of the k-mers (`token_pooling="mean"`). With few labels, draw its upper layers anew (`dnabert
+finetune --reinitialise-layers`).
 
 ![Loss and bits per hidden base by tokens](curves.png)
 """
@@ -104,6 +106,7 @@ def main() -> None:
     parser.add_argument("--genome", type=Path, required=True)
     parser.add_argument("--held-out", action="append", required=True)
     parser.add_argument("--pieces", type=Path)
+    parser.add_argument("--script")
     parser.add_argument("--windows", type=int, default=2000, help="0 scores all held-out DNA")
     options = parser.parse_args()
     folder, last = CHECKPOINTS / options.name, options.stages[-1]
@@ -121,6 +124,8 @@ def main() -> None:
     report["scores"] = rows["model"] | {"n_bases": evaluation.n_bases}
     draw_curves(options.stages, folder / "curves.png")
     notes = USE.replace("NAME", options.name)
+    if options.script is not None:
+        notes += f"\n`{options.script}` in the package's repository repeats the training.\n"
     if options.pieces is not None:
         contigs = {contig.name for contig in open_genome(options.genome).contigs}
         notes += describe_sources(options.pieces, contigs, set(options.held_out))

@@ -2,14 +2,16 @@
 # How the checkpoint dnabert-6-mini was pretrained, from human.fa.gz (records of GRCh38, GRCh37 and
 # GenBank, 32.6 Mb; its model card names them) to the folder in src/dnabert_hf/checkpoints.
 #
-#     benchmarks/pretrain_mini.sh human.fa.gz work-folder
+#     benchmarks/pretrain_mini.sh human.fa.gz work-folder [pieces.tsv.gz]
+#
+# pieces.tsv.gz is the table of where the records come from (see package_checkpoint.py).
 #
 # Six stages of two processes: 126 k-mers at first, for that is two thirds of the price a token, then
 # 510, and both once more. Stages 1 to 3 and 5 hand over before their learning rate has come down: in
 # the run that made the shipped checkpoint, SIGTERM stopped them at these steps of longer schedules,
 # which comes to the same learning rates. Give it again to go on where it was stopped.
 set -euo pipefail
-genome=$1 work=$2
+genome=$1 work=$2 pieces=${3:+--pieces=$3}
 mkdir -p "$work"
 export OMP_NUM_THREADS=1
 held_out=(--held-out human_0001 --held-out human_0002 --held-out human_0003)
@@ -43,4 +45,4 @@ stage 5 --init "$work/stage4" --max-tokens 126 --steps 2231 --batch-size 32 --le
 stage 6 --init "$work/stage5" --recipe extend_from=126 --steps 1000 --batch-size 8 \
     --learning-rate 1.2e-3 --seed 6 --set warmup_steps=20
 python "$(dirname "$0")/package_checkpoint.py" "$work"/stage{1,2,3,4,5,6} --name dnabert-6-mini \
-    --genome "$genome" "${held_out[@]}"
+    --genome "$genome" "${held_out[@]}" --script benchmarks/pretrain_mini.sh ${pieces:+"$pieces"}

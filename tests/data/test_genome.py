@@ -307,7 +307,7 @@ def test_a_disk_too_small_is_refused_before_anything_is_read(tmp_path, head, fac
     (tmp_path / "x.fa").write_bytes(head)
     size = shutil.disk_usage(tmp_path).free // factor + 10**12
     os.truncate(tmp_path / "x.fa", size)  # a sparse file: it takes no room itself
-    needed = re.escape(f"up to {size * factor / 1e9:.1f} GB, found only ")
+    needed = re.escape(f"about {size * factor / 1e9:.1f} GB, found only ")
     with pytest.raises(ValueError, match=needed + r"[\d.]+ GB free; .* set DNABERT_HF_CACHE"):
         open_genome(tmp_path / "x.fa", cache_dir=tmp_path / "cache")
     assert stores(tmp_path) == []
@@ -318,12 +318,15 @@ def test_a_disk_that_fills_up_meanwhile_is_reported(make, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     content = b">x\n" + b"ACGT" * 500_000  # 2 MB
     (tmp_path / "0.fa").write_bytes(content)
+    (tmp_path / "0.fa.gz").write_bytes(gzip.compress(content))  # some kilobytes
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     try:
         with pytest.raises(
-            ValueError, match=r"up to 0\.0 GB, found 'File too large' with [\d.]+ GB"
+            ValueError, match=r"about 2\.0 MB, found 'File too large' with [\d.]+ GB"
         ):
             open_genome(tmp_path / "0.fa", cache_dir=tmp_path / "cache")
+        with pytest.raises(ValueError, match=r"about 1\.0 MB, found 'File too large' with"):
+            open_genome(tmp_path / "0.fa.gz", cache_dir=tmp_path / "cache")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert stores(tmp_path) == []

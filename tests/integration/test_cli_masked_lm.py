@@ -44,13 +44,16 @@ def test_one_table_holds_model_random_weights_and_baselines(checkpoint, genome, 
     title, header, *rows = result.stdout.splitlines()
     assert title == "# 25 hidden bases in 1 windows"
     assert header.split("\t")[1:4] == ["bits/base", "s.e.", "accuracy"]
+    assert header.split("\t")[4:] == ["nats/k-mer", "perplexity", "k-mer accuracy"]
     written = json.loads(output.read_text())["scores"]
     assert [row.split("\t")[0] for row in rows] == list(written)
     assert len(rows) == 6
     for row in rows:
-        name, bits, *_, perplexity, _ = row.split("\t")
+        name, bits, *_, nats, perplexity, _ = row.split("\t")
         assert float(bits) == pytest.approx(written[name]["bits_per_base"], abs=1e-4)
         assert (perplexity == "-") == (name not in ("model", "random weights"))
+        if perplexity != "-":
+            assert float(nats) == pytest.approx(written[name]["cross_entropy"], abs=1e-4)
 
 
 def test_zero_windows_are_all(checkpoint, genome):

@@ -177,12 +177,12 @@ def test_a_run_goes_on_with_the_settings_it_began_with_alone(run, genome, tmp_pa
     other = tmp_path / "other.fa"
     other.write_text(genome.read_text().replace("GATTACA", "GATTACG"))
     changes = {
-        "arguments": {"arguments": {"learning_rate": 0.5}},
-        "recipe": {"recipe": {"masking": "random"}},
-        "config": {"config": {"hidden_size": 16}},
+        r"arguments\.learning_rate": {"arguments": {"learning_rate": 0.5}},
+        r"recipe\.masking": {"recipe": {"masking": "random"}},
+        r"config\.hidden_size": {"config": {"hidden_size": 16}},
         "preset": {"preset": "small"},
         "held_out": {"held_out": ["b"]},
-        "weights": {"weights": {"a": 2}},
+        r"weights\.a": {"weights": {"a": 2}},
         "genome": {"sources": other},
     }
     for name, options in changes.items():

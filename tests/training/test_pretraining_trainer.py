@@ -134,8 +134,8 @@ def test_the_signals_are_given_back_when_training_fails():
 
 @pytest.fixture
 def slow_clock(monkeypatch):
-    """A clock that goes on by 10 s at each look, and a machine of 10 GFLOP/s."""
-    seconds = iter(range(0, 10_000, 10))
+    """A clock that goes on by 5 s at each look, and a machine of 10 GFLOP/s."""
+    seconds = iter(range(0, 10_000, 5))
     monkeypatch.setattr(pretraining_trainer.time, "perf_counter", lambda: next(seconds))
     monkeypatch.setattr(pretraining_trainer, "matrix_peak", lambda device, dtype: 1e10)
 
@@ -144,14 +144,17 @@ SCORES = {"eval_bits_per_base": 1.9, "eval_accuracy": 0.3456, "eval_perplexity":
 
 
 def follow(progress, arguments, model, state):
-    """Two steps of 100,000 tokens a step, each logged, and an evaluation."""
+    """Three steps of 100,000 tokens, each logged; evaluation and checkpoint after the second."""
     control = TrainerControl()
     progress.on_train_begin(arguments, state, control, model=model)
-    for step in (11, 12):
+    for step in (11, 12, 13):
         state.global_step, state.num_input_tokens_seen = step, 100_000 * step
         progress.on_step_end(arguments, state, control)
         progress.on_log(arguments, state, control, logs={"loss": 4.0 / step, "train_runtime": 1})
-    progress.on_log(arguments, state, control, logs=SCORES)
+        if step == 12:
+            progress.on_log(arguments, state, control, logs=SCORES)
+            progress.on_evaluate(arguments, state, control)
+            progress.on_save(arguments, state, control)
     progress.on_log(arguments, state, control, logs={"train_loss": 1, "train_runtime": 1})
     progress.on_train_end(arguments, state, control)
 
@@ -163,11 +166,13 @@ def test_progress_is_logged_with_speed_share_of_the_peak_and_time_left(
     state = TrainerState(global_step=10, max_steps=72, num_input_tokens_seen=1_000_000)
     follow(Progress(n_tokens=512), make_arguments(), DNABertForMaskedLM(tiny_config), state)
     # A token takes 6 x 16,384 + 24 x 512 x 32 = 491,520 operations, 10,000 tokens a second half of
-    # 10 billion. 61 and then 60 steps of 10 s remain.
+    # 10 billion. 61 and then 60 steps of 10 s remain. The third step ends after 40 s, 15 of which
+    # are a pause: 300,000 tokens in 25 s, and 59 steps of 13.3 s remain.
     assert [record.getMessage() for record in caplog.records] == [
         "step 11 of 72: loss 0.3636, 10,000 tokens/s, 49% of the matrix peak, 10 min left",
         "step 12 of 72: loss 0.3333, 10,000 tokens/s, 49% of the matrix peak, 10 min left",
         "step 12 of 72: held-out 1.9000 bits per base, accuracy 0.3456, perplexity 40.12 per k-mer",
+        "step 13 of 72: loss 0.3077, 12,000 tokens/s, 59% of the matrix peak, 13 min left",
     ]
 
 
@@ -177,8 +182,8 @@ def test_progress_is_a_bar_on_a_terminal(make_arguments, tiny_config, slow_clock
     progress = Progress(n_tokens=512)
     follow(progress, make_arguments(disable_tqdm=False), DNABertForMaskedLM(tiny_config), state)
     shown = capsys.readouterr()
-    assert "12/72" in shown.err
-    assert "loss 0.333, 10,000 tokens/s, 49% of the matrix peak" in shown.err
+    assert "13/72" in shown.err
+    assert "loss 0.308, 12,000 tokens/s, 59% of the matrix peak" in shown.err
     assert "step 12 of 72: held-out 1.9000 bits per base" in shown.out + shown.err
     assert caplog.records == []
 

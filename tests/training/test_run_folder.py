@@ -30,6 +30,8 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(ValueError, match="must be a folder, found a file"):
         RunFolder(tmp_path / "out").check({}, resume=False, overwrite=False)
+    with pytest.raises(ValueError, match="must be a folder, found a file"):
+        RunFolder(tmp_path / "out").check({}, resume=False, overwrite=True)
 
 
 def test_a_stopped_run_goes_on_from_its_last_complete_checkpoint(tmp_path):
@@ -49,6 +51,33 @@ def test_other_settings_are_named(tmp_path):
     folder.begin({"seed": 1, "data": tmp_path}, is_new=True)
     with pytest.raises(ValueError, match="but seed was 1 and is 2"):
         folder.check({"seed": 2, "data": tmp_path}, resume=True, overwrite=False)
+    assert folder.check({"data": tmp_path}, resume=True, overwrite=False) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe": {"masking": "random", "k": 6}}, r"but recipe\.masking was 'constant' and is"),
+        ({"arguments": {"lr": 0.1}}, r"but arguments\.lr was not given and is 0\.1; give the same"),
+        ({"weights": {}}, r"but weights\.chr1 was 0\.5 and is not given; give the same"),
+        (
+            {"seed": 2, "weights": {"chr1": 2, "chr2": 3}},
+            r"but seed was 1 and is 2, weights\.chr1 was 0\.5 and is 2 and weights\.chr2 was not",
+        ),
+        ({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}, "c was None and is 1 and 2 more; give"),
+    ],
+)
+def test_the_field_within_a_setting_is_named(tmp_path, changes, message):
+    settings = {
+        "seed": 1,
+        "recipe": {"masking": "constant", "k": 6},
+        "weights": {"chr1": 0.5},
+        "arguments": {},
+    }
+    folder = RunFolder(tmp_path / "out")
+    folder.begin(settings, is_new=True)
+    with pytest.raises(ValueError, match=message):
+        folder.check(settings | changes, resume=True, overwrite=False)
 
 
 def test_a_finished_run_cannot_go_on(tmp_path):

@@ -70,7 +70,8 @@ def evaluate(
     Example: dnabert evaluate my_model test.tsv -o metrics.json
 
     With --mlm, scores a pretrained model on single bases hidden in a genome: bits per base (2 is
-    guessing) and accuracy, beside what counts of other DNA tell of the same bases.
+    guessing) and accuracy, beside what counts of other DNA tell of the same bases; of the masked
+    k-mers, cross-entropy in nats, perplexity and accuracy.
 
     Example: dnabert evaluate my_model hg38.fa --mlm --region chr20 --train hg38.fa --untrained
     """

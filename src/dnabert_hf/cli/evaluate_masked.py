@@ -61,6 +61,7 @@ _COLUMNS = {
     "bits_per_base": "bits/base",
     "standard_error": "s.e.",
     "accuracy": "accuracy",
+    "cross_entropy": "nats/k-mer",
     "perplexity": "perplexity",
     "kmer_accuracy": "k-mer accuracy",
 }

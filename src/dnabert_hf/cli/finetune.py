@@ -145,7 +145,7 @@ def finetune(
 ) -> None:
     """Train a classifier or regressor on labelled sequences, test it and save it.
 
-    The folder receives the model, metrics.json, predictions.tsv and curves.png.
+    The folder receives the model with its card, metrics.json, predictions.tsv and curves.png.
 
     Example: dnabert finetune peaks.tsv --task tf --init dnabert-6-mini -o model
 

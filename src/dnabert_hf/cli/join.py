@@ -17,10 +17,11 @@ def join(
     ],
     overwrite: Overwrite = False,
 ) -> None:
-    """Join what `--shard` runs of predict, embed, attention, scan or variants left beside a file.
+    """Join what runs of a command with `--shard` left beside a file.
 
-    The file has the bytes that one process would have written. Parts that are missing or of
-    another run are an error, which says which shards to run again.
+    Of predict, embed, attention, mutagenesis, scan and variants. The file has the bytes that one
+    process would have written. Parts that are missing or of another run are an error, which says
+    which shards to run again.
 
     Example: dnabert join predictions.tsv
     """

@@ -34,7 +34,10 @@ __all__ = [
 ]
 
 Model = Annotated[
-    str, typer.Argument(help="Checkpoint: folder or Hub repository.", show_default=False)
+    str,
+    typer.Argument(
+        help='Checkpoint: folder, Hub repository or "dnabert-6-mini".', show_default=False
+    ),
 ]
 SequenceFile = Annotated[
     str,

@@ -21,7 +21,7 @@ __all__ = ["pretrain"]
 
 def pretrain(
     genome: Annotated[
-        list[Path], typer.Argument(help="FASTA files, plain or gzip.", show_default=False)
+        list[Path], typer.Argument(help="FASTA files, plain, gzip or bgzip.", show_default=False)
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)
@@ -30,10 +30,14 @@ def pretrain(
         str, typer.Option(help="Recipe: paper (Ji et al. 2021), base, small or mini.")
     ] = "base",
     init: Annotated[
-        str, typer.Option(help='Checkpoint to go on from (folder or Hub repository), or "random".')
+        str,
+        typer.Option(
+            help='Checkpoint to go on from: folder, Hub repository, "dnabert-6-mini", or "random".'
+        ),
     ] = "random",
     k: Annotated[
-        int | None, typer.Option(help="Bases per k-mer, 3 to 6.", show_default="6")
+        int | None,
+        typer.Option(help="Bases per k-mer, 3 to 6.", show_default="6, or the checkpoint's"),
     ] = None,
     passes: Annotated[
         float | None,
@@ -77,7 +81,7 @@ def pretrain(
             metavar="NAME=VALUE",
             help="Other fields of the recipe, repeatable: mlm_probability, late_mlm_probability, "
             "per_span, reverse_complement, segments (both, cut, sample), weights (normal, "
-            "structured).",
+            "structured), extend_from (longest segment that the checkpoint was trained on).",
         ),
     ] = None,
     config: ConfigFields = None,
@@ -88,9 +92,9 @@ def pretrain(
 ) -> None:
     """Train a masked language model on genomes.
 
-    The folder receives the model, metrics.json and curves.png. SIGTERM or Ctrl-C saves a checkpoint
-    that --resume goes on from. On several GPUs or processes, with the same options:
-    torchrun --nproc-per-node 4 --no-python dnabert pretrain ...
+    The folder receives the model with its card, metrics.json and curves.png. SIGTERM or Ctrl-C
+    saves a checkpoint that --resume goes on from. On several GPUs or processes, with the same
+    options: torchrun --nproc-per-node 4 --no-python dnabert pretrain ...
 
     Example: dnabert pretrain genome.fa.gz --preset mini --held-out chr20 -o my-genome
     """

@@ -255,7 +255,9 @@ def _build(paths: Sequence[Path], store: Path, key: str) -> None:
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
-        _raise_for_space(folder, needed, f"{error.strerror!r} with")
+        # Text that repeats itself is compressed more than is guessed here.
+        written = sum(file.stat().st_size for file in folder.iterdir())
+        _raise_for_space(folder, max(needed, written), f"{error.strerror!r} with")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -278,10 +280,14 @@ def _write(paths: Sequence[Path], folder: Path) -> None:
 def _raise_for_space(folder: Path, needed: int, found: str) -> NoReturn:
     free = shutil.disk_usage(folder).free
     raise ValueError(
-        f"the disk of {folder.parent} must have room for the genome store, up to "
-        f"{needed / 1e9:.1f} GB, found {found} {free / 1e9:.1f} GB free; make room or set "
+        f"the disk of {folder.parent} must have room for the genome store, about "
+        f"{_in_words(needed)}, found {found} {_in_words(free)} free; make room or set "
         "DNABERT_HF_CACHE to a folder on another disk"
     )
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _move(folder: Path, store: Path) -> None:

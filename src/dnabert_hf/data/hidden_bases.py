@@ -80,7 +80,7 @@ def choose_hidden_bases(
     if n_kmers < spacing:
         raise ValueError(
             f"a window must have {spacing} k-mers or more to hide a base (k = {k}), got {n_kmers}; "
-            "use a model that takes longer sequences"
+            "train on longer segments (--max-tokens), or take a model of longer sequences"
         )
     if n_windows is not None and n_windows < 1:
         raise ValueError(f"n_windows must be 1 or more, or None for all, got {n_windows}")

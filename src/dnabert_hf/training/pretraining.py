@@ -71,7 +71,7 @@ def pretrain(
     under `torchrun` and `accelerate launch`.
 
     Args:
-        genome: FASTA files, plain or gzip.
+        genome: FASTA files, plain, gzip or bgzip.
         output_dir: Folder to write.
         preset: "paper" (Ji et al. 2021), or "base", "small" or "mini" for models of that size and a
             recipe for few passes (see `dnabert_hf.training.presets`).

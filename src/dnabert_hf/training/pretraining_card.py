@@ -56,9 +56,11 @@ def pretraining_card(
         held_out=f"Held out: {held_out}." if held_out else "Nothing was held out.",
         stages="\n".join(_row(stage) for stage in report["stages"]),
         tokens=f"{sum(stage['tokens'] for stage in report['stages']) / 1e6:.1f}",
+        recipe=_recipe(report),
         scores=_sentence(scores) if scores else "No DNA was held out to score the model on.",
         comparison=_table(comparison) if comparison else "",
         notes=notes,
+        behind=_behind(comparison or {}),
     )
 
 
@@ -101,6 +103,33 @@ def _row(stage: Mapping[str, Any]) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
+def _recipe(report: Mapping[str, Any]) -> str:
+    """Tell what the preset and its changes come to; where there are stages, in the last one."""
+    recipe, k = report["recipe"], report["k"]
+    segments = _SEGMENTS[recipe["segments"]]
+    strand = ", half of them read from the opposite strand" if recipe["reverse_complement"] else ""
+    masks = f"Spans of {k} contiguous k-mers are masked"
+    if recipe["masking"] == "random":
+        masks = f"Spans of {k} contiguous k-mers and, as training goes on, more are masked"
+    elif recipe["masking"] == "published":
+        masks += f", a share of {recipe['late_mlm_probability']:g} in the last sixth of the steps"
+    unit = "span" if recipe["per_span"] else "k-mer"
+    return (
+        f"Preset `{report['preset']}`: segments {segments}{strand}. {masks}; 80 % of them become "
+        f"[MASK], 10 % random k-mers, and 10 % stay, drawn for each {unit}."
+    )
+
+
+def _behind(comparison: Mapping[str, Mapping[str, float]]) -> str:
+    """Name what predicts hidden bases better than the model."""
+    bits = {name: row["bits_per_base"] for name, row in comparison.items()}
+    of_model = bits.pop("model", 0.0)
+    better = [name for name, of_counts in bits.items() if of_counts < of_model]
+    if not better:
+        return ""
+    return f" Hidden bases are predicted better by {'; '.join(better)}."
+
+
 def _sentence(scores: Mapping[str, float]) -> str:
     return (
         f"On {scores['n_bases']:,.0f} bases of held-out DNA, each hidden alone: "
@@ -110,6 +139,11 @@ def _sentence(scores: Mapping[str, float]) -> str:
     )
 
 
+_SEGMENTS = {
+    "cut": "cut side by side",
+    "sample": "drawn from any place",
+    "both": "cut side by side and as many drawn from any place",
+}
 _CARD = """\
 ---
 $metadata
@@ -149,8 +183,7 @@ $files: $contigs contigs, of which $bases million known bases were trained on, s
 $stages
 
 One row a stage: the longest segment in k-mers, and what it was read with; $tokens million tokens in
-all, AdamW (0.9, 0.98, weight decay 0.01). Spans of $k contiguous k-mers are masked. Training
-began from $began.
+all, AdamW (0.9, 0.98, weight decay 0.01). Training began from $began. $recipe
 
 ## Scores
 
@@ -160,5 +193,5 @@ $comparison$notes
 
 The pooler is not part of a masked language model: a classifier learns its own, and sequence
 embeddings are means of the last hidden states. Species and regions far from the training data may
-be modelled badly. Not for clinical use.
+be modelled badly. Not for clinical use.$behind
 """

@@ -112,7 +112,8 @@ class StopOnSignal(TrainerCallback):
 class Progress(TrainerCallback):
     """Shows loss, speed, share of the machine's matrix peak and time left.
 
-    On a terminal as a bar, otherwise as a line of the log each time the Trainer logs.
+    On a terminal as a bar, otherwise as a line of the log each time the Trainer logs. What held-out
+    scores and checkpoints take is part of the time left, and not of the speed.
 
     Args:
         n_tokens: Tokens of the longest segment.
@@ -122,6 +123,8 @@ class Progress(TrainerCallback):
         self._n_tokens = n_tokens
         self._bar: Any = None
         self._begin = 0.0
+        self._step_end = 0.0
+        self._pauses = 0.0  # seconds
         self._first_step = 0
         self._tokens_before = 0
         self._peak: float | None = None
@@ -141,7 +144,7 @@ class Progress(TrainerCallback):
             return
         self._peak = matrix_peak(args.device, torch.bfloat16 if args.bf16 else torch.float32)
         self._flops_per_token = training_flops(model, self._n_tokens)
-        self._begin = time.perf_counter()
+        self._begin = self._step_end = time.perf_counter()
         if not args.disable_tqdm:
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step")
 
@@ -153,8 +156,17 @@ class Progress(TrainerCallback):
         **_: Any,
     ) -> None:
         """Move the bar."""
+        self._step_end = time.perf_counter()
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
+
+    def on_evaluate(self, *_: Any, **__: Any) -> None:
+        """Take the time since the step, or since the last pause, for a pause."""
+        now = time.perf_counter()
+        self._pauses += now - self._step_end
+        self._step_end = now
+
+    on_save = on_evaluate
 
     def on_log(
         self,
@@ -177,7 +189,8 @@ class Progress(TrainerCallback):
         if "loss" not in logs:
             return
         seconds = time.perf_counter() - self._begin
-        rate = (state.num_input_tokens_seen - self._tokens_before) / seconds
+        n_tokens = state.num_input_tokens_seen - self._tokens_before
+        rate = n_tokens / (seconds - self._pauses)
         share = rate * self._flops_per_token / (self._peak or 1) / args.world_size
         steps = max(1, state.global_step - self._first_step)
         left = (state.max_steps - state.global_step) * seconds / steps

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from dnabert_hf.data.json_files import write_json
 __all__ = ["REPORTS", "RunFolder"]
 
 REPORTS = ("metrics.json", "predictions.tsv", "curves.png", "search.tsv", "README.md")
+
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ class RunFolder:
         Raises:
             ValueError: If the folder is in use, or the run to go on with had other settings.
         """
-        if not self.path.exists() or overwrite:
+        if not self.path.exists():
             return None
         if not self.path.is_dir():
             raise ValueError(f"{self.path}: the output must be a folder, found a file; rename one")
+        if overwrite:
+            return None
         if not resume:
             if any(self.path.iterdir()):
                 raise ValueError(
@@ -62,13 +66,13 @@ class RunFolder:
         if not self._settings.exists():
             return None
         earlier = json.loads(self._settings.read_text(encoding="utf-8"))
-        for name, value in json.loads(json.dumps(settings, default=str)).items():
-            if earlier.get(name) != value:
-                raise ValueError(
-                    f"{self.path}: a run must go on with the settings it began with, but {name} "
-                    f"was {earlier.get(name)!r} and is {value!r}; give the same, or begin anew "
-                    "(--overwrite)"
-                )
+        today = json.loads(json.dumps(settings, default=str))
+        differences = list(_differences({name: earlier.get(name) for name in today}, today))
+        if differences:
+            raise ValueError(
+                f"{self.path}: a run must go on with the settings it began with, but "
+                f"{_list(differences)}; give the same, or begin anew (--overwrite)"
+            )
         return self.last_checkpoint()
 
     def last_checkpoint(self) -> str | None:
@@ -98,3 +102,22 @@ class RunFolder:
         shutil.rmtree(self.checkpoints)
         # A pickle of the Trainer's that holds paths of this machine; metrics.json says the same.
         (self.path / "training_args.bin").unlink(missing_ok=True)
+
+
+def _differences(
+    earlier: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = ""
+) -> Iterator[str]:
+    """Name the fields that differ, those of mappings within mappings as "recipe.masking"."""
+    for name in [*settings, *(name for name in earlier if name not in settings)]:
+        was, now = earlier.get(name, _ABSENT), settings.get(name, _ABSENT)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            yield from _differences(was, now, f"{prefix}{name}.")
+        elif was != now:
+            then, present = ("not given" if v is _ABSENT else repr(v) for v in (was, now))
+            yield f"{prefix}{name} was {then} and is {present}"
+
+
+def _list(differences: Sequence[str]) -> str:
+    more = [f"{len(differences) - 3} more"] if len(differences) > 3 else []
+    *others, last = [*differences[:3], *more]
+    return f"{', '.join(others)} and {last}" if others else last
