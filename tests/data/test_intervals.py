@@ -86,7 +86,7 @@ def test_ucsc_and_ensembl_names_are_matched_and_it_is_said(name, known, found, c
     with caplog.at_level(logging.WARNING):
         assert match_contigs([name], ["other", known], source="a.bed") == {name: found}
     assert caplog.messages == [
-        f"a.bed names contigs otherwise than the genome; taken as the same: {name} = {found}"
+        f"contigs of a.bed have other names in the genome; taken as the same: {name} = {found}"
     ]
 
 

@@ -1,8 +1,5 @@
 """Labelled windows of a genome on their way to a data set: cleaned, split and written."""
 
-import csv
-import gzip
-import io
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +14,7 @@ from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.json_files import write_json
 from dnabert_hf.data.sequences import reverse_complement
 from dnabert_hf.data.similarity import assign_splits, group_similar
+from dnabert_hf.data.table_files import open_table
 
 __all__ = [
     "BuiltDataset",
@@ -131,16 +129,10 @@ class BuiltDataset:
         """
         path = Path(path)
         stem = path.name.removesuffix(".gz").removesuffix(".tsv")
-        partial = path.with_name(f"{path.name}.partial")
-        with partial.open("wb") as raw:
-            # Without name and time, so that the same data make the same file.
-            stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
-                writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-                writer.writerow(_COLUMNS)
-                for example in self.examples:
-                    writer.writerow([getattr(example, name) for name in _COLUMNS])
-        partial.replace(path)
+        with open_table(path) as write_row:
+            write_row(_COLUMNS)
+            for example in self.examples:
+                write_row([getattr(example, name) for name in _COLUMNS])
         report_path = path.with_name(f"{stem}.report.json")
         content = {
             "settings": dict(settings),

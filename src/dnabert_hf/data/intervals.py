@@ -188,7 +188,7 @@ def match_contigs(names: Collection[str], known: Collection[str], *, source: str
     translated = [f"{name} = {other}" for name, other in found.items() if name != other]
     if translated:
         logger.warning(
-            "%s names contigs otherwise than the genome; taken as the same: %s",
+            "contigs of %s have other names in the genome; taken as the same: %s",
             source,
             _shown(translated),
         )
