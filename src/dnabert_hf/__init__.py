@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from dnabert_hf.training.finetuning import finetune
     from dnabert_hf.training.hyperparameters import search_hyperparameters
     from dnabert_hf.training.pretraining import pretrain
+    from dnabert_hf.training.task import Task
 
 # Names load when they are first used: the Trainer, datasets and plots take seconds.
 _MODULES = {
@@ -74,6 +75,7 @@ _MODULES = {
     "attention_during_training": "interpretation.training_attention",
     "MotifSearch": "interpretation.motif_results",
     "MotifSettings": "interpretation.motif_results",
+    "Task": "training.task",
     "attention_scores": "interpretation.attention",
     "attribution_scores": "interpretation.attribution",
     "build_bases": "data.labelled_bases",
@@ -129,6 +131,7 @@ __all__ = [
     "Genome",
     "MotifSearch",
     "MotifSettings",
+    "Task",
     "attention_context",
     "attention_during_training",
     "attention_scores",

@@ -32,6 +32,17 @@ def test_windows_match_in_gc_and_repeats_and_avoid_regions(make_genome, random_d
     assert all(a[0] != b[0] or b[1] - a[1] >= 100 for a, b in pairwise(places))
 
 
+def test_a_genome_without_soft_masked_repeats_is_said_to_be_one(make_genome, random_dna, caplog):
+    letters = random_dna(5000)
+    for genome, is_said in (
+        (make_genome(a=letters), True),
+        (make_genome(a=letters.lower()), False),
+    ):
+        caplog.clear()
+        draw_matched(genome, [(0, 50), (0, 900)], 100, excluded=NOWHERE, seed=1)
+        assert ("negatives are matched by GC alone" in caplog.text) == is_said
+
+
 def test_without_a_match_the_nearest_gc_serves_and_it_is_said(make_genome, random_dna, caplog):
     genome = make_genome(a="G" * 200 + random_dna(5000, "ACGT"))
     with caplog.at_level(logging.WARNING):

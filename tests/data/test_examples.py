@@ -80,6 +80,21 @@ def test_contigs_decide_and_what_would_leak_stays_in_the_test(random_dna):
         build_dataset(examples[:3], splitting, Counter())
 
 
+def test_what_is_left_out_does_not_make_others_leak(random_dna):
+    repeat, twin = random_dna(60), random_dna(60)
+    # In 17 sequences, the repeat makes none of them similar; without a0 and a1 it is in 15.
+    examples = [example(f"a{i}", random_dna(40) + repeat + twin * (i < 2)) for i in range(16)]
+    examples += [example(f"b{i}", random_dna(100)) for i in range(5)]
+    examples += [example("t0", random_dna(40) + repeat, contig="t")]
+    examples += [example("t1", random_dna(40) + twin, "0", contig="t")]
+    shuffles = [example(f"s{i}", random_dna(100), "0", source=i) for i in (0, 15, 16)]
+    omitted = Counter()
+    built = build_dataset([*examples, *shuffles], Splitting(test_contigs=("t",)), omitted)
+    assert not built.report.has_leaks
+    assert omitted == {"train sequences that are like one of test": 18}
+    assert {e.id for e in built.examples} == {"t0", "t1", "s16", *(f"b{i}" for i in range(5))}
+
+
 @pytest.mark.parametrize(
     ("splitting", "message"),
     [

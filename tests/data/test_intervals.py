@@ -86,17 +86,17 @@ def test_ucsc_and_ensembl_names_are_matched_and_it_is_said(name, known, found, c
     with caplog.at_level(logging.WARNING):
         assert match_contigs([name], ["other", known], source="a.bed") == {name: found}
     assert caplog.messages == [
-        f"a.bed names contigs otherwise than the genome; taken as the same: {name} = {found}"
+        f"contigs of a.bed have other names in the genome; taken as the same: {name} = {found}"
     ]
 
 
 def test_contigs_that_are_missing_are_listed(caplog):
     with caplog.at_level(logging.WARNING):
-        names = ["chr1", *(f"c{i}" for i in range(7)), "chr1"]
+        names = ["chr1", *(f"c{i}" for i in range(7)), "chr1", *(f"d{i}" for i in range(95))]
         assert match_contigs(names, ["chr1"], source="a.bed") == {"chr1": "chr1"}
     assert caplog.messages == [
-        "a.bed: 7 contigs are not in the genome, and what lies on them is left out: "
-        "c0, c1, c2, c3, c4 and 2 more"
+        "a.bed: 102 contigs are not in the genome, and what lies on them is left out: "
+        f"{', '.join(names[1:8])}, {', '.join(names[9:102])} and 2 more"
     ]
     with pytest.raises(ValueError, match="must lie on contigs of the genome, found x, where"):
         match_contigs(["x"], ["chr1"], source="a.bed")

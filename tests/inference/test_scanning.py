@@ -15,11 +15,11 @@ from dnabert_hf.inference.scan_results import (
     average_windows,
     call_windows,
     read_scan,
-    score_against_sites,
     write_calls,
     write_track,
 )
 from dnabert_hf.inference.scanning import scan
+from dnabert_hf.inference.site_scores import score_against_sites
 
 #       0         10        20        30        40
 DNA = "ACGTTGCAACGTAGCTAGGATCTTTGACGTCATTTTACGGATACCA"
@@ -147,6 +147,12 @@ def test_what_cannot_be_scanned_is_refused(model, genome, tmp_path):
         ({"calls": tmp_path / "c.txt"}, r"must be named \*.bed"),
         ({"calls": tmp_path / "c.bed", "label": "x"}, "the class must be one of no, yes"),
         ({"threshold": 2}, "between 0 and 1, got 2"),
+        ({"sites": [Interval("chr7", 0, 1)]}, "the sites must lie on contigs of the genome"),
+        ({"sites": [Interval("a", 46, 47)]}, "must lie in a window of the scan, found none"),
+        (
+            {"sites": [Interval("a", 30, 31)], "regions": [Interval("a", 0, 30)]},
+            "must lie in a window of the scan, found none; check the regions",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             scan(model, genome, **({"output": out, "window": 10, "step": 5} | options))

@@ -42,6 +42,7 @@ def test_a_data_set_is_built_reported_and_checked(run, tmp_path, words):
     assert result.stdout.splitlines()[-1] == f"d.tsv: {n_rows} sequences; report in d.report.json"
     settings = json.loads((tmp_path / "d.report.json").read_text())["settings"]
     assert settings["command"] == words[0]
+    assert settings["test_contigs"] == (["chr2"] if "chr2" in words else [])
     checked = run("check", "d.tsv")
     assert (checked.exit_code, "leaks: none" in checked.stdout) == (0, True), checked.output
     again = run(*words, "--genome", "genome.fa", "-o", "d.tsv")
@@ -51,9 +52,14 @@ def test_a_data_set_is_built_reported_and_checked(run, tmp_path, words):
 
 def test_windows_are_written(run, tmp_path):
     words = ("--genome", "genome.fa", "-o", "w.tsv", "--length", "1000", "--step", "1000")
-    result = run("windows", *words, "--positives", "tss.bed")
+    (tmp_path / "middles.bed").write_text("chr1\t400\t9600\nchr7\t0\t9\n")
+    result = run("windows", *words, "--positives", "middles.bed")
     assert result.exit_code == 0, result.output
-    assert result.stdout == "w.tsv: 60 windows\n"
+    lines = result.stdout.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [["all", "0", "50"], ["all", "1", "10"]]
+    assert "AUROC between classes by one number alone (chance: 0.5): GC 0." in lines[3]
+    lacking = "1 regions of class 1 on contigs that the genome lacks"
+    assert lines[-1] == f"w.tsv: 60 windows; left out: {lacking}"
     lines = (tmp_path / "w.tsv").read_text().splitlines()
     assert lines[0] == "id\tsequence\tlabel\tcontig\tstart\tend\tstrand"
     assert "overlap" not in result.stderr
@@ -63,6 +69,10 @@ def test_windows_are_written(run, tmp_path):
     apart = ("--dev-contig", "chr1", "--test-contig", "chr2")
     result = run("windows", *dense, "-o", "x.tsv", "--positives", "tss.bed", *apart)
     assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1].endswith("found by: dnabert dataset check x.tsv")
+    (tmp_path / "nowhere.bed").write_text("chr2\t5\t6\n")
+    result = run("windows", *words[:2], "-o", "y.tsv", "--positives", "nowhere.bed")
+    assert "warning: all windows are of one class" in result.stdout
 
 
 def test_a_planted_leak_is_found(run, tmp_path):

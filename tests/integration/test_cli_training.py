@@ -2,6 +2,7 @@
 
 import json
 import logging
+import random
 
 import pytest
 from typer.testing import CliRunner
@@ -94,6 +95,31 @@ def test_the_tasks_are_listed_and_the_option_names_them_all(run):
     assert "dnabert dataset peaks PEAKS --genome GENOME --length 101 -o DATA.tsv" in listed.stdout
     described = " ".join(run("finetune", "--help").stdout.replace("│", " ").split())
     assert f"Preset: {', '.join(list(TASKS)[:-1])} or {list(TASKS)[-1]};" in described
+
+
+def test_a_task_of_ones_own_goes_from_genome_to_scores(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("DNABERT_HF_CACHE", str(tmp_path / "cache"))
+    fields = "length: 50\nlabels: [other, peak]\nmetrics: [auroc, mcc]\nmetric: auroc\n"
+    build = "builder: peaks\nbuilder_options: {length: 50, negatives: dinucleotides}\n"
+    recipe = "recipes: {random: {learning_rate: 2e-3, num_train_epochs: 1}}\n"
+    (tmp_path / "open.yaml").write_text(fields + build + recipe)
+    (tmp_path / "g.fa").write_text(f">a\n{''.join(random.Random(1).choices('ACGT', k=9000))}\n")
+    (tmp_path / "p.bed").write_text("".join(f"a\t{i}\t{i + 9}\n" for i in range(99, 8900, 200)))
+    listed = run("tasks", "open.yaml")
+    command = listed.stdout.splitlines()[-1].strip()
+    files = {"PEAKS": "p.bed", "GENOME": "g.fa", "DATA.tsv": "d.tsv"}
+    built = run(*(files.get(word, word) for word in command.split()[1:]))
+    assert built.exit_code == 0, built.output
+    result = run("finetune", "d.tsv", "--task", "open.yaml", "--init", "random", *SMALL, "-o", "m")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split()[:3] == ["split", "auroc", "mcc"]
+    report = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    found = (report["task"], report["metric"], report["learning_rate"], report["splits"]["test"])
+    assert found[:3] == ("open", "auroc", 2e-3)
+    assert set(found[3]["labels"]) == {"other", "peak"}
+    wrong = run("finetune", "d.tsv", "--task", "splice", "--init", "random", *SMALL, "-o", "n")
+    assert wrong.exit_code == 2
+    assert "the task splice has the labels 'acceptor', 'donor', 'neither'" in wrong.stderr
 
 
 def test_a_frozen_encoder_and_a_search_go_together(run, tables, tmp_path):

@@ -11,6 +11,7 @@ from dnabert_hf.data.records import Columns
 from dnabert_hf.training.initialisation import load_classifier_config
 from dnabert_hf.training.suite import Cell, DataEntry, ModelEntry
 from dnabert_hf.training.suite_reading import packaged_suites, read_suite
+from dnabert_hf.training.tasks import find_task
 
 WHOLE = """
 title: Binding
@@ -117,6 +118,15 @@ def test_a_data_set_may_say_more_than_where_it_lies(write, tmp_path):
     assert suite.data["GABPA, 101 bp"] == first
     cases = [("GABPA, 101 bp", 30), ("GABPA, 101 bp", None), ("other", 100), ("other", None)]
     assert suite.cases() == cases
+
+
+def test_a_task_of_ones_own_lies_beside_the_suite(write, tmp_path):
+    (tmp_path / "open.yaml").write_text("length: 80\n")
+    entry = ": {path: gabpa.tsv, task: open.yaml}"
+    suite = read_suite(write(WHOLE.replace(": gabpa.tsv", entry)))
+    task = suite.data["GABPA, 101 bp"].task
+    assert task == str(tmp_path / "open.yaml")
+    assert find_task(task).length == 80
 
 
 def test_what_load_dataset_loads_is_passed_on(write, tmp_path):

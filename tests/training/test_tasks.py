@@ -17,7 +17,7 @@ from dnabert_hf.training.splits import with_lengths
 from dnabert_hf.training.tasks import TASKS, Task, find_task
 
 DNA = "".join(random.Random(3).choices("ACGT", k=60_000))
-LOGGER = "dnabert_hf.training.tasks"
+LOGGER = "dnabert_hf.training.task"
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_the_command_of_a_task_makes_data_that_fit_it(genome, name, caplog):
     assert result.exit_code == 0, result.output
     splits, scheme = read_dataset("data.tsv", problem_type=task.problem_type)
     splits, _ = with_lengths(splits)
+    caplog.clear()
     with caplog.at_level(logging.WARNING, logger=LOGGER):
         task.check(splits, scheme)
     assert caplog.text == ""
@@ -123,11 +124,64 @@ def test_a_recipe_belongs_to_a_kind_of_start():
         ({"recipes": {"scratch": {}}}, "recipes of the task mine must be known by name"),
         ({"builder": "genes"}, "builders of the task mine must be known by name, got 'genes'"),
         ({"labels": ("b", "a")}, "labels of the task mine must be in alphabetical order"),
+        ({"problem_type": "classes"}, "problem types of the task mine must be known by name"),
+        ({"length": 0}, "must be of 1 or more bases, got 0"),
+        ({"builder_options": {"length": 9}}, "builder options of the task mine .* got 'length'"),
+        ({"builder": "peaks", "builder_options": {"upstream": 9}}, "got 'upstream'"),
     ],
 )
 def test_a_task_that_cannot_work_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Task("mine", **fields)
+
+
+MINE = """\
+summary: active regions, 80 bases around the summits of ATAC-seq
+length: 80
+labels: [other, peak]
+metrics: [auroc, mcc]
+metric: auroc
+recipes: {random: {learning_rate: 2e-3, num_train_epochs: 1}}
+builder: peaks
+builder_options: {length: 80, negatives: dinucleotides}
+"""
+
+
+def test_a_task_of_ones_own_is_a_file_of_a_few_lines(tmp_path):
+    (tmp_path / "open.yaml").write_text(MINE)
+    assert find_task(str(tmp_path / "open.yaml")) == Task(
+        "open",
+        "active regions, 80 bases around the summits of ATAC-seq",
+        length=80,
+        labels=("other", "peak"),
+        metrics=("auroc", "mcc"),
+        metric="auroc",
+        recipes={"random": {"learning_rate": 0.002, "num_train_epochs": 1}},
+        builder="peaks",
+        builder_options={"length": 80, "negatives": "dinucleotides"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("metric: auroc", "metric: auc", r"open.yaml: metrics of the task open .* got 'auc'"),
+        ("metric: auroc", "meric: auroc", r"fields of .*open.yaml .* got 'meric'; did you mean"),
+        ("length: 80\nl", "length: all\nl", "length must be a whole number, found 'all'"),
+        ("[other, peak]", "[no, yes]", "labels must be texts, found .* put them in quotes"),
+        ("{random: {learning_rate: 2e-3", "{random: {learning_rate: fast", "type of their field"),
+        ("{learning_rate: 2e-3, num_train_epochs: 1}", "2e-3", "'random' must be a mapping"),
+        (MINE, "[]", "must hold fields of a task"),
+        (MINE, "a: [", "must be a readable YAML file"),
+    ],
+)
+def test_a_mistake_in_the_file_of_a_task_is_named(tmp_path, before, after, message):
+    assert before in MINE
+    (tmp_path / "open.yaml").write_text(MINE.replace(before, after))
+    with pytest.raises(ValueError, match=message):
+        find_task(str(tmp_path / "open.yaml"))
+    with pytest.raises(ValueError, match=r"none\.yml must be a readable YAML file"):
+        find_task("none.yml")
 
 
 def test_unknown_names_and_tasks_without_a_builder_are_errors(genome):

@@ -1,15 +1,20 @@
 """`dnabert dataset`: make labelled data sets from a genome and what is known of it."""
 
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.dataset_options import (
+    DevContigs,
+    Genomes,
+    Seed,
+    Table,
+    Target,
+    TestContigs,
+    WindowLength,
+)
 from dnabert_hf.cli.options import Overwrite
-
-if TYPE_CHECKING:
-    from dnabert_hf.data.examples import BuiltDataset, Splitting
 
 __all__ = ["dataset"]
 
@@ -29,31 +34,6 @@ class _PromoterNegatives(StrEnum):
 class _PeakNegatives(StrEnum):
     genomic = "genomic"
     dinucleotides = "dinucleotides"
-
-
-Genomes = Annotated[
-    list[str],
-    typer.Option(
-        "--genome", help="FASTA file, plain, gzip or bgzip; repeatable.", show_default=False
-    ),
-]
-Table = Annotated[
-    Path,
-    typer.Option("-o", "--output", help="Table to write (.tsv or .tsv.gz).", show_default=False),
-]
-DevContigs = Annotated[
-    list[str] | None,
-    typer.Option("--dev-contig", help="Contig of the validation split; repeatable."),
-]
-TestContigs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--test-contig",
-        help="Contig of the test split; repeatable.",
-        show_default="a tenth, similar sequences together",
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
 
 @dataset.command()
@@ -91,36 +71,24 @@ def promoters(
     Example: dnabert dataset promoters epdnew.bed --genome hg38.fa.gz -o promoters.tsv
     """
     from dnabert_hf.data.annotation import read_start_sites
-    from dnabert_hf.data.genome import open_genome
     from dnabert_hf.data.promoters import build_promoters
 
-    _check(output, overwrite)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
     names = columns.split(",")
     if len(names) != 3:
         raise ValueError(
             f"columns must be three names divided by commas (contig, position, strand), got "
             f"{columns!r}"
         )
-    sites = read_start_sites(start_sites, columns=(names[0], names[1], names[2]))
-    built = build_promoters(
-        open_genome(genome),
-        sites,
+    target.build(
+        build_promoters,
+        read_start_sites(start_sites, columns=(names[0], names[1], names[2])),
+        {"command": "promoters", "start_sites": start_sites},
+        source=start_sites,
         negatives=negatives.value,
         upstream=upstream,
         downstream=downstream,
-        splitting=_splitting(dev_contig, test_contig, seed),
-        source=start_sites,
     )
-    settings = {
-        "command": "promoters",
-        "start_sites": start_sites,
-        "genome": genome,
-        "negatives": negatives.value,
-        "upstream": upstream,
-        "downstream": downstream,
-        "seed": seed,
-    }
-    _finish(built, output, settings)
 
 
 @dataset.command()
@@ -146,28 +114,18 @@ def peaks(
 
     Example: dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
     """
-    from dnabert_hf.data.genome import open_genome
     from dnabert_hf.data.intervals import read_bed
     from dnabert_hf.data.peaks import build_peaks
 
-    _check(output, overwrite)
-    built = build_peaks(
-        open_genome(genome),
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
+    target.build(
+        build_peaks,
         read_bed(intervals),
+        {"command": "peaks", "peaks": intervals},
+        source=intervals,
         negatives=negatives.value,
         length=length,
-        splitting=_splitting(dev_contig, test_contig, seed),
-        source=intervals,
     )
-    settings = {
-        "command": "peaks",
-        "peaks": intervals,
-        "genome": genome,
-        "negatives": negatives.value,
-        "length": length,
-        "seed": seed,
-    }
-    _finish(built, output, settings)
 
 
 @dataset.command()
@@ -188,25 +146,16 @@ def splice(
     Example: dnabert dataset splice gencode.gtf.gz --genome hg38.fa.gz -o splice.tsv
     """
     from dnabert_hf.data.annotation import read_transcripts
-    from dnabert_hf.data.genome import open_genome
     from dnabert_hf.data.splice_sites import build_splice_sites
 
-    _check(output, overwrite)
-    built = build_splice_sites(
-        open_genome(genome),
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
+    target.build(
+        build_splice_sites,
         read_transcripts(annotation),
-        length=length,
-        splitting=_splitting(dev_contig, test_contig, seed),
+        {"command": "splice", "annotation": annotation},
         source=annotation,
+        length=length,
     )
-    settings = {
-        "command": "splice",
-        "annotation": annotation,
-        "genome": genome,
-        "length": length,
-        "seed": seed,
-    }
-    _finish(built, output, settings)
 
 
 @dataset.command()
@@ -220,7 +169,7 @@ def bases(
     ],
     genome: Genomes,
     output: Table,
-    length: Annotated[int, typer.Option(help="Bases of a window.")] = 500,
+    length: WindowLength = 500,
     dev_contig: DevContigs = None,
     test_contig: TestContigs = None,
     seed: Seed = 42,
@@ -232,11 +181,10 @@ def bases(
 
     Several classes: dnabert dataset bases E=exons.bed I=introns.bed --genome hg38.fa -o parts.tsv
     """
-    from dnabert_hf.data.genome import open_genome
     from dnabert_hf.data.intervals import read_bed
     from dnabert_hf.data.labelled_bases import build_bases
 
-    _check(output, overwrite)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
     files: dict[str, str] = {}
     for item in regions:
         letter, file = (item[0], item[2:]) if item[1:2] == "=" else ("1", item)
@@ -246,30 +194,20 @@ def bases(
                 f"for {letter!r}; write LETTER=FILE"
             )
         files[letter] = file
-    built = build_bases(
-        open_genome(genome),
+    target.build(
+        build_bases,
         {letter: read_bed(file) for letter, file in files.items()},
-        length=length,
-        splitting=_splitting(dev_contig, test_contig, seed),
+        {"command": "bases", "regions": files},
         source=" and ".join(files.values()),
+        length=length,
     )
-    settings = {
-        "command": "bases",
-        "regions": files,
-        "genome": genome,
-        "length": length,
-        "seed": seed,
-    }
-    _finish(built, output, settings)
 
 
 @dataset.command()
 def windows(
     genome: Genomes,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Table to write (.tsv).", show_default=False)
-    ],
-    length: Annotated[int, typer.Option(help="Bases of a window.")] = 300,
+    output: Table,
+    length: WindowLength = 300,
     step: Annotated[int, typer.Option(help="Bases from one window to the next.")] = 100,
     regions: Annotated[
         str | None,
@@ -289,24 +227,36 @@ def windows(
 
     Example: dnabert dataset windows --genome hg38.fa.gz --regions genes.bed -o windows.tsv
     """
+    from dnabert_hf.data.class_bias import describe_bias
+    from dnabert_hf.data.dataset_report import format_bias, format_statistics
     from dnabert_hf.data.genome import open_genome
     from dnabert_hf.data.intervals import read_bed
     from dnabert_hf.data.windows import write_windows
 
-    _check(output, overwrite)
-    counts = write_windows(
+    target = Target(genome, output, dev_contig, test_contig, overwrite)
+    written = write_windows(
         open_genome(genome),
         output,
         length=length,
         step=step,
         regions=None if regions is None else read_bed(regions),
         positives=None if positives is None else read_bed(positives),
-        splitting=_splitting(dev_contig, test_contig, 0),
+        splitting=target.splitting(),
     )
-    n_windows = counts.pop("windows")
-    left_out = "".join(f"; left out: {count:,} {reason}" for reason, count in counts.items())
-    typer.echo(f"{output}: {n_windows:,} windows{left_out}")
-    if positives is not None and step < length and not test_contig:
+    for line in format_statistics(written.statistics) if positives else ():
+        typer.echo(line)
+    if written.gc_bias is not None:
+        (line,) = format_bias({"GC": written.gc_bias})
+        typer.echo(line)
+        if sentence := describe_bias("GC", written.gc_bias):
+            typer.echo(f"warning: {sentence}")
+    elif positives:
+        typer.echo("warning: all windows are of one class")
+    left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in written.omitted.items())
+    typer.echo(f"{output}: {written.n_windows:,} windows{left_out}")
+    if test_contig and positives:
+        typer.echo(f"leaks between its splits are found by: dnabert dataset check {output}")
+    elif positives and step < length:
         typer.echo(
             "the windows overlap: train on them with contigs of their own for the test "
             "(--test-contig), or the test shares bases with the training",
@@ -350,26 +300,3 @@ def check(
         typer.echo(line)
     if report.has_leaks:
         raise typer.Exit(1)
-
-
-def _check(output: Path, overwrite: bool) -> None:
-    from dnabert_hf.inference.writing import check_output
-
-    if not output.name.endswith((".tsv", ".tsv.gz")):
-        raise ValueError(f"the output must be a .tsv or .tsv.gz file, got {output.name!r}")
-    check_output(output, overwrite=overwrite)
-
-
-def _splitting(dev: list[str] | None, test: list[str] | None, seed: int) -> "Splitting":
-    from dnabert_hf.data.examples import Splitting
-
-    return Splitting(dev_contigs=tuple(dev or ()), test_contigs=tuple(test or ()), seed=seed)
-
-
-def _finish(built: "BuiltDataset", output: Path, settings: dict[str, object]) -> None:
-    from dnabert_hf.data.dataset_report import format_report
-
-    report = built.write(output, settings=settings)
-    for line in format_report(built.report):
-        typer.echo(line)
-    typer.echo(f"{output}: {len(built.examples):,} sequences; report in {report}")

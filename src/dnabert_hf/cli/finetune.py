@@ -53,7 +53,7 @@ def finetune(
         str,
         typer.Option(
             help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair, token or generic; "
-            "`dnabert tasks` describes them."
+            "`dnabert tasks` describes them. Or a YAML file with a task of yours."
         ),
     ] = "generic",
     k: Annotated[

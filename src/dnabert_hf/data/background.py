@@ -105,7 +105,7 @@ def draw_matched(
     Returns:
         As many windows as there are positives, in the positives' order; none overlap. Where the
         genome has no window left in a bin, the nearest GC that has one serves, and a warning
-        counts them.
+        counts them; another one says if the genome seems to have no soft-masked repeats.
 
     Raises:
         ValueError: If there is no room for the windows.
@@ -124,6 +124,11 @@ def draw_matched(
         n_before = n_waiting
         windows = drawer.draw(_DRAWN)
         bins = _bins(drawer, windows)
+        if not spare and not (bins % _REPEAT_BINS).any():
+            logger.warning(
+                "no repeats in lower case were seen in the genome: negatives are matched by GC "
+                "alone; a soft-masked genome has them matched by repeats, too"
+            )
         is_wanted = np.isin(bins, [key for key, rows in waiting.items() if rows])
         for i in np.flatnonzero(is_wanted):
             rows = waiting[bins[i]]

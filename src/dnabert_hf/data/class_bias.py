@@ -12,6 +12,7 @@ __all__ = [
     "PartStatistics",
     "describe_bias",
     "measure_bias",
+    "measure_counted_bias",
     "measure_sequences",
     "summarise_parts",
 ]
@@ -150,6 +151,22 @@ def measure_bias(values: np.ndarray, classes: np.ndarray) -> float:
         area = (ranks[:n_one].sum() - n_one * (n_one + 1) / 2) / (n_one * n_other)
         areas.append(max(area, 1 - area))
     return float(np.mean(areas))
+
+
+def measure_counted_bias(one: np.ndarray, other: np.ndarray) -> float:
+    """Score as `measure_bias` does, from how many sequences of two classes have each value.
+
+    Args:
+        one: Sequences of a class by value, int64, shape (values,), in the order of the values.
+        other: Those of the other class; neither is without sequences.
+
+    Example:
+        >>> measure_counted_bias(np.array([0, 1, 1]), np.array([1, 1, 0]))  # 0.5, 0.6; 0.4, 0.5
+        0.875
+    """
+    below = np.cumsum(other) - other
+    area = float(one @ (below + other / 2)) / (int(one.sum()) * int(other.sum()))
+    return max(area, 1 - area)
 
 
 def describe_bias(name: str, auroc: float) -> str | None:

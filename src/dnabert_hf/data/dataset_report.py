@@ -1,6 +1,6 @@
 """What a labelled data set holds, and what would make its scores look better than they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,9 @@ __all__ = [
     "DatasetReport",
     "Leak",
     "LeakExample",
+    "format_bias",
     "format_report",
+    "format_statistics",
     "report_dataset",
 ]
 
@@ -235,24 +237,33 @@ def format_report(report: DatasetReport) -> list[str]:
     Returns:
         Lines without line ends.
     """
-    lines = [f"{'split':<12}{'class':<14}{'sequences':>10}{'GC':>7}{'bases':>17}{'unknown':>8}"]
-    for part in report.statistics[:_N_SHOWN]:
-        span = f"{part.min_length}-{part.max_length} ({part.mean_length:.0f})"
-        lines.append(
-            f"{part.split:<12.11}{'all' if part.label is None else part.label:<14.13}"
-            f"{part.n_sequences:>10}{part.mean_gc:>7.3f}{span:>17}{part.n_with_unknown:>8}"
-        )
-    if (n_hidden := len(report.statistics) - _N_SHOWN) > 0:
-        lines.append(f"and {n_hidden} more lines of splits and classes")
+    lines = format_statistics(report.statistics)
     lines.append("leaks: FOUND" if report.has_leaks else "leaks: none")
     for name, leak in report.leaks.items():
         lines.append(f"  {name}: {leak.n_sets}{_describe_example(leak)}")
     repeated = (f"{n} in {split}" for split, n in report.n_duplicates_within.items() if n)
     lines.append(f"duplicates within a split (no leak): {', '.join(repeated) or 'none'}")
-    if report.bias:
-        scores = ", ".join(f"{name} {auroc:.3f}" for name, auroc in report.bias.items())
-        lines.append(f"AUROC between classes by one number alone (chance: 0.5): {scores}")
-    return lines + [f"warning: {sentence}" for sentence in report.warnings]
+    return lines + format_bias(report.bias) + [f"warning: {each}" for each in report.warnings]
+
+
+def format_statistics(statistics: Sequence[PartStatistics]) -> list[str]:
+    """Write statistics of splits and classes as a table of a few lines."""
+    lines = [f"{'split':<12}{'class':<14}{'sequences':>10}{'GC':>7}{'bases':>17}{'unknown':>8}"]
+    for part in statistics[:_N_SHOWN]:
+        span = f"{part.min_length}-{part.max_length} ({part.mean_length:.0f})"
+        lines.append(
+            f"{part.split:<12.11}{'all' if part.label is None else part.label:<14.13}"
+            f"{part.n_sequences:>10}{part.mean_gc:>7.3f}{span:>17}{part.n_with_unknown:>8}"
+        )
+    if (n_hidden := len(statistics) - _N_SHOWN) > 0:
+        lines.append(f"and {n_hidden} more lines of splits and classes")
+    return lines
+
+
+def format_bias(bias: Mapping[str, float]) -> list[str]:
+    """Write in a line how well each number alone tells the classes apart; none without any."""
+    scores = ", ".join(f"{name} {auroc:.3f}" for name, auroc in bias.items())
+    return [f"AUROC between classes by one number alone (chance: 0.5): {scores}"] if bias else []
 
 
 def _describe_example(leak: Leak) -> str:

@@ -1,8 +1,5 @@
 """Labelled windows of a genome on their way to a data set: cleaned, split and written."""
 
-import csv
-import gzip
-import io
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +14,7 @@ from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.json_files import write_json
 from dnabert_hf.data.sequences import reverse_complement
 from dnabert_hf.data.similarity import assign_splits, group_similar
+from dnabert_hf.data.table_files import open_table
 
 __all__ = [
     "BuiltDataset",
@@ -131,16 +129,10 @@ class BuiltDataset:
         """
         path = Path(path)
         stem = path.name.removesuffix(".gz").removesuffix(".tsv")
-        partial = path.with_name(f"{path.name}.partial")
-        with partial.open("wb") as raw:
-            # Without name and time, so that the same data make the same file.
-            stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
-                writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-                writer.writerow(_COLUMNS)
-                for example in self.examples:
-                    writer.writerow([getattr(example, name) for name in _COLUMNS])
-        partial.replace(path)
+        with open_table(path) as write_row:
+            write_row(_COLUMNS)
+            for example in self.examples:
+                write_row([getattr(example, name) for name in _COLUMNS])
         report_path = path.with_name(f"{stem}.report.json")
         content = {
             "settings": dict(settings),
@@ -203,12 +195,11 @@ def build_dataset(
             f"({_counted(omitted) or 'no candidates'}); check that intervals and genome fit"
         )
     _name_apart(kept)
-    groups = _join_groups(group_similar([example.sequence for example in kept]), sources)
     if splitting.test_contigs:
-        kept = _split_by_contig(kept, groups, splitting, omitted)
+        kept = _split_by_contig(kept, sources, splitting, omitted)
     else:
         labels = np.array([example.label for example in kept])
-        names = assign_splits(groups, seed=splitting.seed, labels=labels)
+        names = assign_splits(_group(kept, sources), seed=splitting.seed, labels=labels)
         for example, name in zip(kept, names, strict=True):
             example.split = str(name)
     if omitted:
@@ -222,11 +213,12 @@ def build_dataset(
     return BuiltDataset(kept, dict(omitted), report)
 
 
-def _join_groups(groups: np.ndarray, sources: Sequence[int | None]) -> np.ndarray:
-    """Unite the group of each sequence with that of the one it was made from."""
+def _group(examples: Sequence[Example], sources: Sequence[int | None]) -> np.ndarray:
+    """Number groups of similar sequences, each in the group of the one it was made from."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    groups = group_similar([example.sequence for example in examples])
     pairs = [(groups[i], groups[source]) for i, source in enumerate(sources) if source is not None]
     if not pairs:
         return groups
@@ -276,21 +268,29 @@ def _drop_repeated(
 
 
 def _split_by_contig(
-    examples: list[Example], groups: np.ndarray, splitting: Splitting, omitted: Counter[str]
+    examples: list[Example],
+    sources: Sequence[int | None],
+    splitting: Splitting,
+    omitted: Counter[str],
 ) -> list[Example]:
     split_of = dict.fromkeys(splitting.dev_contigs, "dev")
     split_of |= dict.fromkeys(splitting.test_contigs, "test")
-    splits_of_group: dict[int, set[str]] = {}
-    for example, group in zip(examples, groups.tolist(), strict=True):
+    for example in examples:
         example.split = split_of.get(example.contig, "train")
-        splits_of_group.setdefault(group, set()).add(example.split)
-    kept = []
-    for example, group in zip(examples, groups.tolist(), strict=True):
-        stays = next(split for split in _LAST_KEPT if split in splits_of_group[group])
-        if example.split == stays:
-            kept.append(example)
-        else:
-            omitted[f"{example.split} sequences that are like one of {stays}"] += 1
+    kept, is_settled = examples, False
+    # K-mers of many sequences do not make them similar; they may once some sequences are left out.
+    while not is_settled:
+        stays = _where_groups_stay(kept, _group(kept, sources))
+        rows = [row for row, example in enumerate(kept) if example.split == stays[row]]
+        for example, split in zip(kept, stays, strict=True):
+            if example.split != split:
+                omitted[f"{example.split} sequences that are like one of {split}"] += 1
+        is_settled = len(rows) == len(kept)
+        # A shuffle has contig and group of its source, so that they go together.
+        place_of = {row: place for place, row in enumerate(rows)}
+        old_sources = [sources[row] for row in rows]
+        sources = [None if source is None else place_of[source] for source in old_sources]
+        kept = [kept[row] for row in rows]
     missing = {"train", "test"} - {example.split for example in kept}
     if missing:
         raise ValueError(
@@ -298,6 +298,18 @@ def _split_by_contig(
             "other contigs"
         )
     return kept
+
+
+def _where_groups_stay(examples: Sequence[Example], groups: np.ndarray) -> list[str]:
+    """Name the split in which the group of each example stays."""
+    splits_of_group: dict[int, set[str]] = {}
+    for example, group in zip(examples, groups.tolist(), strict=True):
+        splits_of_group.setdefault(group, set()).add(example.split)
+    stays = {
+        group: next(split for split in _LAST_KEPT if split in splits)
+        for group, splits in splits_of_group.items()
+    }
+    return [stays[group] for group in groups.tolist()]
 
 
 def _counted(omitted: Counter[str]) -> str:

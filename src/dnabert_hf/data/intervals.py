@@ -2,13 +2,17 @@
 
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dnabert_hf.data.reading import open_uncompressed
 
-__all__ = ["Interval", "match_contigs", "read_bed", "text_lines"]
+if TYPE_CHECKING:
+    from dnabert_hf.data.genome import Genome
+
+__all__ = ["Interval", "match_contigs", "match_places", "read_bed", "text_lines"]
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +20,7 @@ _SKIPPED = ("#", "track", "browser")
 _STRANDS = ("+", "-")
 _NARROW_PEAK_COLUMNS = 10
 _SHOWN = 5  # contigs named in a message
+_LISTED = 100  # of those that are missing, which a user must see to trust what is left
 
 
 class Interval(NamedTuple):
@@ -183,7 +188,7 @@ def match_contigs(names: Collection[str], known: Collection[str], *, source: str
     translated = [f"{name} = {other}" for name, other in found.items() if name != other]
     if translated:
         logger.warning(
-            "%s names contigs otherwise than the genome; taken as the same: %s",
+            "contigs of %s have other names in the genome; taken as the same: %s",
             source,
             _shown(translated),
         )
@@ -192,9 +197,44 @@ def match_contigs(names: Collection[str], known: Collection[str], *, source: str
             "%s: %d contigs are not in the genome, and what lies on them is left out: %s",
             source,
             len(missing),
-            _shown(missing),
+            _shown(missing, _LISTED),
         )
     return found
+
+
+class _Place(Protocol):
+    @property
+    def contig(self) -> str: ...
+
+
+def match_places(
+    genome: "Genome",
+    places: Sequence[_Place],
+    omitted: Counter[str],
+    *,
+    what: str,
+    source: str,
+) -> dict[str, str]:
+    """Find the contigs that places lie on, and count the places on contigs that are not there.
+
+    Args:
+        genome: The genome.
+        places: Intervals or transcripts.
+        omitted: Where those that cannot be used are counted, by reason.
+        what: What the places are, in the plural.
+        source: Name of their file, for the messages.
+
+    Returns:
+        Name in the genome by name in the file, as `match_contigs` gives them.
+
+    Raises:
+        ValueError: If the genome has none of the contigs.
+    """
+    known = [contig.name for contig in genome.contigs]
+    names = match_contigs([place.contig for place in places], known, source=source)
+    if lacking := sum(place.contig not in names for place in places):
+        omitted[f"{what} on contigs that the genome lacks"] += lacking
+    return names
 
 
 def _other_names(name: str) -> tuple[str, ...]:
@@ -205,6 +245,6 @@ def _other_names(name: str) -> tuple[str, ...]:
     return (name.removeprefix("chr"),) if name.startswith("chr") else (f"chr{name}",)
 
 
-def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _shown(names: Sequence[str], at_most: int = _SHOWN) -> str:
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more

@@ -7,7 +7,7 @@ import numpy as np
 
 from dnabert_hf.data.examples import BuiltDataset, Example, Splitting, build_dataset, cut_window
 from dnabert_hf.data.genome import Genome
-from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.intervals import Interval, match_places
 from dnabert_hf.data.labels import UNLABELLED
 
 __all__ = ["BACKGROUND", "build_bases", "classes_of_bases"]
@@ -107,15 +107,11 @@ def _places(
     omitted: Counter[str],
 ) -> dict[str, list[tuple[int, int, int]]]:
     """List start, end and number of the letter of all regions, by contig of the genome."""
-    known = [contig.name for contig in genome.contigs]
-    asked = [region.contig for regions in by_letter.values() for region in regions]
-    names = match_contigs(asked, known, source=source)
+    asked = [region for regions in by_letter.values() for region in regions]
+    names = match_places(genome, asked, omitted, what="regions", source=source)
     places: dict[str, list[tuple[int, int, int]]] = {}
     for number, regions in enumerate(by_letter.values(), start=1):
-        for region in regions:
-            if region.contig not in names:
-                omitted["regions on contigs that the genome lacks"] += 1
-                continue
+        for region in (region for region in regions if region.contig in names):
             contig = names[region.contig]
             if region.end > genome.length(contig):
                 omitted["regions that run off their contig"] += 1

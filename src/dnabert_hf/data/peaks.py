@@ -13,7 +13,7 @@ from dnabert_hf.data.examples import (
     cut_window,
 )
 from dnabert_hf.data.genome import Genome
-from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.intervals import Interval, match_places
 from dnabert_hf.data.negatives import matched_negatives, shuffled_negatives, surroundings
 from dnabert_hf.data.shuffling import shuffle_dinucleotides
 
@@ -61,14 +61,10 @@ def build_peaks(
         raise ValueError(f"the length of a window must be 1 or more bases, got {length}")
     splitting = splitting or Splitting()
     splitting.check(genome)
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([peak.contig for peak in peaks], known, source=source)
     omitted: Counter[str] = Counter()
+    names = match_places(genome, peaks, omitted, what="peaks", source=source)
     positives = []
-    for peak in peaks:
-        if peak.contig not in names:
-            omitted["peaks on contigs that the genome lacks"] += 1
-            continue
+    for peak in (peak for peak in peaks if peak.contig in names):
         point = (peak.start + peak.end) // 2 if peak.point is None else peak.point
         start = point - length // 2
         place = (names[peak.contig], start, start + length, peak.strand)

@@ -16,7 +16,7 @@ from dnabert_hf.data.examples import (
     cut_window,
 )
 from dnabert_hf.data.genome import Genome
-from dnabert_hf.data.intervals import Interval, match_contigs
+from dnabert_hf.data.intervals import Interval, match_places
 from dnabert_hf.data.negatives import (
     matched_negatives,
     negatives_with_tata_box,
@@ -76,9 +76,8 @@ def build_promoters(
         raise ValueError(f"bases around a start site must be 0 or more, got {upstream, downstream}")
     splitting = splitting or Splitting()
     splitting.check(genome)
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([site.contig for site in start_sites], known, source=source)
     omitted: Counter[str] = Counter()
+    names = match_places(genome, start_sites, omitted, what="start sites", source=source)
     promoters = _cut_promoters(genome, start_sites, names, (upstream, downstream), omitted)
     # Every site counts for what negatives avoid, also those whose window cannot be cut.
     margin = upstream + downstream + _MARGIN
@@ -96,10 +95,7 @@ def _cut_promoters(
 ) -> list[Example]:
     upstream, downstream = around
     promoters = []
-    for site in start_sites:
-        if site.contig not in names:
-            omitted["start sites on contigs that the genome lacks"] += 1
-            continue
+    for site in (site for site in start_sites if site.contig in names):
         position = site.start if site.point is None else site.point
         before, after = (upstream, downstream) if site.strand == "+" else (downstream, upstream)
         place = (names[site.contig], position - before, position + after + 1, site.strand)

@@ -9,7 +9,7 @@ import numpy as np
 from dnabert_hf.data.annotation import Transcript
 from dnabert_hf.data.examples import BuiltDataset, Example, Splitting, build_dataset, cut_window
 from dnabert_hf.data.genome import Genome
-from dnabert_hf.data.intervals import match_contigs
+from dnabert_hf.data.intervals import match_places
 
 __all__ = ["build_splice_sites"]
 
@@ -60,12 +60,9 @@ def build_splice_sites(
         raise ValueError(f"the length of a window must be an even number from 4 on, got {length}")
     splitting = splitting or Splitting()
     splitting.check(genome)
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([t.contig for t in transcripts], known, source=source)
     omitted: Counter[str] = Counter()
+    names = match_places(genome, transcripts, omitted, what="transcripts", source=source)
     spliced = [t for t in transcripts if t.contig in names and t.introns()]
-    if lacking := sum(t.contig not in names for t in transcripts):
-        omitted["transcripts on contigs that the genome lacks"] = lacking
     sites = _find_sites(genome, spliced, names, omitted)
     examples = []
     for site, kind in sites.items():

@@ -1,25 +1,22 @@
-"""What a scan found: tracks for a browser, calls, and how well they meet known sites."""
+"""What a scan found: tracks for a browser, and calls."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dnabert_hf.data.genome import Genome
-from dnabert_hf.data.intervals import Interval, match_contigs
 
 __all__ = [
     "TRACK_SUFFIXES",
     "Calls",
     "ContigScan",
-    "SiteScores",
     "average_windows",
     "call_windows",
     "check_track",
     "read_scan",
     "save_track",
-    "score_against_sites",
     "write_calls",
     "write_track",
 ]
@@ -57,28 +54,6 @@ class Calls(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     values: np.ndarray
-
-
-class SiteScores(NamedTuple):
-    """How well a scan finds known sites.
-
-    Attributes:
-        n_sites: Sites that lie in a window.
-        n_calls: Calls.
-        precision: Share of the calls that meet a site of their own.
-        recall: Share of the sites that a call of their own meets.
-        f1: Harmonic mean of both.
-        auprc: Average precision of the windows, those that hold a site being the ones to find.
-        prevalence: Share of the windows that hold a site, the AUPRC of guessing.
-    """
-
-    n_sites: int
-    n_calls: int
-    precision: float
-    recall: float
-    f1: float
-    auprc: float
-    prevalence: float
 
 
 def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
@@ -290,87 +265,3 @@ def write_calls(scanned: str | Path, path: str | Path, *, label: str, threshold:
                 text.write(f"{contig.contig}\t{start}\t{end}\t{label}_{n_calls}\t{score}\t.\n")
     partial.replace(path)
     return n_calls
-
-
-def score_against_sites(
-    scanned: str | Path,
-    sites: Sequence[Interval],
-    genome: Genome,
-    *,
-    label: str,
-    threshold: float,
-    tolerance: int = 500,
-) -> SiteScores:
-    """Compare a scan with known sites, such as starts of transcription.
-
-    Each call meets one site at most and each site one call, the nearest pairs first.
-
-    Args:
-        scanned: Table that `scan` wrote.
-        sites: Sites: their `point`, or else the middle, on either strand. Those outside of all
-            windows do not count.
-        genome: The genome.
-        label: The class.
-        threshold: Least probability of a window that is called.
-        tolerance: Bases between a call and a site that it meets, at most.
-
-    Returns:
-        The scores; NaN where there is nothing to divide by.
-
-    Raises:
-        ValueError: If no site lies in a window, or there is no such class.
-    """
-    from sklearn.metrics import average_precision_score
-
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([site.contig for site in sites], known, source="the sites")
-    points: dict[str, set[int]] = {}
-    for site in sites:
-        if site.contig in names:
-            point = (site.start + site.end) // 2 if site.point is None else site.point
-            points.setdefault(names[site.contig], set()).add(point)
-    n_sites = n_calls = n_met = 0
-    truth, values = [], []
-    for contig in read_scan(scanned, label):
-        of_contig = np.array(sorted(points.get(contig.contig, ())), dtype=np.int64)
-        first = np.searchsorted(of_contig, contig.starts)
-        truth.append(np.searchsorted(of_contig, contig.ends) > first)
-        values.append(contig.values)
-        covered = average_windows(contig.starts, contig.ends, contig.values)
-        stretch = np.searchsorted(covered[0], of_contig, side="right") - 1
-        of_contig = of_contig[(stretch >= 0) & (of_contig < covered[1][stretch])]
-        calls = call_windows(contig, threshold)
-        n_sites, n_calls = n_sites + len(of_contig), n_calls + len(calls.starts)
-        n_met += _count_pairs(calls, of_contig, tolerance)
-    if not n_sites:
-        raise ValueError("a site must lie in a window of the scan, found none; check the regions")
-    is_site = np.concatenate(truth)
-    precision = n_met / n_calls if n_calls else float("nan")
-    recall = n_met / n_sites
-    return SiteScores(
-        n_sites,
-        n_calls,
-        precision,
-        recall,
-        2 * n_met / (n_calls + n_sites),
-        float(average_precision_score(is_site, np.concatenate(values))),
-        float(is_site.mean()),
-    )
-
-
-def _count_pairs(calls: Calls, points: np.ndarray, tolerance: int) -> int:
-    pairs = []
-    for site, point in enumerate(points.tolist()):
-        begin = np.searchsorted(calls.ends, point - tolerance, side="left")
-        end = np.searchsorted(calls.starts, point + tolerance, side="right")
-        for call in range(begin, end):
-            distance = max(calls.starts[call] - point, point - calls.ends[call] + 1, 0)
-            if distance <= tolerance:
-                pairs.append((int(distance), site, call))
-    met_sites: set[int] = set()
-    met_calls: set[int] = set()
-    for _, site, call in sorted(pairs):
-        if site not in met_sites and call not in met_calls:
-            met_sites.add(site)
-            met_calls.add(call)
-    return len(met_sites)

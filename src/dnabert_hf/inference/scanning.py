@@ -20,13 +20,12 @@ from dnabert_hf.inference.loading import as_checkpoint
 from dnabert_hf.inference.prediction import Classifier, choose_class
 from dnabert_hf.inference.scan_results import (
     TRACK_SUFFIXES,
-    SiteScores,
     check_track,
-    score_against_sites,
     write_calls,
     write_track,
 )
 from dnabert_hf.inference.sharding import find_shard
+from dnabert_hf.inference.site_scores import SiteScores, score_against_sites, sites_within
 from dnabert_hf.inference.writing import check_output, open_output
 
 __all__ = ["Scan", "scan"]
@@ -150,6 +149,8 @@ def scan(
             f"a region must have room for a window of {window} bases of A, C, G, T, found none; "
             "give longer regions or a shorter window"
         )
+    if sites is not None:
+        sites = sites_within(genome, sites, places)
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     classifier = Classifier(engine, both_strands=both_strands)

@@ -101,7 +101,7 @@ def fine_tuning_arguments(
     """
     overrides = _checked(overrides, _RESERVED)
     chosen = FINE_TUNING_RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
-    chosen |= dict(recipe) | dict(overrides)
+    chosen |= _checked(recipe, _RESERVED) | overrides
     if overrides.get("fp16") and "bf16" not in overrides:
         chosen["bf16"] = False
     if varies_in_length:

@@ -136,7 +136,7 @@ def finetune(
             sequences is set apart.
         output_dir: Folder to write.
         task: Preset of what is particular to the data: labels, length, metrics and recipe; a name
-            among `dnabert_hf.training.tasks.TASKS` or a `Task`.
+            among `dnabert_hf.training.tasks.TASKS`, a `Task`, or a YAML file with its fields.
         config: Fields of `DNABertConfig` (of `DNACnnConfig` for "cnn" and its like) to set, such as
             k and the size of a random model.
         tokenizer: Tokenizer, or folder or repository of one, if not that of the model.

@@ -25,7 +25,7 @@ class DataEntry:
         path: File or folder, as in `read_dataset`; None if it is loaded.
         load: Arguments of `iterate_loaded`.
         columns: Names of the columns.
-        task: Preset of `dnabert_hf.training.tasks`; None for that of the model, if it has one.
+        task: Preset or file, as in `find_task`; None for that of the model, if it has one.
         labels: Numbers of training sequences, None for all; no numbers for those of the suite.
     """
 
@@ -60,7 +60,7 @@ class ModelEntry:
         arguments: Fields of `transformers.TrainingArguments`.
         reinitialise_layers: Layers at the top of a checkpoint to draw anew, as in `finetune`.
         k: Bases per k-mer that the regression counts.
-        task: Preset of `dnabert_hf.training.tasks`, whatever the data; None for that of the data.
+        task: Preset or file, as in `find_task`, whatever the data; None for that of the data.
     """
 
     name: str

@@ -11,7 +11,7 @@ from dnabert_hf.data.records import Columns
 from dnabert_hf.metrics import BINARY_METRIC_NAMES, METRIC_NAMES
 from dnabert_hf.training.arguments import check_names
 from dnabert_hf.training.suite import DataEntry, ModelEntry, Suite, slug
-from dnabert_hf.training.tasks import find_task
+from dnabert_hf.training.tasks import TASK_SUFFIXES, find_task
 
 __all__ = ["packaged_suites", "read_suite"]
 
@@ -141,12 +141,11 @@ def _data_set(file: Path, name: str, entry: Mapping[str, Any], root: Path) -> di
     check_names(entry, _DATA_FIELDS, f"fields of {place}")
     if ("path" in entry) == ("load_dataset" in entry):
         raise ValueError(f"{place} must have a path or name what load_dataset is to load, not both")
-    task = entry.get("task")
     columns = entry.get("columns") or {}
     check_names(columns, [f.name for f in fields(Columns)], f"columns of {place}")
     options: dict[str, Any] = {
         "columns": Columns(**columns),
-        "task": None if task is None else find_task(str(task)).name,
+        "task": _task(file, entry.get("task")),
         "labels": _labels(file, entry["labels"]) if "labels" in entry else (),
     }
     if "load_dataset" in entry:
@@ -195,7 +194,6 @@ def _model(file: Path, name: str, entry: Any) -> ModelEntry:
             f"{file}: the learning rates of {name!r} must be numbers above 0, found "
             f"{entry['learning_rates']!r}"
         )
-    task = entry.get("task")
     return ModelEntry(
         name=name,
         init=entry["init"],
@@ -206,8 +204,18 @@ def _model(file: Path, name: str, entry: Any) -> ModelEntry:
             file, f"reinitialise_layers of {name!r}", [entry.get("reinitialise_layers", 0)], 0
         )[0],
         k=_whole_numbers(file, f"k of {name!r}", [entry.get("k", 5)], 1)[0],
-        task=None if task is None else find_task(str(task)).name,
+        task=_task(file, entry.get("task")),
     )
+
+
+def _task(file: Path, task: Any) -> str | None:
+    """Check a preset or, beside the suite or by its path, a YAML file of one's own."""
+    if task is None:
+        return None
+    beside = file.parent / str(task)
+    name = str(beside if beside.suffix in TASK_SUFFIXES and beside.is_file() else task)
+    find_task(name)
+    return name
 
 
 def _labels(file: Path, values: Any) -> tuple[int | None, ...]:
