@@ -30,6 +30,14 @@ def test_labels_say_where_the_regions_are(genome):
     assert not built.report.has_leaks
 
 
+def test_every_window_may_hold_a_region(genome):
+    regions = [Interval("chr1", 50 * i, 50 * i + 20) for i in range(400)]
+    regions += [Interval("chr2", 50 * i, 50 * i + 20) for i in range(100)]
+    report = build_bases(genome, regions, length=100).report
+    assert {part.label for part in report.statistics} == {None, "01"}
+    assert (report.bias, report.has_leaks) == ({}, False)
+
+
 def test_what_is_left_out_is_counted(genome, caplog):
     regions = [
         *(Interval("1", 500 * i, 500 * i + 50) for i in range(1, 30)),

@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.simulation import simulate_binding
 from dnabert_hf.training.benchmark_data import write_subset
-from dnabert_hf.training.benchmark_report import compare_with_best, compare_with_best_baseline
 from dnabert_hf.training.benchmarking import benchmark
 from dnabert_hf.training.suite import Cell
 from dnabert_hf.training.suite_reading import read_suite
@@ -73,7 +72,7 @@ def test_cells_report_and_plot_are_made_and_made_once(folder):
     assert by_model["tiny"] in ("0.001", "0.01")
     assert result.stdout == (out / "report.md").read_text()
     assert "| one | 40 | " in result.stdout
-    assert "too few for a test" in result.stdout
+    assert "against | better on | mean gain | p |" in result.stdout
     assert (out / "scores.png").read_bytes().startswith(b"\x89PNG")
     # All models of a data set and seed learn from the same 40 sequences; the test is one for all.
     subsets = sorted(path.name for path in (out / "data").iterdir())
@@ -87,7 +86,7 @@ def test_cells_report_and_plot_are_made_and_made_once(folder):
     # All that is needed to make it again is said.
     assert "- command: `dnabert benchmark suite.yaml -o out --processes 1`" in result.stdout
     assert f"cores, torch {torch.__version__}, transformers " in result.stdout
-    assert "over 2 seeds. Sequences: at most 30 to test, at most 20 to choose by" in result.stdout
+    assert "| one | 40 of 60 | 20 of 30 | 30 of 40 | `one.tsv` |" in result.stdout
     assert "minutes in the 8 cells above" in result.stdout
     assert all(float(row["seconds"]) > 0 for row in table)
     # Three trainings of tiny a data set: two rates with the first seed, the better one again.
@@ -153,28 +152,6 @@ def test_a_folder_of_something_else_is_refused(folder):
             benchmark(read_suite(folder / "suite.yaml"), folder / "out")
 
 
-def test_the_best_model_is_tested_against_each_other_one():
-    a = [0.5, 0.6, 0.7, 0.8, 0.9, None]
-    b = [0.4, 0.4, 0.4, 0.4, 0.4, 0.1]
-    lines = compare_with_best({"a": a, "b": b, "c": a})
-    # Five differences of one sign: p = 2 / 2**5.
-    assert lines == ["Best mean: a. It beats b on 5 of 5 (p = 0.062), c on 0 of 5 (no difference)."]
-    assert compare_with_best({"a": [None], "b": [0.5]}) == [
-        "No data set has scores of two models yet."
-    ]
-
-
-def test_a_pretrained_model_is_tested_against_the_best_baseline():
-    means = {"mini": [0.5, 0.4, 0.7, 0.8, 0.9], "cnn": [0.4, 0.5, 0.4, 0.5, 0.5]}
-    means |= {"kmers": [0.1] * 5, "broken": [None] * 5}
-    # Differences of 0.1, -0.1, 0.3, 0.3, 0.4: the ranks of the negative ones sum to 1.5.
-    (line,) = compare_with_best_baseline(means, ["cnn", "kmers", "broken"])
-    assert line.startswith("mini against cnn, the best baseline: better on 4 of 5, mean gain +0.20")
-    assert "(p = 0." in line
-    assert compare_with_best_baseline(means, []) == []
-    assert compare_with_best_baseline({"cnn": [0.5]}, ["cnn"]) == []
-
-
 def test_data_without_a_validation_split_give_the_regression_a_score(folder):
     good = (folder / "one.tsv").read_text()
     (folder / "one.tsv").write_text(good.replace("\tdev", "\ttrain"))
@@ -183,6 +160,21 @@ def test_data_without_a_validation_split_give_the_regression_a_score(folder):
     assert {(cell.data, cell.model) for cell in scores} == {
         (data, model) for data in ("one", "two") for model in ("tiny", "regression")
     }
+
+
+def test_a_metric_that_the_test_split_leaves_undefined_is_reported(folder):
+    content = [line.split("\t") for line in (folder / "one.tsv").read_text().splitlines()]
+    content = [[s, "1" if split == "test" else label, split] for s, label, split in content]
+    (folder / "one.tsv").write_text("\n".join("\t".join(row) for row in content) + "\n")
+    text = (folder / "suite.yaml").read_text() + "metric: auroc\n"
+    tiny = text[text.index("  tiny:") : text.index("  regression:")]
+    (folder / "suite.yaml").write_text(text.replace(tiny, ""))
+    scores = benchmark(read_suite(folder / "suite.yaml"), folder / "out")
+    assert {cell.data for cell in scores} == {"two"}
+    report = (folder / "out" / "report.md").read_text()
+    cell = "cells/one/40/regression/default/seed-0"
+    assert f"- {cell}: the test split leaves auroc undefined" in report
+    assert "| one | 40 | - |" in report
 
 
 def test_models_and_data_that_were_left_out_are_still_known(folder):
@@ -240,7 +232,7 @@ def test_a_model_of_the_wrong_kind_fails_alone(folder):
     report = (folder / "out" / "report.md").read_text()
     assert "cells/one/40/wrong/default/seed-0: TypeError" in report
     assert "cells/one/40/none/default/seed-0: ValueError: no/such" in report
-    assert "Best mean" in report  # of those that have scores
+    assert "against | better on |" in report  # of those that have scores
 
 
 def test_what_load_dataset_loads_and_folders_of_gue_are_data(folder, monkeypatch):

@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_every_example_is_run_here():
     assert sorted(path.name for path in EXAMPLES.glob("*.py")) == [
         "finetune_with_trainer.py",
+        "islands_base_by_base.py",
         "promoters_of_a_genome.py",
         "ray_predict.py",
         "score_a_variant.py",
@@ -26,6 +27,7 @@ def test_every_example_is_run_here():
     ("name", "words", "last_line"),
     [
         ("finetune_with_trainer", ["--steps", "2"], "accuracy on 400 simulated sequences after 2"),
+        ("islands_base_by_base", ["--steps", "2"], "bases of islands and of what was found that"),
         ("promoters_of_a_genome", ["--steps", "2"], "test MCC after 2 steps: "),
         ("score_a_variant", ["ACGTTGCAACGTAG"], "      13  G "),
     ],

@@ -282,19 +282,17 @@ def check(
     """
     from dnabert_hf.data.dataset_report import format_report, report_dataset
     from dnabert_hf.data.labelled import iterate_labelled
-    from dnabert_hf.data.labelled_bases import classes_of_bases
 
     splits, records, _ = zip(*iterate_labelled(data), strict=True)
     if any(record.sequence_b is not None for record in records):
         raise ValueError(f"{data} must hold single sequences to be checked, found pairs")
-    labels = [record.label for record in records]
-    if all(len(record.label or "") == len(record.sequence) for record in records):
-        labels = [classes_of_bases(label) for label in labels]  # one letter a base
+    is_of_bases = all(len(record.label or "") == len(record.sequence) for record in records)
     report = report_dataset(
         [record.sequence for record in records],
-        labels,
+        [record.label or "" for record in records],
         splits,
         ids=[record.id for record in records],
+        problem_type="token_classification" if is_of_bases else None,
     )
     for line in format_report(report):
         typer.echo(line)

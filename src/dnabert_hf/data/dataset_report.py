@@ -13,7 +13,7 @@ from dnabert_hf.data.class_bias import (
     measure_sequences,
     summarise_parts,
 )
-from dnabert_hf.data.labels import ProblemType, infer_labels
+from dnabert_hf.data.labels import ProblemType, classes_of_bases, infer_labels
 from dnabert_hf.data.sequences import clean_all
 from dnabert_hf.data.similarity import group_similar, number_equal
 
@@ -117,7 +117,8 @@ def report_dataset(
     Args:
         sequences: DNA or RNA in any case.
         labels: Label of each, as written. Only where each sequence has one class, statistics by
-            class and biases are reported.
+            class and biases are reported. Labels of bases tell sequences apart by the letters in
+            them, such as "0" and "01"; all may be alike.
         splits: Name of the split of each.
         ids: Name of each; by default its 0-based number.
         problem_type: What the labels mean, where `infer_labels` would not see it.
@@ -141,14 +142,16 @@ def report_dataset(
             "sequences, labels, splits and ids must have one entry for each sequence, got "
             f"{lengths} entries"
         )
-    table = _Table(list(ids), [label.strip() for label in labels], list(splits))
-    scheme = infer_labels(table.labels, problem_type=problem_type)
-    classes = scheme.names if scheme.problem_type == "single_label_classification" else ()
+    names = [label.strip() for label in labels]
+    if problem_type == "token_classification":
+        names = [classes_of_bases(name) for name in names]
+    table = _Table(list(ids), names, list(splits))
+    classes = _classes(table.labels, problem_type)
     letters = [sequence.encode("utf-8", "replace") for sequence in sequences]
     cleaned = clean_all(letters, source_of=lambda row: f"sequence {ids[row]}")
     measured = measure_sequences(cleaned)
     bias: dict[str, float] = {}
-    if classes:
+    if len(classes) > 1:
         label_column = np.array(table.labels)
         bias = {
             "GC": measure_bias(measured.gc, label_column),
@@ -164,6 +167,13 @@ def report_dataset(
         warnings=tuple(sentence for sentence in sentences if sentence),
         **leaks,
     )
+
+
+def _classes(labels: Sequence[str], problem_type: ProblemType | None) -> tuple[str, ...]:
+    if problem_type == "token_classification":
+        return tuple(sorted(set(labels)))
+    scheme = infer_labels(labels, problem_type=problem_type)
+    return scheme.names if scheme.problem_type == "single_label_classification" else ()
 
 
 class _Table(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from dnabert_hf.data.dataset_report import DatasetReport, report_dataset
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.json_files import write_json
+from dnabert_hf.data.labels import ProblemType
 from dnabert_hf.data.sequences import reverse_complement
 from dnabert_hf.data.similarity import assign_splits, group_similar
 from dnabert_hf.data.table_files import open_table
@@ -168,7 +169,11 @@ def cut_window(
 
 
 def build_dataset(
-    examples: Sequence[Example], splitting: Splitting, omitted: Counter[str]
+    examples: Sequence[Example],
+    splitting: Splitting,
+    omitted: Counter[str],
+    *,
+    problem_type: ProblemType | None = None,
 ) -> BuiltDataset:
     """Drop repeated sequences, divide the others so that nothing leaks, and report on the result.
 
@@ -181,6 +186,7 @@ def build_dataset(
         examples: Candidates, positives first.
         splitting: How to divide them.
         omitted: What was left out so far; a warning says all of it.
+        problem_type: What the labels mean, as in `report_dataset`.
 
     Returns:
         The data set.
@@ -209,6 +215,7 @@ def build_dataset(
         [example.label for example in kept],
         [example.split for example in kept],
         ids=[example.id for example in kept],
+        problem_type=problem_type,
     )
     return BuiltDataset(kept, dict(omitted), report)
 

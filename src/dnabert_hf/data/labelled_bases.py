@@ -8,9 +8,9 @@ import numpy as np
 from dnabert_hf.data.examples import BuiltDataset, Example, Splitting, build_dataset, cut_window
 from dnabert_hf.data.genome import Genome
 from dnabert_hf.data.intervals import Interval, match_places
-from dnabert_hf.data.labels import UNLABELLED
+from dnabert_hf.data.labels import UNLABELLED, classes_of_bases
 
-__all__ = ["BACKGROUND", "build_bases", "classes_of_bases"]
+__all__ = ["BACKGROUND", "build_bases"]
 
 BACKGROUND = "0"
 
@@ -83,20 +83,10 @@ def build_bases(
             examples.append(example)
     for example in examples:
         example.label = classes_of_bases(labels[example.id])
-    built = build_dataset(examples, splitting, omitted)
+    built = build_dataset(examples, splitting, omitted, problem_type="token_classification")
     for example in built.examples:
         example.label = labels[example.id]
     return built
-
-
-def classes_of_bases(label: str) -> str:
-    """Name the classes that occur in a label string, by which windows can be told apart.
-
-    Example:
-        >>> classes_of_bases("00110."), classes_of_bases("0000")
-        ('01', '0')
-    """
-    return "".join(sorted(set(label) - {UNLABELLED}))
 
 
 def _places(

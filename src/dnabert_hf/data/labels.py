@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
-__all__ = ["UNLABELLED", "UNLABELLED_ID", "LabelScheme", "ProblemType", "infer_labels"]
+__all__ = [
+    "UNLABELLED",
+    "UNLABELLED_ID",
+    "LabelScheme",
+    "ProblemType",
+    "classes_of_bases",
+    "infer_labels",
+]
 
 ProblemType = Literal[
     "single_label_classification",
@@ -140,6 +147,16 @@ class LabelScheme:
                 f"found {name!r}; correct it or add it to the training data"
             )
         return self.label2id[name]
+
+
+def classes_of_bases(label: str) -> str:
+    """Name the classes that occur in a label string, by which windows can be told apart.
+
+    Example:
+        >>> classes_of_bases("00110."), classes_of_bases("0000")
+        ('01', '0')
+    """
+    return "".join(sorted(set(label) - {UNLABELLED}))
 
 
 def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = None) -> LabelScheme:

@@ -1,14 +1,18 @@
 """The sequences that the models of a benchmark share, drawn once and kept as a table."""
 
 import csv
+import logging
 import uuid
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from dnabert_hf.training.suite import Cell, Suite
+from dnabert_hf.training.suite import Cell, DataEntry, Suite
 
-__all__ = ["SPLITS", "write_subset"]
+__all__ = ["SPLITS", "count_sequences", "write_subset"]
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
 
@@ -59,3 +63,12 @@ def write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+def count_sequences(entry: DataEntry) -> dict[str, int]:
+    """Count what a data set has to draw from, by split; nothing if it cannot be read any more."""
+    try:
+        return Counter(split for split, _, _ in entry.records())
+    except Exception as error:  # noqa: BLE001  # whatever it is, the cells that are done count
+        logger.warning("%s cannot be counted: %s", entry.source, error)
+        return {}

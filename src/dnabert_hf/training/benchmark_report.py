@@ -1,20 +1,27 @@
-"""The report of a benchmark: a table, paired tests, time and machine, a plot."""
+"""The report of a benchmark: tables, paired tests, time and machine, a plot."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from dnabert_hf.metrics import LOWER_IS_BETTER
+from dnabert_hf.training.benchmark_comparison import (
+    BEST_OF_EACH,
+    Comparison,
+    compare,
+    complete_scores,
+)
+from dnabert_hf.training.benchmark_data import SPLITS, count_sequences
 from dnabert_hf.training.benchmark_plot import plot_scores
 from dnabert_hf.training.curves import title_of
-from dnabert_hf.training.suite import Case, Cell, Suite
+from dnabert_hf.training.reporting import package_versions
+from dnabert_hf.training.suite import KMER_REGRESSION, Case, Cell, ModelEntry, Suite
 
-__all__ = ["CellResult", "compare_with_best", "compare_with_best_baseline", "write_report"]
-
-_FEWEST_PAIRS = 5  # with fewer, no signed-rank test can reach 0.05
+__all__ = ["CellResult", "write_report"]
 
 # Scores of the seeds by data set and number of labels, and by model.
 _Table = Mapping[Case, Mapping[str, Sequence[float]]]
@@ -36,46 +43,48 @@ class CellResult(NamedTuple):
 
 def write_report(
     suite: Suite,
-    results: Mapping[Cell, CellResult],
-    errors: Mapping[Cell, str],
+    done: Mapping[Cell, CellResult],
+    chosen: Sequence[Cell],
     folder: Path,
     *,
+    errors: Mapping[Cell, str],
     command: str | None = None,
 ) -> None:
     """Write `scores.tsv` (a row a cell), `report.md` and `scores.png`.
 
     Args:
         suite: What was compared.
-        results: What came of every cell that ended well, at the learning rate that was chosen.
-        errors: What went wrong in the other cells.
+        done: What came of every cell that ended well.
+        chosen: The cells that count, at the learning rate that was chosen.
         folder: Folder of the benchmark.
+        errors: What went wrong in the other cells.
         command: What was typed to run it.
     """
+    results = {cell: done[cell] for cell in chosen if cell in done}
     _write_scores(suite, results, folder / "scores.tsv")
-    names = [model.name for model in suite.models]
-    table = {
+    table: _Table = {
         case: {
-            name: [results[cell].score for cell in results if _is_of(cell, case, name)]
-            for name in names
+            model.name: [
+                result.score
+                for cell, result in results.items()
+                if (cell.data, cell.labels, cell.model) == (*case, model.name)
+            ]
+            for model in suite.models
         }
         for case in suite.cases()
     }
-    sign = -1 if suite.metric in LOWER_IS_BETTER else 1
-    means = {
-        name: [sign * float(np.mean(row[name])) if row[name] else None for row in table.values()]
-        for name in names
-    }
-    lines = [f"# {suite.title}", "", *_table(suite, table, results), ""]
-    lines += compare_with_best(means)
-    baselines = [model.name for model in suite.models if model.is_baseline]
-    lines += compare_with_best_baseline(means, baselines)
-    lines += ["", f"![Test {title_of(suite.metric)} of every model and data set](scores.png)", ""]
-    lines += _origin(results, command)
+    means = _means_by_data(suite, table)
+    lines = [f"# {suite.title}", "", *_score_table(suite, table, means), ""]
+    lines += [f"![Test {title_of(suite.metric)} of every model and data set](scores.png)", ""]
+    lines += ["## Comparison", "", *_comparisons(suite, means)]
+    lines += ["## Models", "", *_model_table(suite, done, results), ""]
+    lines += ["## Data", "", *_data_table(suite), ""]
+    lines += ["## How it was made", "", *_origin(done, results, command)]
     if errors:
-        lines += ["", "Cells that failed:", ""]
+        lines += ["", "## Cells that failed", ""]
         lines += [f"- {cell.folder().as_posix()}: {message}" for cell, message in errors.items()]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    plot_scores(suite, table, folder / "scores.png")
+    plot_scores(suite, table, means, folder / "scores.png")
 
 
 def _write_scores(suite: Suite, results: Mapping[Cell, CellResult], path: Path) -> None:
@@ -90,48 +99,168 @@ def _write_scores(suite: Suite, results: Mapping[Cell, CellResult], path: Path) 
             writer.writerow([cell.data, labels, cell.model, rate, cell.seed, f"{score:.6f}", time])
 
 
-def _is_of(cell: Cell, case: Case, name: str) -> bool:
-    return (cell.data, cell.labels, cell.model) == (*case, name)
+def _means_by_data(suite: Suite, table: _Table) -> dict[str, np.ndarray]:
+    """Average seeds and numbers of labels, so that a data set is one value of each model."""
+    means: dict[str, list[float | None]] = {model.name: [] for model in suite.models}
+    for data in suite.data:
+        for name, row in means.items():
+            scores = [table[data, labels][name] for labels in suite.labels_of(data)]
+            row.append(float(np.mean([np.mean(s) for s in scores])) if all(scores) else None)
+    return complete_scores(means)
 
 
-def _table(suite: Suite, table: _Table, results: Mapping[Cell, CellResult]) -> list[str]:
+def _score_table(suite: Suite, table: _Table, means: Mapping[str, np.ndarray]) -> list[str]:
     """Lay out mean and standard deviation over the seeds, the best of each row in bold."""
     names = [model.name for model in suite.models]
-    best = min if suite.metric in LOWER_IS_BETTER else max
     n_seeds = len(suite.seeds)
     spread = f"mean ± standard deviation over {n_seeds} seeds" if n_seeds > 1 else "one seed"
-    lines = [
-        f"Test {title_of(suite.metric)}, {spread}. "
-        f"Sequences: {_limit(suite.test)} to test, {_limit(suite.dev)} to choose by, `labels` to "
-        "train on.",
-        "",
-        f"| data | labels | {' | '.join(names)} |",
-        "|---|---|" + "---|" * len(names),
-    ]
+    lines = [f"Test {title_of(suite.metric)}, {spread}; the best of each row in bold.", ""]
+    lines += _header(["data", "labels", *names])
+    n_best: Counter[str] = Counter()
     for (data, labels), row in table.items():
-        means = {name: np.mean(values) for name, values in row.items() if values}
-        cells = []
-        for name in names:
-            text = _mean_and_deviation(row[name])
-            is_best = name in means and means[name] == best(means.values())
-            cells.append(f"**{text}**" if is_best else text)
-        lines.append(f"| {data} | {'all' if labels is None else labels} | {' | '.join(cells)} |")
-    complete = [row for row in table.values() if all(row.values())]
-    if len(complete) > 1:
-        cells = [f"{np.mean([np.mean(row[name]) for row in complete]):.3f}" for name in names]
-        lines.append(f"| mean of {len(complete)} complete rows | | {' | '.join(cells)} |")
-    seconds = [
-        [r.seconds for cell, r in results.items() if cell.model == name and r.seconds is not None]
-        for name in names
-    ]
-    if any(seconds):
-        cells = [f"{np.mean(each):.1f}" if each else "-" for each in seconds]
-        lines.append(f"| seconds a cell, mean | | {' | '.join(cells)} |")
+        scores = {name: float(np.mean(values)) for name, values in row.items() if values}
+        best = _best(suite, scores)
+        n_best.update(best)
+        cells = [_bold_if(name in best, _mean_and_deviation(row[name])) for name in names]
+        lines.append(_row([data, _amount(labels), *cells]))
+    n_sets = len(next(iter(means.values()), []))
+    if n_sets > 1:
+        over = {name: float(values.mean()) for name, values in means.items()}
+        best = _best(suite, over)
+        cells = [_bold_if(n in best, f"{over[n]:.3f}") if n in over else "-" for n in names]
+        what = f"{n_sets} data sets" + (" that all have" if n_sets < len(suite.data) else "")
+        lines.append(_row([f"mean of {what}", "", *cells]))
+    if len(table) > 1:
+        lines.append(_row([f"best of {len(table)} rows", "", *(str(n_best[n]) for n in names)]))
     return lines
 
 
-def _limit(limit: int | None) -> str:
-    return "all" if limit is None else f"at most {limit:,}"
+def _best(suite: Suite, scores: Mapping[str, float]) -> list[str]:
+    """Name the models with the best score; several if they are equal."""
+    best = (min if suite.metric in LOWER_IS_BETTER else max)(scores.values(), default=None)
+    return [name for name, score in scores.items() if score == best]
+
+
+def _comparisons(suite: Suite, means: Mapping[str, np.ndarray]) -> list[str]:
+    """Test the pretrained models against the baselines, or else the best model against the rest."""
+    if len(means) < 2:
+        return ["No data set has scores of two models yet.", ""]
+    sign = -1 if suite.metric in LOWER_IS_BETTER else 1
+    scores = {name: sign * values for name, values in means.items()}
+    baselines = [model.name for model in suite.models if model.is_baseline and model.name in scores]
+    pretrained = [name for name in scores if name not in baselines]
+    if not baselines or not pretrained:
+        pretrained = [max(scores, key=lambda name: scores[name].mean())]
+        baselines = [name for name in scores if name not in pretrained]
+    lines = [
+        "Over data sets, each the mean of its seeds and numbers of labels, where all models have "
+        "scores. p: Wilcoxon's signed-rank test, two-sided, not corrected for the number of rows; "
+        "- with fewer than five data sets or without a difference.",
+        "",
+    ]
+    for name in pretrained:
+        lines += _header([f"{name} against", "better on", "mean gain", "p"])
+        lines += [_comparison_row(each) for each in compare(scores, name, baselines)]
+        lines.append("")
+    return lines
+
+
+def _comparison_row(comparison: Comparison) -> str:
+    other, n_better, n_pairs, gain, p_value = comparison
+    test = "-" if p_value is None else f"{p_value:.2g}"
+    name = f"*{other}*" if other == BEST_OF_EACH else other
+    return _row([name, f"{n_better} of {n_pairs}", f"{gain:+.3f}", test])
+
+
+def _model_table(
+    suite: Suite, done: Mapping[Cell, CellResult], results: Mapping[Cell, CellResult]
+) -> list[str]:
+    """Say where each model starts, which learning rates were chosen how often, and its time."""
+    lines = []
+    if any(len(model.learning_rates) > 1 for model in suite.models):
+        lines += [
+            f"Of several learning rates, the validation {title_of(suite.metric)} of seed "
+            f"{suite.seeds[0]} chose one for each row; `scores.tsv` says which.",
+            "",
+        ]
+    columns = ["model", "start", "learning rate: rows", "seconds a cell", "minutes in all"]
+    lines += _header(columns)
+    for model in suite.models:
+        rows = {(c.data, c.labels): c.learning_rate for c in results if c.model == model.name}
+        counts = Counter(rows.values())
+        default = "-" if model.init == KMER_REGRESSION else "default"
+        rates = [f"{rate:g}: {counts[rate]}" for rate in model.learning_rates] or [default]
+        seconds = _seconds(done[cell] for cell in done if cell.model == model.name)
+        mean = f"{np.mean(seconds):.1f}" if seconds else "-"
+        total = f"{sum(seconds) / 60:.1f}" if seconds else "-"
+        lines.append(_row([model.name, _start(model), ", ".join(rates), mean, total]))
+    return lines
+
+
+def _start(model: ModelEntry) -> str:
+    layers = model.reinitialise_layers
+    return model.init + (f", upper {layers} layers drawn anew" if layers else "")
+
+
+def _data_table(suite: Suite) -> list[str]:
+    """Say how many sequences of each split were used, of how many."""
+    lines = [
+        "Sequences that were drawn, of those there are: anew for each seed to train on and to "
+        "choose by, the same for all to test.",
+        "",
+        *_header(["data", "to train on", "to choose by", "to test", "source"]),
+    ]
+    for data, entry in suite.data.items():
+        counts = count_sequences(entry)
+        cells = []
+        for split, limits in zip(
+            SPLITS, (suite.labels_of(data), (suite.dev,), (suite.test,)), strict=True
+        ):
+            n = counts.get(split, 0)
+            used = dict.fromkeys(n if limit is None else min(n, limit) for limit in limits)
+            cells.append(f"{', '.join(f'{each:,}' for each in used)} of {n:,}" if counts else "-")
+        lines.append(_row([data, *cells, f"`{entry.source}`"]))
+    return lines
+
+
+def _origin(
+    done: Mapping[Cell, CellResult], results: Mapping[Cell, CellResult], command: str | None
+) -> list[str]:
+    """Say how the figures were made: command, machines, time."""
+    lines = [] if command is None else [f"- command: `{command}`"]
+    machines = dict.fromkeys(result.machine for result in done.values() if result.machine)
+    lines += [f"- machine: {machine}" for machine in machines]
+    versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
+    lines.append(f"- versions when this was written: {versions}")
+    seconds, others = _seconds(results.values()), len(done) - len(results)
+    if seconds:
+        minutes = sum(seconds) / 60
+        text = f"- time: {minutes:.1f} minutes in the {len(seconds)} cells above, one after another"
+        if others:
+            both = sum(_seconds(done.values())) / 60
+            text += f"; {both:.1f} with the {others} of learning rates that were not chosen"
+        lines.append(text)
+    return lines
+
+
+def _seconds(results: Iterable[CellResult]) -> list[float]:
+    return [result.seconds for result in results if result.seconds is not None]
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    return [_row(cells), "|" + "---|" * len(cells)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _bold_if(is_best: bool, text: str) -> str:
+    return f"**{text}**" if is_best else text
+
+
+def _amount(limit: int | None) -> str:
+    return "all" if limit is None else f"{limit:,}"
 
 
 def _mean_and_deviation(values: Sequence[float]) -> str:
@@ -140,92 +269,3 @@ def _mean_and_deviation(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.3f}"
     return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
-
-
-def _origin(results: Mapping[Cell, CellResult], command: str | None) -> list[str]:
-    """Say how the figures were made: command, machines, time."""
-    lines = [] if command is None else [f"- command: `{command}`"]
-    machines = dict.fromkeys(result.machine for result in results.values() if result.machine)
-    lines += [f"- machine: {machine}" for machine in machines]
-    seconds = [result.seconds for result in results.values() if result.seconds is not None]
-    if seconds:
-        lines.append(
-            f"- time: {sum(seconds) / 60:.0f} minutes in the {len(seconds)} cells above, one after "
-            "another; those of learning rates that were not chosen come on top"
-        )
-    return lines
-
-
-def compare_with_best(means: Mapping[str, Sequence[float | None]]) -> list[str]:
-    """Test each model against the best one, over data sets.
-
-    Args:
-        means: Mean score of each model on each data set, in one order, larger is better; None
-            where there is none.
-
-    Returns:
-        Sentences: the model with the best mean, and for each other how often it was beaten and the
-        p value of Wilcoxon's signed-rank test (two-sided), as Demsar 2006 advises.
-
-    Example:
-        >>> compare_with_best({"a": [0.5, 0.75], "b": [0.25, 0.25]})
-        ['Best mean: a. It beats b on 2 of 2 (too few for a test).']
-    """
-    values = _complete(means)
-    if len(values) < 2:
-        return ["No data set has scores of two models yet."]
-    best = max(values, key=lambda name: values[name].mean())
-    parts = [
-        f"{name} on {int((values[best] > other).sum())} of {len(other)} "
-        f"({_paired_test(values[best] - other)})"
-        for name, other in values.items()
-        if name != best
-    ]
-    return [f"Best mean: {best}. It beats {', '.join(parts)}."]
-
-
-def compare_with_best_baseline(
-    means: Mapping[str, Sequence[float | None]], baselines: Sequence[str]
-) -> list[str]:
-    """Test each model that was pretrained against the best one that was not, over data sets.
-
-    Args:
-        means: As in `compare_with_best`.
-        baselines: Names of the models that start from nothing.
-
-    Returns:
-        A sentence for each pretrained model: in how many data sets it is better, by how much on
-        average, and the p value of Wilcoxon's signed-rank test (two-sided). None without baselines.
-
-    Example:
-        >>> print(*compare_with_best_baseline({"a": [0.5, 0.75], "b": [0.25, 0.5]}, ["b"]))
-        a against b, the best baseline: better on 2 of 2, mean gain +0.250 (too few for a test).
-    """
-    values = _complete(means)
-    if not values.keys() & set(baselines):
-        return []
-    best = max(values.keys() & set(baselines), key=lambda name: values[name].mean())
-    lines = []
-    for name in [name for name in values if name not in baselines]:
-        differences = values[name] - values[best]
-        lines.append(
-            f"{name} against {best}, the best baseline: better on {int((differences > 0).sum())} "
-            f"of {len(differences)}, mean gain {differences.mean():+.3f} "
-            f"({_paired_test(differences)})."
-        )
-    return lines
-
-
-def _complete(means: Mapping[str, Sequence[float | None]]) -> dict[str, np.ndarray]:
-    """Keep the data sets on which every model has a score, but for models that have none at all."""
-    scored = {name: row for name, row in means.items() if any(score is not None for score in row)}
-    rows = [row for row in zip(*scored.values(), strict=True) if None not in row]
-    return dict(zip(scored, np.array(rows, dtype=np.float64).T, strict=True)) if rows else {}
-
-
-def _paired_test(differences: np.ndarray) -> str:
-    from scipy.stats import wilcoxon
-
-    if len(differences) < _FEWEST_PAIRS:
-        return "too few for a test"
-    return f"p = {wilcoxon(differences).pvalue:.2g}" if differences.any() else "no difference"

@@ -67,14 +67,11 @@ def benchmark(
     _run(_first_cells(suite), suite, folder, processes)
     chosen = list(_chosen_cells(suite, folder))
     _run(chosen, suite, folder, processes)
-    results = {cell: result for cell in chosen if (result := _result(cell, suite, folder))}
-    errors = {
-        cell: (folder / cell.folder() / _ERROR).read_text(encoding="utf-8").strip()
-        for cell in dict.fromkeys([*_first_cells(suite), *chosen])
-        if (folder / cell.folder() / _ERROR).exists()
-    }
-    write_report(suite, results, errors, folder, command=command)
-    return {cell: result.score for cell, result in results.items()}
+    every = dict.fromkeys([*_first_cells(suite), *chosen])
+    done = {cell: result for cell in every if (result := _result(cell, suite, folder))}
+    errors = {cell: error for cell in every if (error := _error(cell, suite, folder))}
+    write_report(suite, done, chosen, folder, errors=errors, command=command)
+    return {cell: done[cell].score for cell in chosen if cell in done}
 
 
 def _claim(suite: Suite, folder: Path) -> None:
@@ -118,7 +115,7 @@ def _describe_data(entry: DataEntry) -> Any:
 
 
 def _describe_model(model: ModelEntry) -> dict[str, Any]:
-    """Say what makes two models the same; learning rates, which make other cells, may change."""
+    """Say what makes two models the same; learning rates may be added, being other cells."""
     fields = asdict(model)
     return {name: value for name, value in fields.items() if name not in ("name", "learning_rates")}
 
@@ -157,6 +154,15 @@ def _result(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> C
     if score is None:
         return None
     return CellResult(float(score), content.get("seconds"), content.get("machine"))
+
+
+def _error(cell: Cell, suite: Suite, folder: Path) -> str | None:
+    """Say why a cell has no result; None if it has one or has not been run."""
+    if (folder / cell.folder() / _ERROR).exists():
+        return (folder / cell.folder() / _ERROR).read_text(encoding="utf-8").strip()
+    is_done = (folder / cell.folder() / _SCORES).exists()
+    has_score = _result(cell, suite, folder) is not None
+    return f"the test split leaves {suite.metric} undefined" if is_done and not has_score else None
 
 
 def _run(cells: Iterable[Cell], suite: Suite, folder: Path, processes: int) -> None:
