@@ -9,6 +9,7 @@ from dnabert_hf.training.splits import (
     check_splits,
     count_labels,
     labels_of,
+    warn_of_bias,
     with_lengths,
     with_validation_split,
 )
@@ -21,6 +22,22 @@ VALUE = LabelScheme("regression", ("value",))
 def make(labels):
     ids = [str(index) for index in range(len(labels))]
     return Dataset.from_dict({"id": ids, "sequence": ["ACGT"] * len(labels), "labels": labels})
+
+
+def test_classes_that_gc_or_length_tells_apart_are_warned_of_once(caplog):
+    fair = make([0, 1] * 10)
+    biased = Dataset.from_dict({"sequence": ["ACGT", "ACGTG"] * 10, "labels": [0, 1] * 10})
+    pairs = biased.add_column("sequence_b", ["ACGT"] * 20)
+    numbers = Dataset.from_dict({"sequence": ["ACGT", "ACGTG"], "labels": [0.0, 1.0]})
+    with caplog.at_level(logging.WARNING):
+        for data, scheme in ((fair, TWO), (pairs, TWO), (numbers, VALUE), (make([0, 0]), TWO)):
+            warn_of_bias(data, scheme, source="a.tsv")
+        assert caplog.messages == []
+        for _ in range(2):
+            warn_of_bias(biased, TWO, source="warned_of_once.tsv")
+    start = "warned_of_once.tsv: {} alone tells the classes apart with an AUROC of 1.000"
+    assert [message.startswith(start.format(name)) for message, name in
+            zip(caplog.messages, ("GC", "length"), strict=True)] == [True, True]  # fmt: skip
 
 
 def test_a_tenth_of_each_class_is_set_apart_and_said(caplog):

@@ -59,6 +59,7 @@ from dnabert_hf.training.run_folder import RunFolder
 from dnabert_hf.training.splits import (
     check_splits,
     count_labels,
+    warn_of_bias,
     with_lengths,
     with_validation_split,
 )
@@ -189,6 +190,7 @@ def finetune(
     )
     splits, varies_in_length = with_lengths(splits)
     task.check(splits, scheme)
+    warn_of_bias(splits["train"], scheme, source=str(data))
     if is_per_base:
         n_kmers = model_config.max_position_embeddings - 2
         splits = cut_rows(splits, k=model_config.k or 0, n_kmers=n_kmers)

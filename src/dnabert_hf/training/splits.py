@@ -1,18 +1,21 @@
 """Train, validation and test sets: made where missing, and checked before training."""
 
 import logging
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
+from dnabert_hf.data.class_bias import describe_bias, measure_bias, measure_sequences
 from dnabert_hf.data.labels import UNLABELLED_ID, LabelScheme
 
 __all__ = [
     "check_splits",
     "count_labels",
     "labels_of",
+    "warn_of_bias",
     "with_lengths",
     "with_validation_split",
 ]
@@ -20,6 +23,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _VALIDATION_SHARE = 0.1
+_MEASURED = 50_000  # sequences that tell of a bias
 
 
 def labels_of(dataset: Dataset) -> np.ndarray:
@@ -134,6 +138,32 @@ def check_splits(splits: DatasetDict, scheme: LabelScheme) -> None:
                 f"the {name} split must hold different labels to be scored, found {found} in "
                 f"{len(labels)} sequences; add sequences with other labels"
             )
+
+
+def warn_of_bias(train: Dataset, scheme: LabelScheme, *, source: str) -> None:
+    """Warn where GC content or length alone tells the classes apart, with the AUROC.
+
+    Args:
+        train: Training sequences; 50,000 at most are looked at, evenly spaced.
+        scheme: Their labels; only those of one class a sequence are looked at.
+        source: Where they are from; the same is said once a process.
+    """
+    if scheme.problem_type != "single_label_classification" or "sequence_b" in train.column_names:
+        return
+    rows = train.select(range(0, len(train), -(-len(train) // _MEASURED) or 1))
+    labels = labels_of(rows)
+    if len(np.unique(labels)) < 2:
+        return
+    measures = measure_sequences(rows["sequence"][:])
+    for name, values in (("GC", measures.gc), ("length", measures.lengths)):
+        if sentence := describe_bias(name, measure_bias(values, labels)):
+            _warn_once(f"{source}: {sentence}")
+
+
+@lru_cache
+def _warn_once(message: str) -> None:
+    """Warn, but not again for every model that learns the same data."""
+    logger.warning("%s", message)
 
 
 def count_labels(dataset: Dataset, scheme: LabelScheme) -> dict[str, int]:
