@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,12 +106,12 @@ def _plot_curves(
     for panel in panels[len(suite.data) :]:
         panel.set_visible(False)
     names = [_wrap(model.name) for model in suite.models]
-    legend = {"loc": "outside lower center", "ncols": n_columns, "frameon": False, "fontsize": 9}
-    figure.legend(panels[0].get_lines(), names, **legend)
+    legend: dict[str, Any] = {"ncols": n_columns, "frameon": False, "fontsize": 9}
+    figure.legend(panels[0].get_lines(), names, loc="outside lower center", **legend)
     figure.savefig(path, dpi=150)
 
 
-def _style(number: int) -> dict[str, str | float]:
+def _style(number: int) -> dict[str, Any]:
     """Choose colour and marker of a model."""
     marker = _MARKERS[number % len(_MARKERS)]
     return {"color": _COLOURS[number % len(_COLOURS)], "marker": marker, "markersize": 5}

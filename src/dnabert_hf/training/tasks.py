@@ -161,7 +161,7 @@ def _read_task(path: Path) -> Task:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _texts(values: list[Any], what: str) -> tuple[str, ...]:
+def _texts(values: Any, what: str) -> tuple[str, ...]:
     if any(isinstance(value, bool) for value in values):
         raise ValueError(
             f"{what} must be texts, found {values!r}, as YAML reads yes and no; put them in quotes"
