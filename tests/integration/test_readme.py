@@ -1,13 +1,19 @@
-"""The README's Python does what it says, run as it stands on small data."""
+"""The README's Python does what it says, run as it stands; its commands are those there are."""
 
+import inspect
 import os
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+import yaml
 
+from dnabert_hf.cli.main import app
 from dnabert_hf.data.simulation import simulate_binding
+from dnabert_hf.training.tasks import find_task
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -40,3 +46,53 @@ def test_python_of_the_readme_runs(work_folder):
     assert len(names["predictions"]) == 2
     assert len(names["embeddings"]) == 5
     assert names["loss"].item() > 0
+
+
+def commands(group, prefix="dnabert"):
+    """All commands by what is typed, those of groups too, with the group that has them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def lines_of_readme():
+    text = README.read_text()
+    table = re.findall(r"^\| `(dnabert [^`]+)` \|", text, flags=re.MULTILINE)
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL))
+    return table, re.findall(r"dnabert [a-z].*", blocks)
+
+
+def parse(line):
+    """Parse a command as a shell would hand it over, without running it."""
+    words = shlex.split(line, comments=True)
+    n_words = 3 if words[1] == "dataset" else 2
+    name = " ".join(words[:n_words])
+    COMMANDS[name].make_context(name, words[n_words:])
+    return name
+
+
+def test_every_command_has_an_example_in_the_readme_and_in_its_help():
+    table, blocks = lines_of_readme()
+    shown = {parse(line) for line in table}
+    assert {name.split()[1] for name in shown} == {name.split()[1] for name in COMMANDS}
+    assert {*shown, *map(parse, blocks)} == set(COMMANDS)
+    for name, command in COMMANDS.items():
+        text = inspect.getdoc(command.callback)
+        examples = re.findall(r"Example: (dnabert .*?)(?=\n\n|\Z)", text, flags=re.DOTALL)
+        assert examples
+        assert {parse(" ".join(example.split())) for example in examples} == {name}
+
+
+def test_the_task_of_the_readme_is_one(tmp_path):
+    (block,) = (b for b in re.findall(r"```yaml\n(.*?)```", README.read_text(), flags=re.DOTALL)
+                if "builder" in b)  # fmt: skip
+    (tmp_path / "atac.yaml").write_text(block)
+    task = find_task(str(tmp_path / "atac.yaml"))
+    assert task.labels == tuple(yaml.safe_load(block)["labels"])
+    assert task.recipe_for("dnabert-6-mini")["learning_rate"] == 3e-4
+    assert "dataset peaks PEAKS --genome GENOME --length 200 -o" in task.command()
