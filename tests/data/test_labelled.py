@@ -158,6 +158,18 @@ def test_unknown_and_contradicting_splits_are_refused(tmp_path):
         read_dataset({"holdout": path})
 
 
+def test_labels_of_bases_must_be_asked_for(tmp_path):
+    path = tmp_path / "x.tsv"
+    path.write_text("sequence\tlabel\nACGTA\t00110\nCCG\t011\n")
+    with pytest.raises(
+        ValueError, match="has a letter for each base, as for the task token, which"
+    ):
+        read_dataset(path)
+    assert read_dataset(path, problem_type="token_classification")[1].names == ("0", "1")
+    given = read_dataset(path, problem_type="single_label_classification")[1]
+    assert given.names == ("011", "00110")
+
+
 def test_all_splits_hold_pairs_or_none(tmp_path):
     write(tmp_path / "train.csv", "sequence,sequence_b,label", "A,C,1", "G,T,0")
     write(tmp_path / "dev.csv", "sequence,label", "A,1")

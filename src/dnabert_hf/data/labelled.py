@@ -56,7 +56,8 @@ def read_dataset(
 
     Raises:
         ValueError: If a file cannot be read, has no labels or labels unknown to the scheme, if a
-            split has an unknown name or comes twice, or there is nothing to train on and no scheme.
+            split has an unknown name or comes twice, there is nothing to train on and no scheme,
+            or labels are of bases and neither scheme nor problem type says so.
     """
     if scheme and problem_type not in (None, scheme.problem_type):
         raise ValueError(
@@ -72,6 +73,12 @@ def read_dataset(
             raise ValueError(
                 f"{path}: a data set must have a train split to take the label names from, found "
                 f"only {', '.join(spools)}; add it, or give the scheme of the trained model"
+            )
+        if problem_type is None and spools["train"].has_letter_a_base:
+            raise ValueError(
+                f"{path}: every label of the train split has a letter for each base, as for the "
+                "task token, which was not asked for; give it (--task token), or the problem type "
+                "if they are names of classes"
             )
         scheme = infer_labels(spools["train"].labels(), problem_type=problem_type)
     names = [name for name in dict.fromkeys(SPLIT_OF_NAME.values()) if name in spools]
@@ -183,12 +190,17 @@ def known_split(name: str, place: str) -> str:
 
 
 class _Spool:
-    """Records of one split, written to an Arrow file as they come."""
+    """Records of one split, written to an Arrow file as they come.
+
+    Attributes:
+        has_letter_a_base: Whether every label is as long as its sequence, of two bases or more.
+    """
 
     def __init__(self, path: Path, *, is_pair: bool, file: str) -> None:
         self.path = path
         self.is_pair = is_pair
         self.file = file
+        self.has_letter_a_base = True
         names = ["id", "sequence", *(["sequence_b"] if is_pair else []), "label"]
         self.schema = pa.schema([(name, pa.string()) for name in names])
         self._rows: list[SequenceRecord] = []
@@ -208,6 +220,7 @@ class _Spool:
                 f"{place}: each record must have a label, found none; fill it in or leave the "
                 "record out"
             )
+        self.has_letter_a_base &= len(record.label) == len(record.sequence) > 1
         self._rows.append(record)
         self._n_letters += len(record.sequence) + len(record.sequence_b or "")
         if self._n_letters >= _BATCH_LETTERS:

@@ -260,8 +260,9 @@ def _finetuning_report(
 
 
 def _regression_report(table: Path, k: int, task: str) -> dict[str, Any]:
-    splits, scheme = read_dataset(table)
-    find_task(task).check(with_lengths(splits)[0], scheme)
+    preset = find_task(task)
+    splits, scheme = read_dataset(table, problem_type=preset.problem_type)
+    preset.check(with_lengths(splits)[0], scheme)
     if scheme.problem_type != "single_label_classification":
         raise ValueError("logistic regression on k-mer counts must have one class a sequence")
     train = splits["train"]
