@@ -9,7 +9,8 @@ from dnabert_hf import DNABertForSequenceClassification
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.genome import open_genome
 from dnabert_hf.data.intervals import Interval
-from dnabert_hf.inference.prediction import predict
+from dnabert_hf.inference import scanning
+from dnabert_hf.inference.prediction import Classifier, predict
 from dnabert_hf.inference.scan_results import (
     ContigScan,
     average_windows,
@@ -75,35 +76,44 @@ def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path):
     assert rows == [("a", "3"), ("a", "13"), ("b", "21"), ("b", "31")]
 
 
-def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monkeypatch):
+@pytest.mark.parametrize("stop_at", ["window", "track"])
+def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monkeypatch, stop_at):
     monkeypatch.setattr("dnabert_hf.inference.scanning._CHUNK_BASES", 30)
-    options = {"window": 10, "step": 1}
 
     def run(name):
-        track = tmp_path / f"{name}.{{label}}.bedgraph"
-        scan(model, genome, output=tmp_path / f"{name}.tsv", track=track, **options)
-        return {
-            path.name.removeprefix(name): path.read_bytes() for path in tmp_path.glob(f"{name}.*")
-        }
+        done = scan(
+            model,
+            genome,
+            output=tmp_path / f"{name}.tsv",
+            track=tmp_path / f"{name}.{{label}}.bedgraph",
+            calls=tmp_path / f"{name}.bed",
+            threshold=0,
+            window=10,
+            step=1,
+        )
+        files = tmp_path.glob(f"{name}.*")
+        return done.n_calls, {path.name.removeprefix(name): path.read_bytes() for path in files}
 
     whole = run("whole")
-    assert sorted(whole) == [".no.bedgraph", ".tsv", ".yes.bedgraph"]
-    from dnabert_hf.inference.prediction import Classifier
+    assert sorted(whole[1]) == [".bed", ".no.bedgraph", ".tsv", ".yes.bedgraph"]
+    target, attribute = {
+        "window": (Classifier, "probabilities"),
+        "track": (scanning, "write_track"),
+    }[stop_at]
+    real, calls = getattr(target, attribute), []
 
-    probabilities = Classifier.probabilities
-    calls = []
-
-    def stop_at_the_third(self, records):
-        calls.append(len(records))
-        if len(calls) == 3:
+    def stop_at_the_second(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
             raise KeyboardInterrupt
-        return probabilities(self, records)
+        return real(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "probabilities", stop_at_the_third)
-        with pytest.raises(KeyboardInterrupt, match="stopped after 6 records"):
+        patch.setattr(target, attribute, stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt, match="run the same command again to go on"):
             run("stopped")
-    assert [path.name for path in tmp_path.glob("stopped.*")] == ["stopped.tsv.partial"]
+    assert (tmp_path / "stopped.tsv.partial").is_dir()
+    assert not (tmp_path / "stopped.tsv").exists()
     assert run("stopped") == whole
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,15 @@ class PartFolder:
             tallies[int(note.stem.removeprefix("part-"))] = Counter(content["tally"])
         return tallies
 
-    def join(self, result_format: ResultFormat) -> Counter[str]:
-        """Make the result file of all parts, in order, and remove the folder.
+    def join(
+        self, result_format: ResultFormat, use: Callable[[Path], None] | None = None
+    ) -> Counter[str]:
+        """Make the result of all parts, in order, and remove the folder.
+
+        Args:
+            result_format: Format of the result.
+            use: What is to be done with the result before it has its name; if it is stopped, the
+                parts are still there.
 
         Returns:
             What the parts count in all.
@@ -125,8 +132,10 @@ class PartFolder:
                 f"missing ({shown}); run the shards that were stopped again: shard I/N makes the "
                 "parts that leave I when divided by N"
             )
-        joined = self._unfinished()
+        joined = self._unfinished(self._result.name)
         result_format.join([self._part(index) for index in range(n_parts)], joined)
+        if use is not None:
+            use(joined)
         # A folder is in the way, or is to come; what is in it was looked at by `check_output`.
         if self._result.is_dir():
             shutil.rmtree(self._result)
@@ -159,9 +168,9 @@ class PartFolder:
     def _part(self, index: int) -> Path:
         return self.path / f"part-{index:06d}"
 
-    def _unfinished(self) -> Path:
+    def _unfinished(self, name: str = "unfinished") -> Path:
         # Nobody else's name: the same part may be made twice at a time, to the same bytes.
-        return self.path / f"{uuid.uuid4().hex}.unfinished"
+        return self.path / f"{uuid.uuid4().hex}.{name}"
 
     def _write_note(self, name: str, content: Mapping[str, Any]) -> None:
         unfinished = self._unfinished()

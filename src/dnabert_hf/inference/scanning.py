@@ -170,6 +170,19 @@ def scan(
         step=step,
         both_strands=both_strands,
     )
+    n_calls = site_scores = None
+
+    def write_tracks_and_calls(table: Path) -> None:
+        nonlocal n_calls
+        made = {
+            write_track(table, _unfinished(path), genome, label=name): path
+            for name, path in tracks.items()
+        }
+        if label is not None and calls is not None:
+            n_calls = write_calls(table, calls, label=label, threshold=threshold)
+        for unfinished, path in made.items():  # all at once: a stopped run finds none of them
+            unfinished.replace(path)
+
     n_kmers = n_windows * (window - k + 1) * (2 if both_strands else 1)
     with (
         open_output(
@@ -178,6 +191,7 @@ def scan(
             fingerprint=fingerprint,
             overwrite=overwrite,
             shard=share,
+            use=write_tracks_and_calls,
         ) as writer,
         engine.progress(n_kmers // share.count),
     ):
@@ -192,13 +206,8 @@ def scan(
             n_skipped,
             n_windows + n_skipped,
         )
-    n_calls = site_scores = None
     if not writer.is_complete:
         return Scan(Path(output), n_windows, n_skipped, None, None)
-    for name, path in tracks.items():
-        write_track(output, path, genome, label=name)
-    if label is not None and calls is not None:
-        n_calls = write_calls(output, calls, label=label, threshold=threshold)
     if label is not None and sites is not None:
         site_scores = score_against_sites(
             output, sites, genome, label=label, threshold=threshold, tolerance=tolerance
@@ -208,6 +217,10 @@ def scan(
 
 def _is_for_all(track: str | Path | None) -> bool:
     return "{label}" in str(track)
+
+
+def _unfinished(path: str | Path) -> Path:
+    return Path(path).with_stem(f"{Path(path).stem}.unfinished")
 
 
 def _check_placeholder(track: str | Path) -> None:
