@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def _plot_curves(
     n_columns = min(len(suite.data), 3)  # of panels, and of names below them
     n_rows = -(-len(suite.data) // n_columns)
     figure = Figure(figsize=(4.2 * n_columns, 3.4 * n_rows + 0.9), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    panels: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for panel, data in zip(panels, suite.data, strict=False):
         labels = suite.labels_of(data)
         for number, model in enumerate(suite.models):
@@ -110,7 +111,7 @@ def _plot_curves(
     figure.savefig(path, dpi=150)
 
 
-def _style(number: int) -> dict[str, str | float]:
+def _style(number: int) -> dict[str, Any]:
     """Choose colour and marker of a model."""
     marker = _MARKERS[number % len(_MARKERS)]
     return {"color": _COLOURS[number % len(_COLOURS)], "marker": marker, "markersize": 5}
