@@ -89,7 +89,7 @@ def _plot_curves(
     n_columns = min(len(suite.data), 3)  # of panels, and of names below them
     n_rows = -(-len(suite.data) // n_columns)
     figure = Figure(figsize=(4.2 * n_columns, 3.4 * n_rows + 0.9), layout="constrained")
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    panels: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for panel, data in zip(panels, suite.data, strict=False):
         labels = suite.labels_of(data)
         for number, model in enumerate(suite.models):

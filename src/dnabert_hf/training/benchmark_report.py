@@ -146,7 +146,7 @@ def _comparisons(suite: Suite, means: Mapping[str, np.ndarray]) -> list[str]:
     if len(means) < 2:
         return ["No data set has scores of two models yet.", ""]
     sign = -1 if suite.metric in LOWER_IS_BETTER else 1
-    scores = {name: sign * values for name, values in means.items()}
+    scores: dict[str, np.ndarray] = {name: sign * values for name, values in means.items()}
     baselines = [model.name for model in suite.models if model.is_baseline and model.name in scores]
     pretrained = [name for name in scores if name not in baselines]
     if not baselines or not pretrained:
