@@ -1,5 +1,7 @@
 """`dnabert funnel`: the variants that change most of what a model looks at."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +85,7 @@ def funnel(
         dtype=dtype,
         batch_tokens=batch_tokens,
         overwrite=overwrite,
+        command=shlex.join(["dnabert", *sys.argv[1:]]),
     )
     known = "".join(f", {n:,} in {name}" for name, n in done.n_known.items())
     typer.echo(

@@ -155,6 +155,8 @@ class ParquetFormat:
 
     def __init__(self, schema: Any):
         self.schema = schema
+        # Numbers of vectors hardly ever repeat: a dictionary of them takes time and room.
+        self._with_dictionary = [field.name for field in schema if not field.type.num_fields]
 
     def describe(self) -> dict[str, Any]:
         """Give the schema, as Arrow writes it, in base64."""
@@ -170,13 +172,15 @@ class ParquetFormat:
             _arrow_array(column, field.type)
             for column, field in zip(columns, self.schema, strict=True)
         ]
-        parquet.write_table(pa.table(arrays, schema=self.schema), path)
+        table = pa.table(arrays, schema=self.schema)
+        parquet.write_table(table, path, use_dictionary=self._with_dictionary)
 
     def join(self, parts: Sequence[Path], path: Path) -> None:
         """Copy the row groups into one file, one in memory at a time."""
         from pyarrow import parquet
 
-        with parquet.ParquetWriter(path, self.schema) as writer:
+        options = {"use_dictionary": self._with_dictionary}
+        with parquet.ParquetWriter(path, self.schema, **options) as writer:
             for part in parts:
                 writer.write_table(parquet.read_table(part))
 

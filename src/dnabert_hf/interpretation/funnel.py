@@ -70,6 +70,7 @@ def variant_funnel(
     dtype: str = "auto",
     batch_tokens: int | None = None,
     overwrite: bool = False,
+    command: str | None = None,
 ) -> Funnel:
     """Find the variants that change most of what a model looks at, and what is known of them.
 
@@ -98,6 +99,7 @@ def variant_funnel(
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
         overwrite: Whether to replace existing outputs.
+        command: What to name on the page as the command that made it.
 
     Returns:
         How many were left after each step.
@@ -185,6 +187,7 @@ def variant_funnel(
             lead=f"The {len(kept):,} alleles of {variants} with the strongest effect on {model}.",
             steps=_steps(done),
             n_scores=len(_COLUMNS) + len(_SCORES) + 1,
+            command=command,
         )
     shutil.rmtree(work)
     return done

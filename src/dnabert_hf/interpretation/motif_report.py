@@ -16,6 +16,7 @@ __all__ = ["write_motifs"]
 
 _N_SHOWN = 20  # rows of the tables of the page; the files have all
 _N_MATCHES = 5  # matches of a motif on the page
+_UNBROKEN = "\u00a0"  # a space at which no line ends
 _CANDIDATE_COLUMNS = ["word", "instances", "sequences", "positives", "p_value", "q_value", "seed"]
 _SITE_COLUMNS = ["motif", "id", "start", "end", "strand", "score", "bases"]
 _MATCH_COLUMNS = [
@@ -158,8 +159,9 @@ def _describe(
             ],
         )
         page.text(
-            "Sites are where the model looks at the motif. The p-values are of the sequences in "
-            "which the motifs were found: they rank, and promise nothing about other sequences."
+            "Sites are where the model looks at the motif. The sequences that hold one are counted "
+            "wherever it matches, also where the model does not look. The p-values are of the "
+            "sequences in which the motifs were found: they rank, and promise nothing about others."
         )
     if matches:
         page.heading("Known motifs like them")
@@ -175,7 +177,9 @@ def _describe(
     page.heading("Candidates")
     page.text(
         f"{len(search.candidates):,} different words that the model looks at, {n_enriched:,} of "
-        f"them in more sequences of the class than chance explains (q below {settings.max_q:g})."
+        f"them in more sequences of the class than chance explains (q below {settings.max_q:g}). "
+        "Those with the same seed were merged, since they overlap; a seed becomes a motif if it "
+        f"has {settings.min_instances} sites that agree."
     )
     if search.candidates:
         shown = search.candidates[:_N_SHOWN]
@@ -183,9 +187,10 @@ def _describe(
 
 
 def _share(n: int, of: int) -> str:
-    return f"{n:,} ({100 * n / of:.1f} %)"
+    return f"{n:,} ({100 * n / of:.1f} %)".replace(" ", _UNBROKEN)
 
 
 def _best_match(motif: Motif, matches: Sequence[MotifMatch] | None) -> str | None:
     best = next((match for match in matches or () if match.motif == motif.name), None)
-    return best and f"{best.known_name or best.known} (q = {best.q_value:.2g})"
+    name = best and (best.known_name or best.known)
+    return best and f"{name} (q = {best.q_value:.2g})".replace(" ", _UNBROKEN)
