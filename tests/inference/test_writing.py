@@ -2,6 +2,7 @@ import errno
 import logging
 import re
 
+import pyarrow as pa
 import pytest
 
 from dnabert_hf.inference.formats import DelimitedFormat, FolderFormat, ParquetFormat
@@ -120,9 +121,10 @@ def test_standard_output_gets_header_and_rows_at_once(tmp_path, capfdbinary):
 
 
 def test_standard_output_takes_text_only(tmp_path):
+    parquet = ParquetFormat(pa.schema([("id", pa.string())]))
     with (
         pytest.raises(ValueError, match="standard output takes TSV only; name a file with -o"),
-        open_output("-", ParquetFormat(None), fingerprint=None, overwrite=False),
+        open_output("-", parquet, fingerprint=None, overwrite=False),
     ):
         pass
 
