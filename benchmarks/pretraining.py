@@ -7,7 +7,8 @@
 rate, the share of padding and the peak memory; --generated does it on a random genome of so many
 megabases instead. `step` times training steps on the same segments: ours (masked head, batches of
 one length) beside BertForMaskedLM with DataCollatorForLanguageModeling and batches as they come,
-both with the dropout asked for; each in a process of its own, which also gives its peak memory.
+both with the dropout asked for; each in a process of its own, which also gives its peak memory
+(with --longest at equal shapes: all segments are full ones).
 Rates count tokens that are no padding.
 """
 
@@ -96,10 +97,12 @@ def make_ours(config: dict, codes: np.ndarray, options: argparse.Namespace):
     collate = DataCollatorForContiguousKmerMasking(
         DNABertTokenizer(k=6), seed=0, pad_to_multiple_of=8
     )
-    batches = (
-        collate(dataset.__getitems__(range(i, i + ROWS)))
-        for i in range(0, len(dataset) - ROWS, ROWS)
+    segments = (
+        dataset.__getitems__(range(i, i + ROWS)) for i in range(0, len(dataset) - ROWS, ROWS)
     )
+    if options.longest:
+        segments = (rows for rows in segments if len(rows[0]["input_ids"]) == options.tokens + 2)
+    batches = map(collate, segments)
     model = DNABertForMaskedLM(DNABertConfig(k=6, **config))
     model.set_attn_implementation(options.attention)
     return model, batches
@@ -128,7 +131,8 @@ def make_stock(config: dict, codes: np.ndarray, options: argparse.Namespace):
             rows = []
             for _ in range(ROWS):
                 longest = options.tokens
-                n = longest if rng.random() < 0.5 else int(rng.integers(5, longest + 1))
+                is_longest = options.longest or rng.random() < 0.5
+                n = longest if is_longest else int(rng.integers(5, longest + 1))
                 rows.append({"input_ids": [2, *ids[at : at + n].tolist(), 3]})
                 at += n + 5
             yield dict(collate(rows))
@@ -182,6 +186,7 @@ def main() -> None:
     step.add_argument("--dropout", type=float, default=0.1)
     step.add_argument("--steps", type=int, default=6)
     step.add_argument("--tokens", type=int, default=510, help="k-mers of the longest segment")
+    step.add_argument("--longest", action="store_true", help="segments of that length alone")
     step.add_argument("--attention", default="sdpa", help="kernel of ours: sdpa or eager")
     step.add_argument("--only", choices=("ours", "stock"), help=argparse.SUPPRESS)
     options = parser.parse_args()
