@@ -88,6 +88,7 @@ def test_a_cell_has_a_folder_of_its_own():
         ("dev: 50", "dev: some", r"dev must be whole numbers from 2 on, found \['some'\]"),
         ("k: 4}\nseeds", "k: x}\nseeds", r"k of 'regression' must be whole numbers from 1 on"),
         ("random: {init", "'mini!': {init", r"names must differ in their letters and digits"),
+        ("random: {init", "mini: {init", r"suite.yaml, line \d+: 'mini' is there twice"),
         ("metric: auroc", "metric: auc", r"metrics of .* known by name, got 'auc'; .* auroc"),
         ("k: 4}\nseeds", "task: prom}\nseeds", "tasks must be known by name, got 'prom'"),
         (": gabpa.tsv", ": {file: gabpa.tsv}", r"fields of the data set .* got 'file'"),

@@ -171,6 +171,7 @@ def test_a_task_of_ones_own_is_a_file_of_a_few_lines(tmp_path):
         ("[other, peak]", "[no, yes]", "labels must be texts, found .* put them in quotes"),
         ("{random: {learning_rate: 2e-3", "{random: {learning_rate: fast", "type of their field"),
         ("{learning_rate: 2e-3, num_train_epochs: 1}", "2e-3", "'random' must be a mapping"),
+        ("metric: auroc", "length: 90\nmetric: auroc", r"line \d+: 'length' is there twice"),
         (MINE, "[]", "must hold fields of a task"),
         (MINE, "a: [", "must be a readable YAML file"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 from dnabert_hf.data.discovery import find_datasets, resolve_dataset
 from dnabert_hf.data.records import Columns
+from dnabert_hf.data.yaml_files import read_mapping
 from dnabert_hf.metrics import BINARY_METRIC_NAMES, METRIC_NAMES
 from dnabert_hf.training.arguments import check_names
 from dnabert_hf.training.suite import DataEntry, ModelEntry, Suite, slug
@@ -55,7 +56,7 @@ def read_suite(path: str | Path, *, data_folder: str | Path | None = None) -> Su
             data set is not there, or two names would share a folder.
     """
     file = _find_file(path, data_folder)
-    content = _read_yaml(file)
+    content = read_mapping(file, fields="fields such as data and models")
     check_names(content, _SUITE_FIELDS, f"fields of {file}")
     for name in ("data", "models"):
         if not isinstance(content.get(name), dict) or not content[name]:
@@ -98,19 +99,6 @@ def _find_file(path: str | Path, data_folder: str | Path | None) -> Path:
     if not Path(data_folder).is_dir():
         raise ValueError(f"the data of a suite must lie in a folder, found none at {data_folder}")
     return packaged[str(path)]
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{file} must be a readable YAML file: {reason}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold fields such as data and models, found none")
-    return content
 
 
 def _data_sets(file: Path, entries: Mapping[Any, Any], root: Path) -> dict[str, DataEntry]:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from dnabert_hf.data.yaml_files import read_mapping
 from dnabert_hf.metrics import BINARY_METRIC_NAMES
 from dnabert_hf.training.arguments import check_names, parse_arguments
 from dnabert_hf.training.task import GENERIC, StartKind, Task
@@ -135,15 +136,7 @@ def find_task(task: str | Task) -> Task:
 
 
 def _read_task(path: Path) -> Task:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} must be a readable YAML file: {reason}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold fields of a task, such as length: 200, found none")
+    content = read_mapping(path, fields="fields of a task, such as length: 200")
     check_names(content, [field.name for field in fields(Task)], f"fields of {path}")
     values: dict[str, Any] = {"name": path.stem}
     for name, value in content.items():
