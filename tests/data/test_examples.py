@@ -9,7 +9,6 @@ import pytest
 from dnabert_hf.data.examples import Example, Splitting, build_dataset, cut_window
 from dnabert_hf.data.sequences import reverse_complement
 
-
 PLACES = count(step=1000)  # no two windows share a base
 
 
@@ -148,7 +147,9 @@ def test_names_are_made_unique_and_the_table_is_written(random_dna, tmp_path):
     rows = gzip.decompress((tmp_path / "d.tsv.gz").read_bytes()).decode().splitlines()
     assert rows[0] == "id\tsequence\tlabel\tsplit\tcontig\tstart\tend\tstrand\tkind"
     first = built.examples[0]
-    assert rows[1] == f"same\t{first.sequence}\t0\t{first.split}\ta\t{first.start}\t{first.end}\t+\tx"
+    assert (
+        rows[1] == f"same\t{first.sequence}\t0\t{first.split}\ta\t{first.start}\t{first.end}\t+\tx"
+    )
     assert [row.split("\t")[0] for row in rows[1:5]] == ["same", "same_3", "same_4", "same_2"]
     content = json.loads(report.read_text())
     assert (content["settings"], content["omitted"]) == ({"seed": 42}, {"holes": 2})
