@@ -2,15 +2,20 @@ import gzip
 import json
 import logging
 from collections import Counter
+from itertools import count
 
 import pytest
 
 from dnabert_hf.data.examples import Example, Splitting, build_dataset, cut_window
 from dnabert_hf.data.sequences import reverse_complement
 
+PLACES = count(step=1000)  # no two windows share a base
 
-def example(identifier, sequence, label="1", contig="a", source=None):
-    return Example(identifier, sequence, label, contig, 0, len(sequence), "+", "x", source)
+
+def example(identifier, sequence, label="1", contig="a", source=None, start=None):
+    start = next(PLACES) if start is None else start
+    place = (contig, start, start + len(sequence), "+")
+    return Example(identifier, sequence, label, *place, "x", source)
 
 
 @pytest.fixture
@@ -56,6 +61,25 @@ def test_what_is_alike_or_made_from_each_other_shares_a_split(random_dna):
     assert all(split_of[f"p{i}"] == split_of[f"s{i}"] == split_of[f"n{i}"] for i in range(40))
     assert set(split_of.values()) == {"train", "dev", "test"}
     assert not built.report.has_leaks
+
+
+def test_windows_that_share_a_single_base_share_a_split(random_dna):
+    contigs = {name: random_dna(8000) for name in "ab"}
+    examples = [
+        example(f"{name}{start}", contigs[name][start : start + length], kind, name, start=start)
+        for name, kind in ("a0", "b1")
+        for start in range(0, 8000, 400)
+        # The long first window reaches into the third of its group, not to the next group.
+        for start, length in ((start, 299), (start + 50, 100), (start + 298, 102))
+    ]
+    built = build_dataset(examples[::-1], Splitting(), Counter())
+    splits = {e.id: e.split for e in built.examples}
+    groups = [(name, start) for name in "ab" for start in range(0, 8000, 400)]
+    of_groups = [
+        {splits[f"{name}{start + shift}"] for shift in (0, 50, 298)} for name, start in groups
+    ]
+    assert all(len(of_group) == 1 for of_group in of_groups)
+    assert set.union(*of_groups) == {"train", "dev", "test"}
 
 
 def test_contigs_decide_and_what_would_leak_stays_in_the_test(random_dna):
@@ -123,7 +147,9 @@ def test_names_are_made_unique_and_the_table_is_written(random_dna, tmp_path):
     rows = gzip.decompress((tmp_path / "d.tsv.gz").read_bytes()).decode().splitlines()
     assert rows[0] == "id\tsequence\tlabel\tsplit\tcontig\tstart\tend\tstrand\tkind"
     first = built.examples[0]
-    assert rows[1] == f"same\t{first.sequence}\t0\t{first.split}\ta\t0\t60\t+\tx"
+    assert (
+        rows[1] == f"same\t{first.sequence}\t0\t{first.split}\ta\t{first.start}\t{first.end}\t+\tx"
+    )
     assert [row.split("\t")[0] for row in rows[1:5]] == ["same", "same_3", "same_4", "same_2"]
     content = json.loads(report.read_text())
     assert (content["settings"], content["omitted"]) == ({"seed": 42}, {"holes": 2})

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -60,6 +61,13 @@ def rows(path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
+def failures(report):
+    """The error of each cell that failed, by its folder."""
+    section = report.partition("## Cells that failed")[2]
+    lines = [line[2:].rsplit(" (`", 1) for line in section.splitlines() if line.startswith("- ")]
+    return {cell.strip("`"): error for error, cells in lines for cell in cells[:-1].split(", ")}
+
+
 def test_cells_report_and_plot_are_made_and_made_once(folder):
     result = CliRunner().invoke(app, ["benchmark", "suite.yaml", "-o", "out"])
     assert result.exit_code == 0, result.output
@@ -111,15 +119,20 @@ def test_the_rate_with_the_better_validation_score_is_taken(folder):
         assert [scores[rate] for rate in taken] == [max(scores.values())]
 
 
-def test_a_cell_that_fails_is_reported_and_tried_again(folder):
+def test_a_cell_that_fails_is_reported_and_tried_again(folder, caplog):
     good = (folder / "two.tsv").read_text()
     (folder / "two.tsv").write_text(good.replace("\ttest", "\ttrain"))
     suite = read_suite(folder / "suite.yaml")
-    scores = benchmark(suite, folder / "out")
+    with caplog.at_level(logging.INFO):
+        scores = benchmark(suite, folder / "out")
     assert {cell.data for cell in scores} == {"one"}
+    failed = [message.partition(": ")[2] for message in caplog.messages if "failed:" in message]
+    assert len(failed) == len(set(failed)) == 5  # none twice: two rates, regression; next seed: 2
     report = (folder / "out" / "report.md").read_text()
-    assert "cells/two/40/regression/default/seed-0: ValueError:" in report
-    assert "must have a test split to be compared on" in report
+    (line,) = (line for line in report.splitlines() if line.startswith("- ValueError:"))
+    assert "must have a test split to be compared on" in line
+    assert "`cells/two/40/regression/default/seed-0`" in line
+    assert line.count("`cells/") == 5
     (folder / "two.tsv").write_text(good)
     scores = benchmark(suite, folder / "out")
     assert {cell.data for cell in scores} == {"one", "two"}
@@ -134,6 +147,22 @@ def test_several_numbers_of_labels_make_curves(folder):
     assert {cell.labels for cell in scores} == {20, None}
     assert len(scores) == 8
     assert "| two | all | " in (folder / "out" / "report.md").read_text()
+
+
+def test_numbers_of_labels_that_are_not_there_are_left_out_and_it_is_said(folder, caplog):
+    path = folder / "curves.yaml"
+    text = SUITE.replace("one: one.tsv", "one: {path: one.tsv, labels: [20, 60, 300]}")
+    text = text.replace("LABELS", "[20, 100, all]").replace("seeds: [0, 1]", "seeds: [0]")
+    tiny = text[text.index("  tiny:") : text.index("  regression:")]
+    path.write_text(text.replace(tiny, ""))
+    scores = benchmark(read_suite(path), folder / "out")
+    cases = [("one", 20), ("one", 60), ("two", 20), ("two", None)]
+    assert [(cell.data, cell.labels) for cell in scores] == cases
+    rest = "60 sequences to train on: %s labels are left out, %s being all there are"
+    assert caplog.messages == [f"one has {rest % (300, 60)}", f"two has {rest % (100, 'all')}"]
+    report = (folder / "out" / "report.md").read_text()
+    assert "| one | 20, 60 of 60 | " in report
+    assert "| one | 300 | " not in report
 
 
 def test_a_folder_of_something_else_is_refused(folder):
@@ -172,8 +201,10 @@ def test_a_metric_that_the_test_split_leaves_undefined_is_reported(folder):
     scores = benchmark(read_suite(folder / "suite.yaml"), folder / "out")
     assert {cell.data for cell in scores} == {"two"}
     report = (folder / "out" / "report.md").read_text()
-    cell = "cells/one/40/regression/default/seed-0"
-    assert f"- {cell}: the test split leaves auroc undefined" in report
+    failed = failures(report)
+    assert (
+        failed["cells/one/40/regression/default/seed-0"] == "the test split leaves auroc undefined"
+    )
     assert "| one | 40 | - |" in report
 
 
@@ -217,10 +248,10 @@ def test_a_task_is_checked_in_every_cell_and_chooses_by_its_data(folder):
     assert {cell.data for cell in scores} == {"one"}
     report = json.loads((folder / "out/cells/one/40/tiny/0.01/seed-0/metrics.json").read_text())
     assert report["task"] == "tf"
-    text = (folder / "out" / "report.md").read_text()
+    failed = failures((folder / "out" / "report.md").read_text())
     for cell in ("two/20/tiny/0.001/seed-0", "two/30/regression/default/seed-1"):
-        failed = f"- cells/{cell}: ValueError: the task splice has the labels 'acceptor', 'donor'"
-        assert failed in text
+        wrong = "ValueError: the task splice has the labels 'acceptor', 'donor'"
+        assert failed[f"cells/{cell}"].startswith(wrong)
 
 
 def test_a_model_of_the_wrong_kind_fails_alone(folder):
@@ -230,8 +261,9 @@ def test_a_model_of_the_wrong_kind_fails_alone(folder):
     scores = benchmark(read_suite(folder / "suite.yaml"), folder / "out")
     assert {cell.model for cell in scores} == {"tiny", "regression"}
     report = (folder / "out" / "report.md").read_text()
-    assert "cells/one/40/wrong/default/seed-0: TypeError" in report
-    assert "cells/one/40/none/default/seed-0: ValueError: no/such" in report
+    failed = failures(report)
+    assert failed["cells/one/40/wrong/default/seed-0"].startswith("TypeError")
+    assert failed["cells/one/40/none/default/seed-0"].startswith("ValueError: no/such")
     assert "against | better on |" in report  # of those that have scores
 
 

@@ -258,6 +258,7 @@ def test_a_collapsed_model_is_named(tmp_path, caplog):
         result = train(table, tmp_path / "out", arguments={"num_train_epochs": 1})
     assert "test split: the model predicts class " in caplog.text
     assert "for 100.0% of the sequences" in result.collapse
+    assert "steps are few: train for more epochs" in result.collapse
     assert result.scores["test"]["mcc"] == 0
 
 

@@ -91,10 +91,10 @@ def test_the_report_of_sixteen_data_sets_says_all(tmp_path):
 
 def test_cells_that_are_missing_leave_the_rest_in_order(tmp_path):
     suite = make_suite(tmp_path)
-    broken = Cell("data set 2", 4, "CNN 1", None, 0)
+    broken = [Cell("data set 2", 4, "CNN 1", None, seed) for seed in (0, 1)]
     (tmp_path / "5.tsv").unlink()
     report = write(
-        suite, tmp_path, errors={broken: "ValueError: no"},
+        suite, tmp_path, errors=dict.fromkeys(broken, "ValueError: no"),
         without=lambda c: c.model == "CNN 0" or (c.data, c.model) == ("data set 2", "CNN 1"),
     )  # fmt: skip
     rows = rows_of(report)
@@ -103,7 +103,8 @@ def test_cells_that_are_missing_leave_the_rest_in_order(tmp_path):
     assert rows["data set 5"][:3] == ["-", "-", "-"]  # the table is gone, its cells count
     assert "| data set 5 | 7 | **0.505 ± 0.007** | " in report
     assert report.endswith(
-        "\n## Cells that failed\n\n- cells/data-set-2/4/CNN-1/default/seed-0: ValueError: no\n"
+        "\n## Cells that failed\n\n- ValueError: no (`cells/data-set-2/4/CNN-1/default/seed-0`, "
+        "`cells/data-set-2/4/CNN-1/default/seed-1`)\n"
     )
 
 

@@ -178,9 +178,9 @@ def build_dataset(
     """Drop repeated sequences, divide the others so that nothing leaks, and report on the result.
 
     Sequences that are equal, or each other's reverse complement, are kept once: the first of them,
-    whatever its label. Sequences that share much (see `group_similar`) and those made from one
-    another stay in one split; where contigs decide, those that would be in several are kept in the
-    test or else the dev split only.
+    whatever its label. Sequences that share much (see `group_similar`), windows that share a base
+    and sequences made from one another stay in one split; where contigs decide, those that would
+    be in several are kept in the test or else the dev split only.
 
     Args:
         examples: Candidates, positives first.
@@ -221,18 +221,33 @@ def build_dataset(
 
 
 def _group(examples: Sequence[Example], sources: Sequence[int | None]) -> np.ndarray:
-    """Number groups of similar sequences, each in the group of the one it was made from."""
+    """Number groups of examples that are similar, share a base or were made from one another."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     groups = group_similar([example.sequence for example in examples])
-    pairs = [(groups[i], groups[source]) for i, source in enumerate(sources) if source is not None]
+    pairs = [(i, source) for i, source in enumerate(sources) if source is not None]
+    pairs += _overlapping(examples)
     if not pairs:
         return groups
-    made, of = np.array(pairs).T
+    one, other = groups[np.array(pairs).T]
     n_groups = int(groups.max()) + 1
-    graph = coo_array((np.ones(len(made)), (made, of)), shape=(n_groups, n_groups))
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(n_groups, n_groups))
     return np.asarray(connected_components(graph, directed=False)[1])[groups]
+
+
+def _overlapping(examples: Sequence[Example]) -> list[tuple[int, int]]:
+    """Pair each window with an earlier one on its contig that it shares a base with, if any."""
+    order = sorted(range(len(examples)), key=lambda i: (examples[i].contig, examples[i].start))
+    pairs = []
+    farthest = order[0]  # of the windows so far, the one that reaches farthest
+    for i in order[1:]:
+        is_on_contig = examples[i].contig == examples[farthest].contig
+        if is_on_contig and examples[i].start < examples[farthest].end:
+            pairs.append((i, farthest))
+        if not is_on_contig or examples[i].end > examples[farthest].end:
+            farthest = i
+    return pairs
 
 
 def _name_apart(examples: Sequence[Example]) -> None:

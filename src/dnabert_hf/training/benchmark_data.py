@@ -4,13 +4,14 @@ import csv
 import logging
 import uuid
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dnabert_hf.training.suite import Cell, DataEntry, Suite
 
-__all__ = ["SPLITS", "count_sequences", "write_subset"]
+__all__ = ["SPLITS", "count_sequences", "without_repeats", "write_subset"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,3 +73,30 @@ def count_sequences(entry: DataEntry) -> dict[str, int]:
     except Exception as error:  # noqa: BLE001  # whatever it is, the cells that are done count
         logger.warning("%s cannot be counted: %s", entry.source, error)
         return {}
+
+
+def without_repeats(suite: Suite) -> Suite:
+    """Leave out numbers of labels that would train on all sequences of a data set once more.
+
+    Args:
+        suite: The benchmark.
+
+    Returns:
+        It, with the numbers of labels that differ in what they train on; a log tells of the others.
+    """
+    data = {}
+    for name, entry in suite.data.items():
+        asked = suite.labels_of(name)
+        n_train = count_sequences(entry).get("train") if len(asked) > 1 else None
+        whole = [n for n in asked if n_train is not None and (n is None or n >= n_train)]
+        repeats = [n for n in whole if n is not None]
+        if None not in whole:
+            repeats = sorted(repeats)[1:]
+        if repeats:
+            logger.warning(
+                "%s has %d sequences to train on: %s labels are left out, %s being all there are",
+                *(name, n_train, ", ".join(map(str, repeats))),
+                "all" if None in whole else min(n for n in whole if n is not None),
+            )
+        data[name] = replace(entry, labels=tuple(n for n in asked if n not in repeats))
+    return replace(suite, data=data)

@@ -81,10 +81,17 @@ def write_report(
     lines += ["## Data", "", *_data_table(suite), ""]
     lines += ["## How it was made", "", *_origin(done, results, command)]
     if errors:
-        lines += ["", "## Cells that failed", ""]
-        lines += [f"- {cell.folder().as_posix()}: {message}" for cell, message in errors.items()]
+        lines += ["", "## Cells that failed", "", *_failures(errors)]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     plot_scores(suite, table, means, folder / "scores.png")
+
+
+def _failures(errors: Mapping[Cell, str]) -> list[str]:
+    """List each error once, with the cells that it stopped."""
+    stopped: dict[str, list[str]] = {}
+    for cell, message in errors.items():
+        stopped.setdefault(message, []).append(f"`{cell.folder().as_posix()}`")
+    return [f"- {message} ({', '.join(cells)})" for message, cells in stopped.items()]
 
 
 def _write_scores(suite: Suite, results: Mapping[Cell, CellResult], path: Path) -> None:

@@ -15,7 +15,7 @@ from dnabert_hf.data.json_files import write_json
 from dnabert_hf.data.labelled import read_dataset
 from dnabert_hf.metrics import LOWER_IS_BETTER, score_classification
 from dnabert_hf.training.baselines import kmer_logistic_regression
-from dnabert_hf.training.benchmark_data import SPLITS, write_subset
+from dnabert_hf.training.benchmark_data import SPLITS, without_repeats, write_subset
 from dnabert_hf.training.benchmark_report import CellResult, write_report
 from dnabert_hf.training.finetuning import finetune
 from dnabert_hf.training.reporting import describe_machine
@@ -39,7 +39,8 @@ def benchmark(
 
     The models of a data set and seed train on the same sequences and are tested on the same ones.
     Where a model has several learning rates, the first seed's validation metric chooses, for each
-    data set and number of labels. A cell that fails is written down, and the others go on; the next
+    data set and number of labels. Numbers of labels that a data set has not are left out where
+    another stands for all it has. A cell that fails is written down, and the others go on; the next
     call tries it again. The folder receives `report.md`, `scores.tsv`, `scores.png` and the cells'
     own folders, as `finetune` writes them, without weights.
 
@@ -64,10 +65,13 @@ def benchmark(
     """
     folder = Path(output_dir)
     _claim(suite, folder)
-    _run(_first_cells(suite), suite, folder, processes)
+    suite = without_repeats(suite)
+    first = _first_cells(suite)
+    _run(first, suite, folder, processes)
     chosen = list(_chosen_cells(suite, folder))
-    _run(chosen, suite, folder, processes)
-    every = dict.fromkeys([*_first_cells(suite), *chosen])
+    every = dict.fromkeys([*first, *chosen])
+    # What failed is not tried twice in a call.
+    _run([cell for cell in chosen if cell not in first], suite, folder, processes)
     done = {cell: result for cell in every if (result := _result(cell, suite, folder))}
     errors = {cell: error for cell in every if (error := _error(cell, suite, folder))}
     write_report(suite, done, chosen, folder, errors=errors, command=command)

@@ -304,7 +304,7 @@ def _report(
     }
     scores = {name: result.scores() for name, result in results.items()}
     last = list(results)[-1]
-    problem = find_collapse(results[last])
+    problem = find_collapse(results[last], steps=trainer.state.global_step)
     if problem is not None and trainer.is_world_process_zero():
         logger.warning("%s split: %s", last, problem)
     best_step = trainer.state.best_global_step
