@@ -35,6 +35,20 @@ def test_a_collapse_after_few_steps_says_to_train_longer():
     assert find_collapse(result, steps=2000) == find_collapse(result)
 
 
+def test_classes_that_are_guessed_are_named_with_the_probability_of_chance():
+    # 30 of 50 right: MCC 0.2, chi-squared 50 * 0.2^2 = 2, p = 0.157.
+    labels = [0] * 25 + [1] * 25
+    predicted = [0] * 15 + [1] * 10 + [0] * 10 + [1] * 15
+    rows = [[0.3, 0.7] if one else [0.6, 0.4] for one in predicted]
+    assert find_collapse(make(labels, rows, TWO)).startswith(
+        "predicted and true classes of 50 sequences agree no better than by chance (chi-squared "
+        "test, p = 0.16); test on more sequences, lower the learning rate"
+    )
+    assert find_collapse(make(labels * 4, rows * 4, TWO)) is None  # p = 0.005
+    of_bases = LabelScheme("token_classification", ("no", "yes"))
+    assert find_collapse(make(labels, rows, of_bases)) is None
+
+
 def test_a_regression_that_predicts_one_value_has_collapsed():
     result = make([0.0, 1.0, 2.0], [[0.9], [0.9], [0.901]], VALUE)
     assert find_collapse(result).startswith("the model predicts about 0.9003 for every sequence")
@@ -43,12 +57,13 @@ def test_a_regression_that_predicts_one_value_has_collapsed():
 @pytest.mark.parametrize(
     "result",
     [
-        make([0, 1], [[0.9, 0.1], [0.2, 0.8]], TWO),
+        make([0, 1] * 3, [[0.9, 0.1], [0.2, 0.8]] * 3, TWO),
+        make([1, 1], [[0.9, 0.1], [0.2, 0.8]], TWO),
         make([1, 1], [[0.2, 0.8], [0.2, 0.8]], TWO),
         make([0.0, 1.0], [[0.4], [0.6]], VALUE),
         make([[0.0, 1.0]], [[0.4, 0.4]], MANY),
     ],
-    ids=["two classes", "one class is right", "values", "multi-label"],
+    ids=["two classes", "one true class", "one class is right", "values", "multi-label"],
 )
 def test_a_model_that_tells_sequences_apart_has_not_collapsed(result):
     assert find_collapse(result) is None

@@ -35,6 +35,7 @@ _COLLAPSED_SHARE = 0.99
 # 742 core promoters, 120 steps from dnabert-6-mini: MCC 0.33; 480 steps: 0.41; 120 steps with three
 # layers drawn anew: 0.52 (one seed).
 _FEW_STEPS = 200
+_CHANCE = 0.05
 _COLLAPSED_SPREAD = 0.01  # of predicted values, as a share of that of the labels
 
 
@@ -103,7 +104,11 @@ def metrics_function(
 
 
 def find_collapse(result: SplitResult, *, steps: int | None = None) -> str | None:
-    """Say if a model predicts the same for everything although the labels differ.
+    """Say if a model predicts the same for everything, or classes no better than by chance.
+
+    By chance: Pearson's chi-squared test of the predicted against the true class of each sequence
+    does not reject their independence at 5 %. Bases, which depend on their neighbours, are not
+    tested so.
 
     Args:
         result: Predictions of a split.
@@ -133,12 +138,30 @@ def find_collapse(result: SplitResult, *, steps: int | None = None) -> str | Non
     shares = np.bincount(predicted, minlength=len(result.scheme.names)) / len(predicted)
     most = int(shares.argmax())
     true_share = float((labels == most).mean())
-    if shares[most] < _COLLAPSED_SHARE or true_share >= _COLLAPSED_SHARE:
+    if true_share >= _COLLAPSED_SHARE:
         return None
+    if shares[most] < _COLLAPSED_SHARE:
+        p = 0.0 if unit == "bases" else _independence(labels, predicted)
+        if p <= _CHANCE:
+            return None
+        return (
+            f"predicted and true classes of {len(labels):,} sequences agree no better than by "
+            f"chance (chi-squared test, p = {p:.2g}); test on more sequences, {remedies}"
+        )
     return (
         f"the model predicts class {result.scheme.names[most]} for {shares[most]:.1%} of the "
         f"{unit}, but {true_share:.1%} are of that class; {remedies}, or use class weights"
     )
+
+
+def _independence(labels: np.ndarray, predicted: np.ndarray) -> float:
+    from scipy.stats import chi2_contingency
+    from scipy.stats.contingency import crosstab
+
+    counts = crosstab(labels, predicted).count
+    if min(counts.shape) < 2:
+        return 0.0  # there is nothing to tell apart
+    return float(chi2_contingency(counts, correction=False).pvalue)
 
 
 def write_predictions(result: SplitResult, path: Path) -> None:
