@@ -119,14 +119,14 @@ def test_a_stopped_scan_goes_on_to_the_same_bytes(model, genome, tmp_path, monke
 
 def test_every_class_gets_a_track_of_its_own(model, genome, tmp_path):
     out, options = tmp_path / "w.tsv", {"window": 10, "step": 5, "dtype": "float32"}
-    scan(model, genome, output=out, track=tmp_path / "t.{label}.bedgraph", **options)
+    scan(model, genome, output=out, track=tmp_path / "t.{label}.bedGraph", **options)
     for label in ("no", "yes"):
-        write_track(out, tmp_path / "alone.bedgraph", genome, label=label)
-        made = (tmp_path / f"t.{label}.bedgraph").read_bytes()
-        assert made == (tmp_path / "alone.bedgraph").read_bytes()
+        write_track(out, tmp_path / "alone.bedGraph", genome, label=label)
+        made = (tmp_path / f"t.{label}.bedGraph").read_bytes()
+        assert made == (tmp_path / "alone.bedGraph").read_bytes()
     assert len(list(tmp_path.glob("t.*"))) == 2
-    with pytest.raises(ValueError, match=r"t.no.bedgraph must not exist yet"):
-        track = tmp_path / "t.{label}.bedgraph"
+    with pytest.raises(ValueError, match=r"t.no.bedGraph must not exist yet"):
+        track = tmp_path / "t.{label}.bedGraph"
         scan(model, genome, output=tmp_path / "again.tsv", track=track, **options)
     assert not (tmp_path / "again.tsv").exists()
 

@@ -88,7 +88,7 @@ def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
 
 
 def _batches(path: Path) -> Iterator[Any]:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         from pyarrow import parquet
 
         yield from parquet.ParquetFile(path).iter_batches()
@@ -176,7 +176,7 @@ def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label:
         for contig in read_scan(scanned, label)
     )
     lengths = {contig.name: contig.length for contig in genome.contigs}
-    save_track(means, partial, suffix=path.suffix, lengths=lengths)
+    save_track(means, partial, suffix=path.suffix.lower(), lengths=lengths)
     partial.replace(path)
     return path
 
@@ -224,7 +224,7 @@ def check_track(path: str | Path) -> None:
     Raises:
         ImportError: If a bigWig is asked for and pyBigWig is not installed.
     """
-    if Path(path).suffix in _BIGWIG:
+    if Path(path).suffix.lower() in _BIGWIG:
         _import_pybigwig()
 
 

@@ -120,7 +120,7 @@ def scan(
             continue
         if path is not track or not _is_for_all(track):
             check_output(path, overwrite=overwrite)
-        if suffixes is not None and Path(path).suffix not in suffixes:
+        if suffixes is not None and Path(path).suffix.lower() not in suffixes:
             raise ValueError(
                 f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
             )
