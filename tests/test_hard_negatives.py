@@ -11,6 +11,7 @@ from dnabert_hf import finetune_with_hard_negatives, open_genome
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.intervals import Interval
 from dnabert_hf.data.window_grid import WindowGrid
+from dnabert_hf.hard_negatives import MiningRound
 from dnabert_hf.training.run_folder import RunFolder
 
 LENGTH = 24
@@ -135,6 +136,13 @@ def test_a_stopped_run_goes_on_to_the_same_result(files, monkeypatch):
     assert mine("stopped", resume=True) == whole
     one, other = (files / name / "hard_negatives.tsv" for name in ("whole", "stopped"))
     assert one.read_text() == other.read_text()
+
+
+def test_a_round_is_summed_up_in_a_line():
+    assert MiningRound(1200, 5000, 0.0123, 0.5, 0.9, 0.75, 0.5).summary() == (
+        "1,200 hard negatives, calls 1.23% of 5,000 held-out windows (50.00% at 90 % recall), "
+        "recall 0.90, AUPRC 0.750, MCC 0.500"
+    )
 
 
 def test_the_command_prints_a_row_a_round(files):

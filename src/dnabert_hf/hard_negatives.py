@@ -56,6 +56,14 @@ class MiningRound:
     auprc: float
     mcc: float
 
+    def summary(self) -> str:
+        """Write the measures as a line of a log."""
+        return (
+            f"{self.hard_negatives:,} hard negatives, calls {self.false_positive_rate:.2%} of "
+            f"{self.windows:,} held-out windows ({self.false_positive_rate_at_recall:.2%} at 90 % "
+            f"recall), recall {self.recall:.2f}, AUPRC {self.auprc:.3f}, MCC {self.mcc:.3f}"
+        )
+
 
 @dataclass(frozen=True)
 class _Data:
@@ -157,7 +165,7 @@ def finetune_with_hard_negatives(
             finetune(model, training, output_dir=run, resume=True, **options)
         probabilities = _scan(run, genome, stage / f"held-out-{number}.parquet", table, measured_on)
         measured.append(_measure(run, probabilities[1], table, len(mined)))
-        logger.info("round %d of %d: %s", number, rounds, measured[-1])
+        logger.info("round %d of %d: %s", number, rounds, measured[-1].summary())
         if number < rounds:
             drawn = places.draw(windows, is_held_out=False, seed=[seed, number])
             scanned = _scan(run, genome, stage / f"scan-{number}.parquet", table, drawn)
