@@ -61,10 +61,14 @@ def test_windows_hold_either_allele_and_have_one_length(genome, allele, ref, alt
 @pytest.mark.parametrize(
     ("allele", "reason"),
     [
-        (Allele("chr1", 7, "T", "*"), "symbolic, missing or ambiguous alternative allele"),
-        (Allele("chr1", 7, "T", "."), "symbolic, missing or ambiguous alternative allele"),
-        (Allele("chr1", 7, "T", "<DEL>"), "symbolic, missing or ambiguous alternative allele"),
-        (Allele("chr1", 7, "T", "G]chr2:5]"), "symbolic, missing or ambiguous alternative allele"),
+        (Allele("chr1", 7, "T", "*"), "allele * (deleted by another record)"),
+        (Allele("chr1", 7, "T", "."), "no alternative allele"),
+        (Allele("chr1", 7, "T", "<DEL>"), "symbolic alternative allele"),
+        (Allele("chr1", 7, "T", "G]chr2:5]"), "symbolic alternative allele"),
+        (
+            Allele("chr1", 7, "T", "R"),
+            "letters other than A, C, G, T in the alternative allele",
+        ),
         (Allele("chr9", 7, "T", "G"), "contig not in the genome"),
         (Allele("chr1", 16, "T", "G"), "beyond the end of the contig"),
         (Allele("chr1", -1, "N", "G"), "beyond the end of the contig"),

@@ -9,6 +9,7 @@ from transformers import BertTokenizer
 from dnabert_hf import (
     DNABertForMaskedLM,
     DNABertForSequenceClassification,
+    DNABertForTokenClassification,
     DNABertModel,
     DNABertTokenizer,
 )
@@ -59,6 +60,15 @@ def test_a_folder_without_vocabulary_gets_that_of_its_k(folder, caplog):
 def test_an_unknown_task_is_refused(folder):
     with pytest.raises(ValueError, match=r"task must be one of encoder, .*, got 'regression'"):
         load_checkpoint(folder, "regression")
+
+
+def test_classifiers_of_bases_and_of_sequences_are_not_mixed_up(folder, tiny_config, tmp_path):
+    DNABertForTokenClassification(tiny_config).save_pretrained(tmp_path / "bases")
+    DNABertTokenizer(k=3).save_pretrained(tmp_path / "bases")
+    with pytest.raises(ValueError, match="bases must be a classifier of sequences, found one of b"):
+        load_checkpoint(tmp_path / "bases", "sequence-classification")
+    with pytest.raises(ValueError, match="checkpoint must be a classifier of bases, found one of"):
+        load_checkpoint(folder, "token-classification")
 
 
 def test_a_missing_folder_is_refused_without_asking_the_hub(tmp_path):

@@ -9,13 +9,14 @@ from dnabert_hf import DNABertForSequenceClassification
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.genome import open_genome
 from dnabert_hf.data.intervals import Interval
-from dnabert_hf.inference import scanning
+from dnabert_hf.inference import scan_results, scanning
 from dnabert_hf.inference.prediction import Classifier, predict
 from dnabert_hf.inference.scan_results import (
     ContigScan,
     average_windows,
     call_windows,
     read_scan,
+    save_track,
     write_calls,
     write_track,
 )
@@ -74,6 +75,14 @@ def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path):
     done = scan(model, genome, output=tmp_path / "w.tsv", window=10, step=10, regions=regions)
     rows = [(row["contig"], row["start"]) for row in read_table(done.path)]
     assert rows == [("a", "3"), ("a", "13"), ("b", "21"), ("b", "31")]
+
+
+def test_what_is_shorter_than_a_window_is_counted(model, genome, tmp_path, caplog):
+    scan(model, genome, output=tmp_path / "w.tsv", window=10, step=10)
+    assert "1 of 4 contigs are shorter than a window and have none" in caplog.text
+    regions = [Interval("b", 21, 41), Interval("a", 3, 9)]
+    scan(model, genome, output=tmp_path / "r.tsv", window=10, step=10, regions=regions)
+    assert "1 of 2 regions are shorter than a window and have none" in caplog.text
 
 
 @pytest.mark.parametrize("stop_at", ["window", "track"])
@@ -208,6 +217,36 @@ def test_a_bigwig_is_read_by_a_browsers_reader(scanned, genome, tmp_path):
         assert file.chroms() == {"a": 46, "b": 41, "c": 6, "n": 12}
         assert file.values("a", 0, 15)[::5] == pytest.approx([0.1, 0.15, 0.55])
         assert file.intervals("b") is None
+
+
+def test_lists_of_a_track_do_not_grow_with_it(genome, tmp_path, monkeypatch):
+    """Lists of numbers take several times the memory of their arrays."""
+    reader = pytest.importorskip("pyBigWig", reason="pyBigWig is not installed")
+    lengths = []
+
+    class Column(np.ndarray):
+        def tolist(self):
+            lengths.append(len(self))
+            return super().tolist()
+
+    monkeypatch.setattr(scan_results, "_BLOCK_STRETCHES", 4)
+    starts = np.arange(0, 22, 2)
+    columns = [each.view(Column) for each in (starts, starts + 2, starts / 64)]
+    for name in ("t.bedgraph", "t.bw"):
+        path = tmp_path / name
+        stretches = [ContigScan("a", *columns), ContigScan("b", *columns)]
+        save_track(stretches, path, suffix=path.suffix, lengths={"a": 46, "b": 41})
+    assert max(lengths) == 4
+    expected = list(
+        zip(starts.tolist(), (starts + 2).tolist(), (starts / 64).tolist(), strict=True)
+    )
+    with reader.open(str(tmp_path / "t.bw")) as file:
+        for contig in "ab":
+            assert list(file.intervals(contig)) == expected
+    lines = [line.split("\t") for line in (tmp_path / "t.bedgraph").read_text().splitlines()]
+    assert [(c, int(s), int(e), float(v)) for c, s, e, v in lines] == [
+        (contig, *each) for contig in "ab" for each in expected
+    ]
 
 
 def test_calls_are_joined_windows(scanned, tmp_path):

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import re
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -82,7 +83,7 @@ def test_scores_are_those_of_the_two_windows(promoters, vcf, genome, tmp_path):
         ("20", "A", "C", "scored"),
         ("20", "A", "G", "scored"),
         ("20", "AT", "A", "scored"),
-        ("21", "T", "*", "symbolic, missing or ambiguous alternative allele"),
+        ("21", "T", "*", "allele * (deleted by another record)"),
         ("22", "G", "T", "REF is not the base of the genome"),
     ]
     first = rows[0]
@@ -109,7 +110,7 @@ def test_a_vcf_keeps_its_lines_and_gets_info(promoters, vcf, genome, tmp_path):
     info = dict(item.partition("=")[::2] for item in lines[0][7].split(";"))
     assert (info["AC"], info["DB"]) == ("1", "")
     assert len(info["DNABERT_LOG_ODDS_RATIO"].split(",")) == 2
-    assert lines[2][7] == "DNABERT_SKIPPED=symbolic_missing_or_ambiguous_alternative_allele"
+    assert lines[2][7] == "DNABERT_SKIPPED=allele_*_(deleted_by_another_record)"
     assert lines[3][7] == "X=1;DNABERT_SKIPPED=REF_is_not_the_base_of_the_genome"
     # Scored again, the old scores are replaced, not doubled.
     again = tmp_path / "again.vcf"
@@ -135,8 +136,65 @@ def test_a_file_that_is_not_sorted_has_no_index(promoters, vcf, genome, tmp_path
     vcf.write_text("\n".join([*lines[:3], *reversed(lines[3:])]) + "\n")
     out = tmp_path / "out.vcf.gz"
     score_variants(promoters, vcf, genome, output=out, window=WINDOW)
-    assert "has no index, for its records are not sorted" in caplog.text
+    assert "has no index, which needs records sorted" in caplog.text
     assert out.exists() and not (tmp_path / "out.vcf.gz.tbi").exists()
+
+
+def test_a_position_beyond_what_tabix_reaches_gets_the_other_index(
+    promoters, vcf, genome, tmp_path, capfd
+):
+    """Chromosomes of wheat have more than 512 Mb."""
+    pysam = pytest.importorskip("pysam", reason="pysam is not installed")
+    vcf.write_text(vcf.read_text() + "1\t600000000\tfar\tA\tC\t.\t.\t.\n")
+    out = tmp_path / "out.vcf.gz"
+    score_variants(promoters, vcf, genome, output=out, window=WINDOW)
+    assert (tmp_path / "out.vcf.gz.csi").exists() and not (tmp_path / "out.vcf.gz.tbi").exists()
+    with pysam.VariantFile(str(out)) as file:
+        assert [record.id for record in file.fetch("1", 599_999_999, 600_000_000)] == ["far"]
+    assert "[E::" not in capfd.readouterr().err
+
+
+def test_a_class_with_quotes_leaves_the_header_whole(folder, classifier, vcf, genome, tmp_path):
+    pysam = pytest.importorskip("pysam", reason="pysam is not installed")
+    classifier.config.id2label = {0: "no", 1: 'the "5\\3" end', 2: "other"}
+    classifier.save_pretrained(folder)
+    out = tmp_path / "out.vcf.gz"
+    label = 'the "5\\3" end'
+    score_variants(folder, vcf, genome, output=out, window=WINDOW, label=label)
+    with pysam.VariantFile(str(out)) as file:
+        (line,) = [each for each in str(file.header).splitlines() if "DNABERT_PROB_REF" in each]
+        assert line.endswith('Description="Probability of the \\"5\\\\3\\" end with REF">')
+        assert len(list(file)) == 4
+
+
+def test_names_that_differ_in_case_alone_are_refused_for_a_vcf(promoters, vcf, genome, tmp_path):
+    other = shutil.copytree(promoters, tmp_path / "Promoters")
+    options = {"window": WINDOW, "others": [other]}
+    with pytest.raises(ValueError, match="differ in more than the case of letters for a VCF"):
+        score_variants(promoters, vcf, genome, output=tmp_path / "out.vcf", **options)
+    score_variants(promoters, vcf, genome, output=tmp_path / "out.tsv", **options)
+
+
+def test_breakends_stay_as_the_file_writes_them(promoters, fasta, tmp_path, caplog):
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.tsv"
+    alts = ["A[chr2:5[", "<DEL>", "*", ".", "R", "c"]
+    vcf.write_text(HEADER + "".join(f"1\t20\t.\tA\t{alt}\t.\t.\t.\n" for alt in alts))
+    assert run_variants(promoters, vcf, fasta, out).exit_code == 0
+    assert [row["alt"] for row in read_table(out)] == [*alts[:-1], "C"]
+    assert (
+        "not scored: 2 symbolic alternative allele, 1 allele * (deleted by another record), "
+        "1 no alternative allele, 1 letters other than A, C, G, T in the alternative allele"
+    ) in caplog.text
+
+
+def test_alleles_without_a_likelihood_ratio_are_counted(masked, vcf, genome, tmp_path, caplog):
+    vcf.write_text(vcf.read_text() + "1\t2\t.\tC\tG\t.\t.\t.\n")
+    out = tmp_path / "out.tsv"
+    score_variants(masked, vcf, genome, output=out, window=WINDOW)
+    without = [row for row in read_table(out) if row["status"] == "scored"]
+    without = [row["ref"] for row in without if not row["log_likelihood_ratio"]]
+    assert without == ["AT", "C"]  # a deletion, and a base 1 from the end of the contig
+    assert "2 alleles have no log-likelihood ratio, which is of single bases with k" in caplog.text
 
 
 def test_a_pretrained_model_scores_without_labels(masked, tokenizer, vcf, genome, tmp_path):

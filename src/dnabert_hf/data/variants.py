@@ -197,7 +197,8 @@ def iterate_vcf(path: str | Path) -> Iterator[VcfRecord]:
             contig,
             int(position) - 1,
             ref.upper(),
-            tuple(alt if alt.startswith("<") else alt.upper() for alt in alts.split(",")),
+            # Letters alone: <DEL> and A[chr2:5[ name what letters' case matters to.
+            tuple(alt.upper() if alt.isalpha() else alt for alt in alts.split(",")),
             "" if name == "." else name,
         )
 
@@ -251,7 +252,7 @@ class WindowCutter:
 
     def _cut(self, allele: Allele, shift: int = 0) -> AlleleWindows | str:
         if not _BASES.issuperset(allele.alt) or not allele.alt:
-            return "symbolic, missing or ambiguous alternative allele"
+            return _not_bases(allele.alt)
         contig = self._name(allele.contig)
         if contig is None:
             return "contig not in the genome"
@@ -304,6 +305,17 @@ class WindowCutter:
     def summary(self) -> str:
         """Say how many alleles were not scored, and why; "" if all were."""
         return ", ".join(f"{n} {reason}" for reason, n in self.skipped.items())
+
+
+def _not_bases(alt: str) -> str:
+    """Say what an alternative allele is that is no sequence of A, C, G and T."""
+    if alt == "*":
+        return "allele * (deleted by another record)"
+    if alt in (".", ""):
+        return "no alternative allele"
+    if alt.isalpha():
+        return "letters other than A, C, G, T in the alternative allele"
+    return "symbolic alternative allele"
 
 
 def alleles_of(record: VcfRecord) -> Sequence[Allele]:

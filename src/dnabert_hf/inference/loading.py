@@ -128,7 +128,9 @@ def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:
         raise ValueError(f"task must be one of {', '.join(MODEL_CLASSES)}, got {task!r}")
     _check_name(name)
     try:
-        config = build_config(PreTrainedConfig.get_config_dict(str(name))[0], name)
+        fields = PreTrainedConfig.get_config_dict(str(name))[0]
+        _check_architecture(name, task, str((fields.get("architectures") or [""])[0]))
+        config = build_config(fields, name)
         # The encoder's pooler was never trained, and embeddings do not use it.
         options: dict[str, Any] = {"add_pooling_layer": False} if task == "encoder" else {}
         model_class: Any = MODEL_CLASSES[task]
@@ -225,6 +227,17 @@ def build_config(fields: Mapping[str, Any], name: str | Path) -> DNABertConfig:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{name} has no config of a DNABERT model: {reason}") from error
+
+
+def _check_architecture(name: str | Path, task: str, architecture: str) -> None:
+    """Refuse a classifier of bases where one of sequences is needed, and the other way round."""
+    kinds = {"sequence-classification": "sequences", "token-classification": "bases"}
+    saved = next((each for each in kinds if architecture == MODEL_CLASSES[each].__name__), task)
+    if task in kinds and saved != task:
+        raise ValueError(
+            f"{name} must be a classifier of {kinds[task]}, found one of {kinds[saved]} "
+            f"({architecture}); use a checkpoint that was trained for {kinds[task]}"
+        )
 
 
 def _check_weights(name: str | Path, task: str, missing: set[str]) -> None:

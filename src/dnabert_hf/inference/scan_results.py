@@ -1,6 +1,6 @@
 """What a scan found: tracks for a browser, and calls."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ __all__ = [
 
 _BIGWIG = (".bw", ".bigwig")
 TRACK_SUFFIXES = (".bedgraph", *_BIGWIG)
+_BLOCK_STRETCHES = 1 << 16
 
 
 class ContigScan(NamedTuple):
@@ -205,17 +206,23 @@ def save_track(
     if suffix in _BIGWIG:
         with _import_pybigwig().open(str(path), "w") as file:
             file.addHeader(list((lengths or {}).items()))
-            for contig, starts, ends, values in stretches:
-                file.addEntries(
-                    [contig] * len(starts), starts.tolist(), ends.tolist(), values.tolist()
-                )
+            for contig, *columns in stretches:
+                for starts, ends, values in _blocks(columns):
+                    file.addEntries([contig] * len(starts), starts, ends, values)
         return
     with path.open("w", encoding="utf-8", newline="\n") as text:
         for contig, *columns in stretches:
             text.writelines(
                 f"{contig}\t{start}\t{end}\t{value:.6g}\n"
-                for start, end, value in zip(*(c.tolist() for c in columns), strict=True)
+                for block in _blocks(columns)
+                for start, end, value in zip(*block, strict=True)
             )
+
+
+def _blocks(columns: Sequence[np.ndarray]) -> Iterator[list[list[Any]]]:
+    """Turn columns into lists, some rows at a time: lists take several times as much memory."""
+    for begin in range(0, len(columns[0]), _BLOCK_STRETCHES):
+        yield [column[begin : begin + _BLOCK_STRETCHES].tolist() for column in columns]
 
 
 def check_track(path: str | Path) -> None:

@@ -200,6 +200,12 @@ def scan(
             records = [SequenceRecord("", genome.sequence(*place)) for place in chunk]
             values = classifier.probabilities(records).tolist()
             writer.write([[*place, *row] for place, row in zip(chunk, values, strict=True)])
+    n_short = int((places[:, 2] - places[:, 1] < window).sum())
+    if n_short and not share.index:
+        logger.warning(
+            "%d of %d %s are shorter than a window and have none",
+            *(n_short, len(places), "contigs" if regions is None else "regions"),
+        )
     if n_skipped and not share.index:
         logger.warning(
             "%d of %d windows hold letters other than A, C, G, T and are left out",

@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 _CHUNK_RECORDS = 1024
 _SCORED = "scored"
 _LINES = "lines"
+_PARTLY = "partly"
 _TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
 
 
@@ -155,15 +156,22 @@ def score_variants(
     ):
         for chunk in writer.remaining(_chunks(iterate_vcf(variants))):
             before = cutter.skipped.copy()
-            rows, n_scored = _score_chunk(chunk, cutter, scorer, to_rows, steps)
-            writer.write(rows, {_LINES: len(chunk), _SCORED: n_scored, **(cutter.skipped - before)})
+            rows, tally = _score_chunk(chunk, cutter, scorer, to_rows, steps)
+            writer.write(rows, {**tally, **(cutter.skipped - before)})
     skipped = dict(writer.tally)
-    n_records, n_scored = skipped.pop(_LINES, 0), skipped.pop(_SCORED, 0)
+    n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
     if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
     if skipped and not share.index:
         reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
         logger.warning("%s: not scored: %s", variants, reasons)
+    if n_partly and not share.index:
+        logger.warning(
+            "%s: %d alleles have no log-likelihood ratio, which is of single bases with k bases or "
+            "more on either side",
+            variants,
+            n_partly,
+        )
     return ScoredVariants(Path(output), n_records, n_scored, skipped)
 
 
@@ -250,16 +258,18 @@ def _score_chunk(
     scorer: JointScorer,
     to_rows: Any,
     shifts: Sequence[int],
-) -> tuple[list[list[Any]], int]:
-    """Score the alleles of a chunk; rows of the result, and how many alleles have scores."""
+) -> tuple[list[list[Any]], dict[str, int]]:
+    """Score the alleles of a chunk; rows of the result, and how many lines and scores there are."""
     cut = [[_cut(cutter, allele, shifts) for allele in alleles_of(record)] for record in chunk]
     windows = [each for of_record in cut for each in of_record if not isinstance(each, str)]
-    scores = iter(scorer.score(windows) if windows else ())
+    of_windows = scorer.score(windows) if windows else np.empty((0, len(scorer.names)))
+    scores = iter(of_windows)
     rows: list[list[Any]] = []
     for record, of_record in zip(chunk, cut, strict=True):
         found = [each if isinstance(each, str) else next(scores) for each in of_record]
         rows += to_rows(record, found, len(scorer.names))
-    return rows, len(windows)
+    n_partly = int(np.isnan(of_windows).any(axis=1).sum())
+    return rows, {_LINES: len(chunk), _SCORED: len(windows), _PARTLY: n_partly}
 
 
 def _cut(cutter: WindowCutter, allele: Allele, shifts: Sequence[int]) -> ShiftedWindows | str:

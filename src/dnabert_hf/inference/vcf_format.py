@@ -38,8 +38,13 @@ class VcfFormat:
     def __init__(self, header: Sequence[str], fields: Mapping[str, str], *, is_bgzip: bool = False):
         self._arguments = {"header": list(header), "fields": dict(fields), "is_bgzip": is_bgzip}
         self._names = [_PREFIX + name.upper() for name in fields]
+        if len({*self._names}) < len(self._names):
+            raise ValueError(
+                "several models must have names that differ in more than the case of letters for a "
+                f"VCF, found {', '.join(fields)}; rename the folder of one"
+            )
         new = [
-            f'##INFO=<ID={name},Number=A,Type=Float,Description="{text}">'
+            f'##INFO=<ID={name},Number=A,Type=Float,Description="{_escape(text)}">'
             for name, text in zip(self._names, fields.values(), strict=True)
         ]
         new.append(
@@ -104,18 +109,38 @@ def _number(value: float | None) -> str:
     return "." if value is None or math.isnan(value) else f"{value:.6g}"
 
 
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def index_vcf(path: Path) -> None:
-    """Write the tabix index of a bgzip VCF beside it; one that is not sorted gets a warning.
+    """Write the index of a bgzip VCF beside it; one that is not sorted gets a warning.
+
+    It is a .tbi, or a .csi where a position lies beyond 512 Mb, which .tbi does not reach.
 
     Args:
         path: The file.
     """
     pysam = _import_pysam()
+    verbosity = pysam.set_verbosity(0)  # what it would print is said below, in a line
+    indexes = {False: Path(f"{path}.tbi"), True: Path(f"{path}.csi")}
     try:
-        pysam.tabix_index(str(path), preset="vcf", force=True)
-    except (OSError, ValueError) as error:
-        Path(f"{path}.tbi").unlink(missing_ok=True)
-        logger.warning("%s has no index, for its records are not sorted (%s)", path, error)
+        for index in indexes.values():
+            index.unlink(missing_ok=True)
+        for is_csi, index in indexes.items():
+            try:
+                pysam.tabix_index(str(path), preset="vcf", force=True, csi=is_csi)
+            except (OSError, ValueError):
+                index.unlink(missing_ok=True)
+            else:
+                return
+        logger.warning(
+            "%s has no index, which needs records sorted by contig and position; sort it "
+            "(bcftools sort) to have one",
+            path,
+        )
+    finally:
+        pysam.set_verbosity(verbosity)
 
 
 def _import_pysam():  # type: ignore[no-untyped-def]
