@@ -17,17 +17,20 @@ from dnabert_hf.data.genome import open_genome
 from dnabert_hf.inference import (
     embedding,
     formats,
+    mutagenesis,
     prediction,
     scanning,
     sources,
     variant_effects,
 )
 from dnabert_hf.inference.embedding import embed
+from dnabert_hf.inference.mutagenesis import mutagenesis as map_mutations
 from dnabert_hf.inference.parts import PartFolder
 from dnabert_hf.inference.prediction import predict
 from dnabert_hf.inference.scanning import scan
 from dnabert_hf.inference.variant_effects import score_variants
 from dnabert_hf.interpretation.attention import attention_scores
+from dnabert_hf.interpretation.funnel import variant_funnel
 
 
 def small_chunks() -> None:
@@ -36,6 +39,7 @@ def small_chunks() -> None:
     prediction._CHUNK_BASES = embedding._CHUNK_BASES = 300
     embedding._CHUNK_BYTES = 300 * 4 * 32
     scanning._CHUNK_BASES = 100
+    mutagenesis._CHUNK_BASES = 10_000
     variant_effects._CHUNK_RECORDS = 3
     formats._MEGABYTE = 10**3
 
@@ -60,7 +64,14 @@ def jobs(source: Path, output: Path, **options: str) -> dict[str, Callable[[], o
         ),
         "variants.vcf.gz": functools.partial(score_variants, model, vcf, genome, window=20),
         "variants.tsv": functools.partial(score_variants, masked, vcf, genome, window=18),
+        "mutagenesis.parquet": functools.partial(
+            map_mutations, model, fasta, deletions=True, both_strands=True
+        ),
     }  # fmt: skip
+    if "shard" not in options:
+        calls["funnel.tsv"] = functools.partial(
+            variant_funnel, model, vcf, genome, window=20, report=output / "funnel.html"
+        )
     return {
         name: functools.partial(call, output=output / name, dtype="float32", **options)
         for name, call in calls.items()
@@ -90,6 +101,8 @@ def main(source: Path, output: Path, how: str) -> None:
     for name, job in jobs(source, output).items():
         if how == "whole":
             job()
+            continue
+        if name == "funnel.tsv":  # goes on from step to step: tests/interpretation/test_funnel.py
             continue
         for part, expected in ((2, signal.SIGKILL), (4, signal.SIGKILL), (None, 0)):
             assert not (output / name).exists(), name

@@ -18,7 +18,9 @@ SCRIPT = Path(__file__).with_name("inference_on_ranks.py")
 NAMES = [
     "predict.tsv.gz", "embed.parquet", "embed.safetensors", "files.parquet", "files.safetensors",
     "attention.parquet", "scan.parquet", "variants.vcf.gz", "variants.tsv", "variants.vcf.gz.tbi",
+    "mutagenesis.parquet",
 ]  # fmt: skip
+OF_FUNNEL = ["funnel.tsv", "funnel.html"]
 OF_SCAN = ["c.bed", "t.LABEL_0.bw", "t.LABEL_1.bw"]
 
 
@@ -87,7 +89,7 @@ def whole(source, script, tmp_path_factory):
             (script.sources, "_CHUNK_RECORDS"), (script.prediction, "_CHUNK_BASES"),
             (script.embedding, "_CHUNK_BASES"), (script.embedding, "_CHUNK_BYTES"),
             (script.scanning, "_CHUNK_BASES"), (script.variant_effects, "_CHUNK_RECORDS"),
-            (script.formats, "_MEGABYTE"),
+            (script.formats, "_MEGABYTE"), (script.mutagenesis, "_CHUNK_BASES"),
         ):  # fmt: skip
             patch.setattr(module, name, getattr(module, name))  # so that it is put back
         script.main(source, folder, "whole")
@@ -105,7 +107,7 @@ def run_script(source, folder, how, *launcher):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -129,7 +131,7 @@ def test_two_ranks_write_the_files_of_one_process(source, whole, tmp_path):
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     result = run_script(source, tmp_path, "whole", *launcher)
     assert result.returncode == 0, result.stderr
-    assert_same_files(tmp_path, whole, NAMES + OF_SCAN)
+    assert_same_files(tmp_path, whole, NAMES + OF_SCAN + OF_FUNNEL)
 
 
 def test_killed_processes_that_start_again_write_the_same_files(source, whole, tmp_path):

@@ -172,22 +172,34 @@ def test_positions_count_only_in_the_same_build(tmp_path, caplog):
         find_build("mm10")
 
 
-def test_what_cannot_be_used_ends_in_one_line(model, vcf, fasta, tmp_path):
+def test_what_cannot_be_used_ends_in_one_line(model, vcf, fasta, tmp_path, monkeypatch):
     wrong, out = tmp_path / "wrong.tsv", tmp_path / "out.tsv"
     wrong.write_text("a\tb\n")
     base = ["funnel", model, vcf, "--genome", fasta, "--window", WINDOW, "-o", out]
+    run = module.attention_scores
+    monkeypatch.setattr(module, "attention_scores", None)  # what takes hours is not begun
     for options, message in [
         (["--gwas", wrong], "must be the table of the GWAS Catalog"),
         (["--grasp", tmp_path / "no"], "must be a file, found none"),
         (["--clinvar", vcf], "must be the VCF of ClinVar"),
         (["--build", "mm10"], "a build must be one of"),
         (["--keep", 0], "must be 1 or more"),
+        (["--window", 6000], "a window must fit into the genome"),
+        (["--label", "nope"], "the class must be one of"),
+        (["-o", tmp_path / "out.parquet"], "the output must be named *.tsv"),
         (["--report", tmp_path / "no" / "page.html"], "folder that exists"),
     ]:
         result = CliRunner().invoke(app, [str(each) for each in [*base, *options]])
         assert result.exit_code == 2, result.output
         assert message in result.stderr
     assert not list(tmp_path.glob("out*"))
+    cut_off = tmp_path / "cut_off.vcf"
+    cut_off.write_text(vcf.read_text() + "chr1\t7")
+    result = CliRunner().invoke(app, [str(each) for each in [*base[:2], cut_off, *base[3:]]])
+    assert result.exit_code == 2
+    assert "must have 8 tab-separated columns" in result.stderr
+    assert not list(tmp_path.glob("out*"))
+    monkeypatch.setattr(module, "attention_scores", run)
     result = CliRunner().invoke(app, [str(each) for each in base])
     assert result.exit_code == 0, result.stderr
     assert "in high-attention regions" in result.stderr

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli import options
 from dnabert_hf.cli.options import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
 
 __all__ = ["funnel"]
@@ -88,8 +89,7 @@ def funnel(
         command=shlex.join(["dnabert", *sys.argv[1:]]),
     )
     known = "".join(f", {n:,} in {name}" for name, n in done.n_known.items())
-    typer.echo(
+    options.report(
         f"{done.n_records:,} records, {done.n_high:,} in high-attention regions, {done.n_scored:,} "
-        f"alleles scored, {done.n_kept:,} kept{known}",
-        err=True,
+        f"alleles scored, {done.n_kept:,} kept{known}"
     )

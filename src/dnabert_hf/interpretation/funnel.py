@@ -10,11 +10,15 @@ from typing import Any, NamedTuple
 
 from dnabert_hf.data.catalogs import CATALOGS, Finding, KnownVariants, find_build
 from dnabert_hf.data.genome import Genome
+from dnabert_hf.data.labels import LabelScheme
 from dnabert_hf.data.variants import (
     Allele,
     read_vcf_header,
 )
 from dnabert_hf.inference.formats import choose_table
+from dnabert_hf.inference.loading import as_checkpoint
+from dnabert_hf.inference.prediction import choose_class
+from dnabert_hf.inference.sharding import find_shard
 from dnabert_hf.inference.variant_effects import choose_task, score_variants
 from dnabert_hf.inference.writing import check_output, open_output
 from dnabert_hf.interpretation.attention import attention_scores
@@ -79,6 +83,9 @@ def variant_funnel(
     mean and above 10 times the minimum of the window) go on; both of their alleles are scored; the
     alleles with the largest |diff| are kept and looked up in ClinVar, GWAS Catalog and GRASP.
 
+    Under `torchrun` and `accelerate launch` the processes share what the model has to do; the first
+    one does the rest.
+
     Args:
         model: Folder or Hub repository of a fine-tuned classifier.
         variants: VCF file, plain, gzip or bgzip, or BCF.
@@ -109,6 +116,7 @@ def variant_funnel(
         KeyboardInterrupt: If it is stopped; the same again goes on, from the folder beside the
             output that holds what is done.
     """
+    share = find_shard(None, output)
     if keep < 1:
         raise ValueError(f"alleles to keep must be 1 or more, got {keep}")
     for path in (output, report):
@@ -121,13 +129,18 @@ def variant_funnel(
     unknown = [name for name in catalogs if name not in CATALOGS]
     if unknown:
         raise ValueError(f"a catalogue must be one of {', '.join(CATALOGS)}, got {unknown[0]!r}")
-    # An unfit catalogue should not be found out after hours.
+    # An unfit name, catalogue or class should not be found out after hours.
+    columns = [*_COLUMNS, *_SCORES, "attention"]
+    columns += [f"{name}_{field}" for name in catalogs for field in _FIELDS]
+    table = choose_table(output, columns)
     _look_up(catalogs, [], build=None)
     if choose_task(model) != "sequence-classification":
         raise ValueError(
             "the funnel needs a fine-tuned classifier, found a masked language model; train one "
             "with dnabert finetune, or score with dnabert variants"
         )
+    config = as_checkpoint(model, None, task="sequence-classification").model.config
+    choose_class(LabelScheme.from_config(config), label)
     running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     read_vcf_header(variants)
     inputs = {
@@ -136,36 +149,40 @@ def variant_funnel(
         "genome": genome.fingerprint,
         "options": [window, label, both_strands, device, dtype, batch_tokens],
     }
-    work = _open_work(Path(output), inputs, overwrite=overwrite)
-    read, counts = cut_windows(work, variants, genome, window)
-    if not (work / "attention.parquet").exists():
+    work = Path(output).with_name(f"{Path(output).name}.funnel")
+    is_first = share.index == 0
+    if is_first:
+        _open_work(work, inputs, overwrite=overwrite)
+        try:
+            read, counts = cut_windows(work, variants, genome, window)
+        except ValueError:  # the input is wrong: no run goes on from here
+            shutil.rmtree(work)
+            raise
+    # The first process says what there is: the others come here before, or after it is there.
+    if not share.agree((work / "attention.parquet").exists()):
         attention_scores(
             model,
             work / "windows.fa",
             output=work / "attention.parquet",
             **running,  # type: ignore[arg-type]
         )
-    attention = select_variants(work, variants, read)
-    n_scored = 0
-    kept: list[dict[str, Any]] = []
-    if attention:
-        if not (work / "scored.parquet").exists():
-            score_variants(
-                model,
-                work / "high.vcf",
-                genome,
-                output=work / "scored.parquet",
-                window=window,
-                label=label,
-                both_strands=both_strands,
-                **running,  # type: ignore[arg-type]
-            )
-        n_scored, kept = _strongest(work / "scored.parquet", keep)
+    attention = select_variants(work, variants, read) if is_first else {}
+    if share.agree(bool(attention) and not (work / "scored.parquet").exists()):
+        score_variants(
+            model,
+            work / "high.vcf",
+            genome,
+            output=work / "scored.parquet",
+            window=window,
+            label=label,
+            both_strands=both_strands,
+            **running,  # type: ignore[arg-type]
+        )
+    if not is_first:
+        return share.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}))  # that of the first
+    n_scored, kept = _strongest(work / "scored.parquet", keep) if attention else (0, [])
     known = _look_up(catalogs, kept, build=build)
     rows = list(_table(kept, attention, known))
-    columns = [*_COLUMNS, *_SCORES, "attention"]
-    columns += [f"{name}_{field}" for name in catalogs for field in _FIELDS]
-    table = choose_table(output, columns)
     with open_output(output, table, fingerprint=None, overwrite=overwrite) as writer:
         for _ in writer.remaining([rows] if rows else []):
             writer.write(rows)
@@ -190,7 +207,7 @@ def variant_funnel(
             command=command,
         )
     shutil.rmtree(work)
-    return done
+    return share.agree(done)
 
 
 def _strongest(path: Path, keep: int) -> tuple[int, list[dict[str, Any]]]:
@@ -249,14 +266,13 @@ def _steps(done: Funnel) -> dict[str, int]:
     }
 
 
-def _open_work(output: Path, inputs: Mapping[str, object], *, overwrite: bool) -> Path:
+def _open_work(work: Path, inputs: Mapping[str, object], *, overwrite: bool) -> None:
     """Make the folder for the steps, or take up one that the same inputs left."""
-    work = output.with_name(f"{output.name}.funnel")
     note = work / "inputs.json"
     if work.exists():
         if note.exists() and json.loads(note.read_text(encoding="utf-8")) == inputs:
-            logger.warning("%s: going on after a stopped run", output)
-            return work
+            logger.warning("%s: going on after a stopped run", work.with_suffix(""))
+            return
         if not overwrite:
             raise ValueError(
                 f"{work} holds steps of a run with other inputs; delete the folder or use "
@@ -265,7 +281,6 @@ def _open_work(output: Path, inputs: Mapping[str, object], *, overwrite: bool) -
         shutil.rmtree(work)
     work.mkdir()
     note.write_text(json.dumps(inputs), encoding="utf-8")
-    return work
 
 
 def _state(path: str | Path) -> list[list[object]]:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -89,7 +88,6 @@ def cut_windows(
         if cutter.skipped:
             logger.warning("%s: not looked at: %s", variants, cutter.summary())
         if not n_windows:
-            shutil.rmtree(work)
             raise ValueError(
                 f"{variants} must hold alleles that can be scored, found none in {n_records} "
                 f"records ({cutter.summary() or 'an empty file'}); check genome and window"
