@@ -1,6 +1,6 @@
 """Rounds of hard negatives on splice sites: how the false-positive rate on a held-out contig falls.
 
-    python benchmarks/hard_negatives.py DATA --rounds 2 --output hard_negatives.md
+    python benchmarks/hard_negatives.py DATA --output hard_negatives.md
 
 Splice sites of primates (UCI, 60 bases, a donor or an acceptor in the middle, or neither) and
 windows of 60 bases of the human genome. No list of splice sites comes with that genome; a window
@@ -61,9 +61,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder with splice/ and genome/")
     parser.add_argument("--output", type=Path, help="Markdown file to write")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--windows", type=int, default=5000)
-    parser.add_argument("--labels", type=int, default=2392, help="training sequences")
+    parser.add_argument("--labels", type=int, default=1500, help="training sequences")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     options = parser.parse_args()
 

@@ -7,13 +7,15 @@
 rate, the share of padding and the peak memory; --generated does it on a random genome of so many
 megabases instead. `step` times training steps on the same segments: ours (masked head, batches of
 one length) beside BertForMaskedLM with DataCollatorForLanguageModeling and batches as they come,
-both with the dropout asked for; each in a process of its own, which also gives its peak memory
-(with --longest at equal shapes: all segments are full ones).
-Rates count tokens that are no padding.
+both with the dropout asked for; each in a process of its own, which also gives its peak memory;
+--longest at equal shapes, all segments being full ones. Rates count tokens that are no padding.
+Peaks vary by a tenth with what the allocator keeps; with --memory, freed buffers of 1 MB or more go
+back to the system at once (glibc), so that what the step itself takes is seen, but more slowly.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -187,6 +189,7 @@ def main() -> None:
     step.add_argument("--steps", type=int, default=6)
     step.add_argument("--tokens", type=int, default=510, help="k-mers of the longest segment")
     step.add_argument("--longest", action="store_true", help="segments of that length alone")
+    step.add_argument("--memory", action="store_true", help="peaks without what is freed")
     step.add_argument("--attention", default="sdpa", help="kernel of ours: sdpa or eager")
     step.add_argument("--only", choices=("ours", "stock"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -195,8 +198,6 @@ def main() -> None:
             measure_data(options.genome, options.segments)
             return
         with tempfile.TemporaryDirectory() as folder:
-            import os
-
             os.environ["DNABERT_HF_CACHE"] = folder
             path = Path(folder) / "genome.fa"
             write_random_genome(path, options.generated)
@@ -206,9 +207,10 @@ def main() -> None:
         measure_step(options.only, options)
         return
     found = {}
+    environment = os.environ | ({"MALLOC_MMAP_THRESHOLD_": str(1 << 20)} if options.memory else {})
     for kind in ("ours", "stock"):
         command = [sys.executable, __file__, *sys.argv[1:], "--only", kind]
-        found[kind] = json.loads(subprocess.check_output(command))
+        found[kind] = json.loads(subprocess.check_output(command, env=environment))
         print(f"{kind:6} {found[kind]['rate']:>8,.0f} tokens/s, peak {found[kind]['peak']:,.0f} MB")
     print(f"ratio {found['ours']['rate'] / found['stock']['rate']:.2f}")
 

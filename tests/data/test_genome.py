@@ -263,7 +263,7 @@ def test_processes_that_build_at_once_share_one_store(tmp_path):
         ([b">a\nNNNN\n", b">b\nRn\n"], r"some A, C, G or T, found only other letters in .*0\.fa, "),
         ([b"ACGT\n>a\nA\n"], r"0\.fa: a genome must be FASTA, .* found text before the first"),
         ([b"@a\nACGT\n+\nIIII\n"], r"0\.fa: a genome must be FASTA"),
-        ([b">a\nA\n", b"\n"], r"1\.fa must hold something, found an empty file"),
+        ([b">a\nA\n", b"\n"], r"1\.fa must have content, found an empty file"),
         ([gzip.compress(TINY)[:-9]], r"0\.fa is a truncated or damaged gzip file"),
         ([gzip.compress(TINY) + b"more"], r"0\.fa is a truncated or damaged gzip file"),
         ([bgzip_block(TINY)], r"0\.fa is a truncated bgzip file: it must end with an empty block"),

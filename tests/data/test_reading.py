@@ -146,7 +146,7 @@ def test_missing_files_folders_and_unknown_formats_are_refused_at_once(tmp_path)
 @pytest.mark.parametrize("content", [b"", b"\n \n", gzip.compress(b"")])
 def test_an_empty_file_is_refused(tmp_path, content):
     (tmp_path / "x.fa").write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.fa must hold something, found an empty file"):
+    with pytest.raises(ValueError, match=r"x\.fa must have content, found an empty file"):
         list(read_records(tmp_path / "x.fa"))
 
 

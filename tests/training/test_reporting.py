@@ -41,8 +41,8 @@ def test_classes_that_are_guessed_are_named_with_the_probability_of_chance():
     predicted = [0] * 15 + [1] * 10 + [0] * 10 + [1] * 15
     rows = [[0.3, 0.7] if one else [0.6, 0.4] for one in predicted]
     assert find_collapse(make(labels, rows, TWO)).startswith(
-        "predicted and true classes of 50 sequences agree no better than by chance (chi-squared "
-        "test, p = 0.16); test on more sequences, lower the learning rate"
+        "the predicted classes of 50 sequences cannot be told from chance (chi-squared test, "
+        "p = 0.16); test on more sequences, lower the learning rate"
     )
     assert find_collapse(make(labels * 4, rows * 4, TWO)) is None  # p = 0.005
     of_bases = LabelScheme("token_classification", ("no", "yes"))

@@ -158,7 +158,7 @@ def open_uncompressed(path: Path | None, name: str) -> Iterator[tuple[bytes, Bin
             )
         head = head.removeprefix(_BYTE_ORDER_MARK)
         if not head.strip():
-            raise ValueError(f"{name} must hold something, found an empty file; check the path")
+            raise ValueError(f"{name} must have content, found an empty file; check the path")
         if is_gzip or not stream.seekable():
             yield head, _rejoin(head, stream)
         else:

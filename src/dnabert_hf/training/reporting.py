@@ -32,9 +32,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _COLLAPSED_SHARE = 0.99
-# 742 core promoters, 120 steps from dnabert-6-mini: MCC 0.33; 480 steps: 0.41; 120 steps with three
-# layers drawn anew: 0.52 (one seed).
-_FEW_STEPS = 200
+_FEW_STEPS = 200  # a choice: with fewer, more steps are the first thing to try
 _CHANCE = 0.05
 _COLLAPSED_SPREAD = 0.01  # of predicted values, as a share of that of the labels
 
@@ -104,11 +102,11 @@ def metrics_function(
 
 
 def find_collapse(result: SplitResult, *, steps: int | None = None) -> str | None:
-    """Say if a model predicts the same for everything, or classes no better than by chance.
+    """Say if a model predicts the same for everything, or classes that cannot be told from chance.
 
-    By chance: Pearson's chi-squared test of the predicted against the true class of each sequence
-    does not reject their independence at 5 %. Bases, which depend on their neighbours, are not
-    tested so.
+    That is so if Pearson's chi-squared test of the predicted against the true class of each
+    sequence does not reject their independence at 5 %. Bases, which depend on their neighbours, are
+    not tested so.
 
     Args:
         result: Predictions of a split.
@@ -145,8 +143,8 @@ def find_collapse(result: SplitResult, *, steps: int | None = None) -> str | Non
         if p <= _CHANCE:
             return None
         return (
-            f"predicted and true classes of {len(labels):,} sequences agree no better than by "
-            f"chance (chi-squared test, p = {p:.2g}); test on more sequences, {remedies}"
+            f"the predicted classes of {len(labels):,} sequences cannot be told from chance "
+            f"(chi-squared test, p = {p:.2g}); test on more sequences, {remedies}"
         )
     return (
         f"the model predicts class {result.scheme.names[most]} for {shares[most]:.1%} of the "
