@@ -33,8 +33,8 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from dnabert_hf import attention_scores, attribution_scores, faithfulness, finetune
-from dnabert_hf.data.simulation import CTCF, simulate_binding
-from dnabert_hf.interpretation.scores import AttentionScores
+from dnabert_hf.data.building.simulation import CTCF, simulate_binding
+from dnabert_hf.interpretation.attribution.scores import AttentionScores
 
 SIZES = {"train": 4000, "dev": 300, "test": 1000}  # as far as a set has as many
 # A short site of our own making: chances in percent of A, C, G and T.

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnabert_hf.data.genome import Genome, open_genome
+from dnabert_hf.data.genome.genome import Genome, open_genome
 
 CONTIG_LENGTH = 50_000_000  # bases
 LINE_LENGTH = 60  # bases

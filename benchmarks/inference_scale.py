@@ -32,10 +32,10 @@ from dnabert_hf import (
     scan,
     score_variants,
 )
-from dnabert_hf.data.intervals import Interval
-from dnabert_hf.data.sequences import reverse_complement
-from dnabert_hf.inference.engine import Engine, Window
-from dnabert_hf.inference.loading import as_checkpoint
+from dnabert_hf.data.genome.intervals import Interval
+from dnabert_hf.data.reading.sequences import reverse_complement
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine, Window
 
 _WINDOW, _STEP = 300, 100
 _SIZES = {  # k, hidden, layers, heads

@@ -20,10 +20,10 @@ import pandas as pd
 import torch
 
 from dnabert_hf import attention_scores, finetune
-from dnabert_hf.data.records import SequenceRecord
-from dnabert_hf.interpretation.attribution import attribution_scores
-from dnabert_hf.interpretation.plotting import plot_landscape
-from dnabert_hf.interpretation.scores import AttentionScores
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.interpretation.attribution.attribution import attribution_scores
+from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.plots.scores import plot_landscape
 
 START_SITE = 249
 FIRST, LAST = -35, -20  # of the TATA box, relative to the start site, both included

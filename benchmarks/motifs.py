@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import false_discovery_control, hypergeom
 
 from dnabert_hf import MotifSettings, search_motifs
-from dnabert_hf.data.simulation import CTCF, simulate_binding
+from dnabert_hf.data.building.simulation import CTCF, simulate_binding
 
 
 def make_data(n: int, length: int) -> tuple[list[str], list[np.ndarray], np.ndarray]:

@@ -18,10 +18,10 @@ from pathlib import Path
 from sklearn.metrics import matthews_corrcoef
 
 from dnabert_hf import MotifSettings, attention_scores, find_motifs, finetune, read_records
-from dnabert_hf.data.records import SequenceRecord
-from dnabert_hf.interpretation.attribution import attribution_scores
-from dnabert_hf.interpretation.motif_comparison import MotifMatch, compare_motifs
-from dnabert_hf.interpretation.motif_files import KnownMotif, read_meme
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.interpretation.attribution.attribution import attribution_scores
+from dnabert_hf.interpretation.motifs.files import KnownMotif, read_meme
+from dnabert_hf.interpretation.motifs.tomtom import MotifMatch, compare_motifs
 
 # Set, the factor's matrices, and factors of the same family, whose motif is the same.
 SETS = {

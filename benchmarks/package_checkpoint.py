@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from dnabert_hf import DNABertForMaskedLM, DNABertTokenizer, evaluate_masked_lm, open_genome
-from dnabert_hf.training.pretraining_card import pretraining_card
+from dnabert_hf.cards.pretrained import pretraining_card
 
 CHECKPOINTS = Path(__file__).parents[1] / "src" / "dnabert_hf" / "checkpoints"
 USE = """

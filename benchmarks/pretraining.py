@@ -49,8 +49,8 @@ def write_random_genome(path: Path, megabases: int) -> None:
 
 def measure_data(genome: Path, n_segments: int) -> None:
     from dnabert_hf import DataCollatorForContiguousKmerMasking, DNABertTokenizer
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.data.segments import SegmentDataset, SegmentOptions
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
 
     begin = time.perf_counter()
     store = open_genome(genome)
@@ -85,7 +85,7 @@ def make_ours(config: dict, codes: np.ndarray, options: argparse.Namespace):
         DNABertForMaskedLM,
         DNABertTokenizer,
     )
-    from dnabert_hf.data.segments import SegmentDataset, SegmentOptions
+    from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
 
     class Codes:  # what a data set needs of a genome
         contigs, offsets = (), np.array([0, len(codes)])

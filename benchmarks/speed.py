@@ -32,9 +32,9 @@ from dnabert_hf import (
     DNABertForSequenceClassification,
     DNABertTokenizer,
 )
-from dnabert_hf.hub.stock_tokenizer import build_stock_tokenizer
-from dnabert_hf.inference.engine import Engine, Window
-from dnabert_hf.inference.loading import as_checkpoint
+from dnabert_hf.hub.stock.tokenizer_json import build_stock_tokenizer
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine, Window
 
 K = 6
 GEMM_SHAPES = ((2048, 2048, 2048), (4096, 4096, 4096), (4096, 3072, 768))

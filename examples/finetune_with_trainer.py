@@ -21,7 +21,7 @@ from transformers import (
 )
 
 import dnabert_hf
-from dnabert_hf.data.simulation import simulate_binding
+from dnabert_hf.data.building.simulation import simulate_binding
 
 
 def simulate(n: int, tokenizer, seed: int) -> Dataset:

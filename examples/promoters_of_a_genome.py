@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import dnabert_hf
-from dnabert_hf.data.dataset_report import format_report
+from dnabert_hf.data.labelled.leaks import format_report
 
 N_SITES, DISTANCE = 150, 3000
 

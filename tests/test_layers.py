@@ -1,6 +1,8 @@
 """Which way imports point, as CONTRIBUTING.md draws it."""
 
 import ast
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,15 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # A module imports its own layer and those before it; training and inference are neighbours.
 LAYERS = [
-    {"modeling"},
-    {"tokenizer_files", "checkpoints"},
+    {"modeling", "tokenizer_files", "files"},
+    {"checkpoints"},
     {"data", "metrics"},
+    {"cards"},
     {"training", "inference"},
     {"interpretation"},
     {"pipelines"},
     {"registration"},
     {"hub"},
-    {"demonstration", "hard_negatives"},
+    {"workflows"},
     {"cli", "__init__"},
 ]
 MODELING_MAY_IMPORT = {"torch", "transformers", "numpy", "huggingface_hub"}
@@ -72,38 +75,36 @@ def test_files_for_the_hub_stand_alone(path):
         (
             "matplotlib",
             {
-                "training/curves.py",
-                "training/benchmark_plot.py",
-                "interpretation/context_plots.py",
-                "interpretation/figures.py",
-                "interpretation/plotting.py",
-                "interpretation/logos.py",
-                "interpretation/mutation_plot.py",
+                "training/shared/curves.py",
+                "training/benchmark/plot.py",
+                "interpretation/plots",
             },
         ),
         (
             "torch",
             {
-                "data/masking.py",
+                "files/environment.py",
+                "data/masking/collator.py",
                 "pipelines.py",
                 "training",
                 "inference",
                 "interpretation",
                 "hub",
-                "demonstration.py",
+                "workflows",
             },
         ),
     ],
 )
 def test_heavy_libraries_are_imported_where_they_belong(library, allowed):
     for path in SOURCES:
-        relative = path.relative_to(ROOT / "src" / "dnabert_hf").as_posix()
+        relative = path.relative_to(ROOT / "src" / "dnabert_hf")
         if any(name.split(".")[0] == library for name in imported_names(path)):
-            assert relative in allowed or relative.split("/")[0] in allowed, relative
+            places = {place.as_posix() for place in (relative, *relative.parents)}
+            assert places & allowed, relative
 
 
 def test_command_modules_import_nothing_heavy_at_the_top():
-    for path in (ROOT / "src" / "dnabert_hf" / "cli").glob("*.py"):
+    for path in (ROOT / "src" / "dnabert_hf" / "cli").rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = (
@@ -119,3 +120,21 @@ def test_command_modules_import_nothing_heavy_at_the_top():
                         "matplotlib",
                     }
                     assert name.split(".")[0] not in heavy, f"{path.name} imports {name}"
+
+
+def test_packages_import_each_other_in_one_direction():
+    """A package within a layer is read after those it imports, not beside them."""
+    imported: dict[str, set[str]] = {}
+    for path in SOURCES:
+        own = ".".join(path.relative_to(ROOT / "src").parent.parts)
+        others = {name.rpartition(".")[0] for name in imported_names(path)}
+        imported.setdefault(own, set()).update(
+            other for other in others if other.startswith("dnabert_hf.") and other != own
+        )
+    TopologicalSorter(imported).prepare()  # raises CycleError
+
+
+def test_folders_stay_small():
+    """More than a dozen files in a folder, and nobody finds the one that matters."""
+    counts = Counter(path.parent for path in SOURCES if path.parent.name != "cli")
+    assert {folder: n for folder, n in counts.items() if n > 12} == {}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from transformers import Pipeline
 
-from dnabert_hf.data.hidden_bases import vote_for_bases
+from dnabert_hf.data.masking.masked_bases import vote_for_bases
 
 __all__ = ["FillBasePipeline"]
 

@@ -18,7 +18,7 @@ from dnabert_hf.modeling.modeling_dnabert import (
     DNABertModel,
 )
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
-from dnabert_hf.training.convolutional import DNACnnConfig, DNACnnForSequenceClassification
+from dnabert_hf.training.shared.cnn import DNACnnConfig, DNACnnForSequenceClassification
 
 __all__ = ["MODEL_CLASSES", "register_with_transformers"]
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from dnabert_hf.data.genome import open_genome
+from dnabert_hf.data.genome.genome import open_genome
 
 
 @pytest.fixture

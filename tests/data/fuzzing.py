@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from dnabert_hf.data.annotation import read_start_sites, read_transcripts
-from dnabert_hf.data.intervals import read_bed
-from dnabert_hf.data.reading import read_records
-from dnabert_hf.data.variants import iterate_vcf, read_vcf_header
+from dnabert_hf.data.genome.annotation import read_start_sites, read_transcripts
+from dnabert_hf.data.genome.intervals import read_bed
+from dnabert_hf.data.genome.variants import iterate_vcf, read_vcf_header
+from dnabert_hf.data.reading.records_from_file import read_records
 
 
 class Reader(NamedTuple):

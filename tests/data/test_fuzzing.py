@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dnabert_hf.data.annotation import read_start_sites
-from dnabert_hf.data.intervals import read_bed
+from dnabert_hf.data.genome.annotation import read_start_sites
+from dnabert_hf.data.genome.intervals import read_bed
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fuzzing import READERS, check

@@ -3,7 +3,7 @@
 import pytest
 
 from dnabert_hf import DNABertForSequenceClassification
-from dnabert_hf.inference.loading import Checkpoint
+from dnabert_hf.inference.engine.checkpoint import Checkpoint
 
 
 @pytest.fixture

@@ -13,24 +13,22 @@ from pathlib import Path
 
 import torch
 
-from dnabert_hf.data.genome import open_genome
-from dnabert_hf.inference import (
-    embedding,
-    formats,
-    mutagenesis,
-    prediction,
-    scanning,
-    sources,
-    variant_effects,
-)
-from dnabert_hf.inference.embedding import embed
-from dnabert_hf.inference.mutagenesis import mutagenesis as map_mutations
-from dnabert_hf.inference.parts import PartFolder
-from dnabert_hf.inference.prediction import predict
-from dnabert_hf.inference.scanning import scan
-from dnabert_hf.inference.variant_effects import score_variants
-from dnabert_hf.interpretation.attention import attention_scores
-from dnabert_hf.interpretation.funnel import variant_funnel
+from dnabert_hf.data.genome.genome import open_genome
+from dnabert_hf.data.reading import sources
+from dnabert_hf.inference import embed as embedding
+from dnabert_hf.inference import predict as prediction
+from dnabert_hf.inference.embed import embed
+from dnabert_hf.inference.genome_scan import scan as scanning
+from dnabert_hf.inference.genome_scan.scan import scan
+from dnabert_hf.inference.output import formats
+from dnabert_hf.inference.output.part_folder import PartFolder
+from dnabert_hf.inference.predict import predict
+from dnabert_hf.inference.variants import mutagenesis
+from dnabert_hf.inference.variants import score_variants as variant_effects
+from dnabert_hf.inference.variants.mutagenesis import mutagenesis as map_mutations
+from dnabert_hf.inference.variants.score_variants import score_variants
+from dnabert_hf.interpretation.attribution.attention import attention_scores
+from dnabert_hf.interpretation.funnel.funnel import variant_funnel
 
 
 def small_chunks() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from transformers import TrainerCallback
 
-from dnabert_hf.training import throughput
-from dnabert_hf.training.pretraining import pretrain
+from dnabert_hf.training.pretraining import throughput
+from dnabert_hf.training.pretraining.pretrain import pretrain
 
 RANK = int(os.environ["RANK"])
 

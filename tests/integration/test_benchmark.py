@@ -18,11 +18,11 @@ import torch
 from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
-from dnabert_hf.data.simulation import simulate_binding
-from dnabert_hf.training.benchmark_data import write_subset
-from dnabert_hf.training.benchmarking import benchmark
-from dnabert_hf.training.suite import Cell
-from dnabert_hf.training.suite_reading import read_suite
+from dnabert_hf.data.building.simulation import simulate_binding
+from dnabert_hf.training.benchmark.data import write_subset
+from dnabert_hf.training.benchmark.run import benchmark
+from dnabert_hf.training.benchmark.suite import Cell
+from dnabert_hf.training.benchmark.suite_yaml import read_suite
 
 SUITE = """
 title: Small

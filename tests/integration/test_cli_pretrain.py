@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
-from dnabert_hf.training import throughput
+from dnabert_hf.training.pretraining import throughput
 
 TINY = [
     *("--k", "3", "--config", "hidden_size=16", "--config", "num_hidden_layers=1"),

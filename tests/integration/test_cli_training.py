@@ -7,9 +7,9 @@ import random
 import pytest
 from typer.testing import CliRunner
 
-from dnabert_hf import demonstration
 from dnabert_hf.cli.main import app
-from dnabert_hf.training.tasks import TASKS
+from dnabert_hf.training.tasks.presets import TASKS
+from dnabert_hf.workflows import demo as demonstration
 
 SMALL = [
     *("--config", "hidden_size=16", "--config", "num_hidden_layers=1"),
@@ -20,7 +20,7 @@ SMALL = [
 @pytest.fixture(autouse=True)
 def _quiet():
     """The commands raise the level of loggers, for the life of their process."""
-    names = ("dnabert_hf.training", "dnabert_hf.demonstration")
+    names = ("dnabert_hf.training", "dnabert_hf.workflows.demo")
     levels = {name: logging.getLogger(name).level for name in names}
     yield
     for name, level in levels.items():

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 import dnabert_hf
-from dnabert_hf.training.finetuning import finetune
+from dnabert_hf.training.finetuning.finetune import finetune
 
 TINY = {
     "k": 3,

@@ -5,14 +5,14 @@ import torch
 from datasets import Dataset
 from transformers import Trainer, TrainingArguments
 
-from dnabert_hf.data.labels import LabelScheme
+from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForMaskedLM,
     DNABertForSequenceClassification,
     DNABertForTokenClassification,
 )
-from dnabert_hf.training.weighting import BalancedLoss
+from dnabert_hf.training.finetuning.losses import BalancedLoss
 
 TINY = {
     "k": 3,

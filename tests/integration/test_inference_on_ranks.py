@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dnabert_hf import DNABertForMaskedLM, DNABertForSequenceClassification, DNABertTokenizer
-from dnabert_hf.inference.joining import join_parts
+from dnabert_hf.inference.output.join import join_parts
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 
 SCRIPT = Path(__file__).with_name("inference_on_ranks.py")

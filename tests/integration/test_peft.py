@@ -9,8 +9,8 @@ from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
 
 from dnabert_hf import evaluate, finetune, predict
-from dnabert_hf.training.adapters import add_lora
-from dnabert_hf.training.collation import SequenceCollator
+from dnabert_hf.training.finetuning.collators import SequenceCollator
+from dnabert_hf.training.finetuning.lora import add_lora
 
 peft = pytest.importorskip("peft")
 

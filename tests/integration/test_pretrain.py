@@ -9,12 +9,12 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, TrainerCallback
 
-from dnabert_hf.data.genome import open_genome
-from dnabert_hf.data.masking_schedule import MaskingStage
-from dnabert_hf.data.segments import SegmentDataset, SegmentOptions
-from dnabert_hf.training import throughput
-from dnabert_hf.training.held_out import HeldOutScorer
-from dnabert_hf.training.pretraining import pretrain
+from dnabert_hf.data.genome.genome import open_genome
+from dnabert_hf.data.masking.schedule import MaskingStage
+from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
+from dnabert_hf.training.pretraining import throughput
+from dnabert_hf.training.pretraining.pretrain import pretrain
+from dnabert_hf.training.pretraining.validation import HeldOutScorer
 
 TINY = {
     "k": 3,

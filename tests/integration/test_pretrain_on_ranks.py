@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dnabert_hf import DNABertForMaskedLM
-from dnabert_hf.training.pretraining import pretrain
+from dnabert_hf.training.pretraining.pretrain import pretrain
 
 SCRIPT = Path(__file__).with_name("pretraining_on_ranks.py")
 

@@ -13,8 +13,8 @@ import torch
 from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
-from dnabert_hf.hub.publishing import publish
-from dnabert_hf.training.finetuning import finetune
+from dnabert_hf.hub.publish import publish
+from dnabert_hf.training.finetuning.finetune import finetune
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import serve_hub

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
 from dnabert_hf.cli.main import app
-from dnabert_hf.hub.publishing import publish
+from dnabert_hf.hub.publish import publish
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import Repository, serve_hub

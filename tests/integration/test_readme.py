@@ -12,8 +12,8 @@ import typer
 import yaml
 
 from dnabert_hf.cli.main import app
-from dnabert_hf.data.simulation import simulate_binding
-from dnabert_hf.training.tasks import find_task
+from dnabert_hf.data.building.simulation import simulate_binding
+from dnabert_hf.training.tasks.presets import find_task
 
 README = Path(__file__).parents[2] / "README.md"
 

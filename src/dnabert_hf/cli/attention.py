@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     Device,
     Dtype,
@@ -20,7 +20,7 @@ from dnabert_hf.cli.options import (
     Shard,
     make_columns,
 )
-from dnabert_hf.cli.options import report as say
+from dnabert_hf.cli.options.shared import report as say
 
 __all__ = ["attention"]
 
@@ -146,7 +146,7 @@ def attention(
     columns = make_columns(sequence=sequence_column, identifier=id_column, label=label_column)
     if report is not None:
         _check_report(method, layer, genome, faithfulness, output)
-        from dnabert_hf.interpretation.attention_report import report_attention
+        from dnabert_hf.interpretation.pages.attention_report import report_attention
 
         page = report_attention(
             model,
@@ -166,9 +166,9 @@ def attention(
     if output is None:
         raise ValueError("-o FILE or --report FOLDER must say where the scores go, found neither")
     _check(method, layer, head, query, label, faithfulness, output)
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.interpretation.attention import attention_scores
-    from dnabert_hf.interpretation.attribution import attribution_scores
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.interpretation.attribution.attention import attention_scores
+    from dnabert_hf.interpretation.attribution.attribution import attribution_scores
 
     common: dict[str, Any] = running | {
         "output": output,
@@ -198,8 +198,8 @@ def attention(
         done = attribution_scores(model, sequences, **common)
     say(f"{done[1]:,} sequences")
     if faithfulness is not None:
-        from dnabert_hf.interpretation.faithfulness import faithfulness as measure
-        from dnabert_hf.interpretation.scores import read_scores
+        from dnabert_hf.interpretation.attribution.faithfulness import faithfulness as measure
+        from dnabert_hf.interpretation.attribution.scores import read_scores
 
         falls = measure(model, read_scores(output), share=faithfulness, label=label, **running)
         for name, value in zip(("top", "random", "shifted"), falls[1:], strict=True):

@@ -53,10 +53,10 @@ def benchmark(
     {init: cnn, learning_rates: [3e-4, 1e-3]}, regression: {init: kmers}}, seeds: [0, 1], labels:
     [100, 1000, all]}
     """
-    from dnabert_hf.training.benchmarking import benchmark as run
-    from dnabert_hf.training.suite_reading import read_suite
+    from dnabert_hf.training.benchmark.run import benchmark as run
+    from dnabert_hf.training.benchmark.suite_yaml import read_suite
 
-    logging.getLogger("dnabert_hf.training.benchmarking").setLevel(logging.INFO)
+    logging.getLogger("dnabert_hf.training.benchmark.run").setLevel(logging.INFO)
     words = ["dnabert", "benchmark", suite, "-o", str(output)]
     words += ([] if data is None else ["--data", str(data)]) + ["--processes", str(processes)]
     what = read_suite(suite, data_folder=data)

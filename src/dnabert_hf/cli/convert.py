@@ -50,8 +50,8 @@ def convert(
 
     All four, with SHA256SUMS: dnabert convert 'zhihan1996/DNA_bert_{k}' 'release/dnabert-{k}'
     """
-    from dnabert_hf.hub.conversion import convert as run
-    from dnabert_hf.hub.release import K, convert_release
+    from dnabert_hf.hub.conversion.convert import convert as run
+    from dnabert_hf.hub.conversion.release import K, convert_release
 
     options: dict[str, Any] = {"stock": stock, "mlm_bias": mlm_bias, "dna": dna}
     if K in source or K in str(destination):

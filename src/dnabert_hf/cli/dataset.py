@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.dataset_options import (
+from dnabert_hf.cli.options.dataset import (
     DevContigs,
     Genomes,
     Seed,
@@ -14,7 +14,7 @@ from dnabert_hf.cli.dataset_options import (
     TestContigs,
     WindowLength,
 )
-from dnabert_hf.cli.options import Overwrite
+from dnabert_hf.cli.options.shared import Overwrite
 
 __all__ = ["dataset"]
 
@@ -70,8 +70,8 @@ def promoters(
 
     Example: dnabert dataset promoters epdnew.bed --genome hg38.fa.gz -o promoters.tsv
     """
-    from dnabert_hf.data.annotation import read_start_sites
-    from dnabert_hf.data.promoters import build_promoters
+    from dnabert_hf.data.building.promoters import build_promoters
+    from dnabert_hf.data.genome.annotation import read_start_sites
 
     target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
     names = columns.split(",")
@@ -114,8 +114,8 @@ def peaks(
 
     Example: dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
     """
-    from dnabert_hf.data.intervals import read_bed
-    from dnabert_hf.data.peaks import build_peaks
+    from dnabert_hf.data.building.peaks import build_peaks
+    from dnabert_hf.data.genome.intervals import read_bed
 
     target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
     target.build(
@@ -145,8 +145,8 @@ def splice(
 
     Example: dnabert dataset splice gencode.gtf.gz --genome hg38.fa.gz -o splice.tsv
     """
-    from dnabert_hf.data.annotation import read_transcripts
-    from dnabert_hf.data.splice_sites import build_splice_sites
+    from dnabert_hf.data.building.splice_sites import build_splice_sites
+    from dnabert_hf.data.genome.annotation import read_transcripts
 
     target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
     target.build(
@@ -181,8 +181,8 @@ def bases(
 
     Several classes: dnabert dataset bases E=exons.bed I=introns.bed --genome hg38.fa -o parts.tsv
     """
-    from dnabert_hf.data.intervals import read_bed
-    from dnabert_hf.data.labelled_bases import build_bases
+    from dnabert_hf.data.building.bases import build_bases
+    from dnabert_hf.data.genome.intervals import read_bed
 
     target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
     files: dict[str, str] = {}
@@ -227,11 +227,11 @@ def windows(
 
     Example: dnabert dataset windows --genome hg38.fa.gz --regions genes.bed -o windows.tsv
     """
-    from dnabert_hf.data.class_bias import describe_bias
-    from dnabert_hf.data.dataset_report import format_bias, format_statistics
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.data.intervals import read_bed
-    from dnabert_hf.data.windows import write_windows
+    from dnabert_hf.data.building.windows import write_windows
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.data.genome.intervals import read_bed
+    from dnabert_hf.data.labelled.composition_bias import describe_bias
+    from dnabert_hf.data.labelled.leaks import format_bias, format_statistics
 
     target = Target(genome, output, dev_contig, test_contig, overwrite)
     written = write_windows(
@@ -280,8 +280,8 @@ def check(
 
     Example: dnabert dataset check promoters.tsv
     """
-    from dnabert_hf.data.dataset_report import format_report, report_dataset
-    from dnabert_hf.data.labelled import iterate_labelled
+    from dnabert_hf.data.labelled.dataset import iterate_labelled
+    from dnabert_hf.data.labelled.leaks import format_report, report_dataset
 
     splits, records, _ = zip(*iterate_labelled(data), strict=True)
     if any(record.sequence_b is not None for record in records):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.finetune import format_scores
-from dnabert_hf.cli.options import Overwrite
+from dnabert_hf.cli.options.shared import Overwrite
 
 __all__ = ["demo"]
 
@@ -27,10 +27,10 @@ def demo(
 
     Example: dnabert demo -o demo
     """
-    from dnabert_hf.demonstration import demonstrate
-    from dnabert_hf.metrics import METRIC_NAMES
+    from dnabert_hf.metrics.scores import METRIC_NAMES
+    from dnabert_hf.workflows.demo import demonstrate
 
-    for name in ("training", "demonstration"):
+    for name in ("training", "workflows.demo"):
         logging.getLogger(f"dnabert_hf.{name}").setLevel(logging.INFO)
     result = demonstrate(output, seed=seed, overwrite=overwrite)
     names = METRIC_NAMES["single_label_classification"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     Device,
     Dtype,
@@ -63,7 +63,7 @@ def embed(
     With --max-file-mb 500, embeddings.parquet is a folder of embeddings-00000-of-00003.parquet and
     so on, which pandas, pyarrow, polars and datasets read as one table.
     """
-    from dnabert_hf.inference.embedding import embed as run
+    from dnabert_hf.inference.embed import embed as run
 
     run(
         model,

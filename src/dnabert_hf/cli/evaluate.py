@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_hf.cli.evaluate_masked import (
+from dnabert_hf.cli.options.masked_lm import (
     Mlm,
     Regions,
     Seed,
@@ -15,7 +15,7 @@ from dnabert_hf.cli.evaluate_masked import (
     evaluate_masked,
     refuse,
 )
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     BothStrands,
     Device,
@@ -90,7 +90,7 @@ def evaluate(
         return
     of_mlm: dict[str, Any] = {"--region": region, "--train": train, "--untrained": untrained}
     refuse(of_mlm | {"--windows": windows, "--seed": seed}, reason="have an effect with --mlm only")
-    from dnabert_hf.inference.evaluation import evaluate as run
+    from dnabert_hf.inference.evaluate import evaluate as run
 
     evaluation = run(
         model,

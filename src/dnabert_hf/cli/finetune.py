@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_hf.cli.hard_negatives import (
+from dnabert_hf.cli.options.hard_negatives import (
     HardNegatives,
     HeldOut,
     NegativeClass,
@@ -17,7 +17,7 @@ from dnabert_hf.cli.hard_negatives import (
     Sites,
     finetune_in_rounds,
 )
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     ConfigFields,
     OverwriteRun,
     Resume,
@@ -163,12 +163,12 @@ def finetune(
 
     What others compare with: dnabert finetune peaks.tsv --init cnn-lstm -o baseline
     """
-    from dnabert_hf.data.records import Columns
-    from dnabert_hf.metrics import METRIC_NAMES
-    from dnabert_hf.training.arguments import parse_arguments
-    from dnabert_hf.training.finetuning import finetune as fine_tune
-    from dnabert_hf.training.hyperparameters import search_hyperparameters
-    from dnabert_hf.training.tasks import find_task
+    from dnabert_hf.data.reading.records import Columns
+    from dnabert_hf.metrics.scores import METRIC_NAMES
+    from dnabert_hf.training.finetuning.finetune import finetune as fine_tune
+    from dnabert_hf.training.hyperparameter_search.search import search_hyperparameters
+    from dnabert_hf.training.shared.arguments import parse_arguments
+    from dnabert_hf.training.tasks.presets import find_task
 
     run: Any = fine_tune
     if search is not None:
@@ -210,7 +210,7 @@ def finetune(
     if hard_negatives:
         if search is not None:
             raise ValueError("--search and --hard-negatives do not go together; leave one out")
-        logging.getLogger("dnabert_hf.hard_negatives").setLevel(logging.INFO)
+        logging.getLogger("dnabert_hf.workflows.hard_negatives").setLevel(logging.INFO)
         finetune_in_rounds(
             init, _parse_data(data), hard_negatives, negative=negative_class, **mining, **options
         )

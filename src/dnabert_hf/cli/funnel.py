@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli import options
-from dnabert_hf.cli.options import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
+from dnabert_hf.cli.options import shared as options
+from dnabert_hf.cli.options.shared import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
 
 __all__ = ["funnel"]
 
@@ -66,8 +66,8 @@ def funnel(
     Example: dnabert funnel ctcf-model dbsnp.vcf.gz --genome hg38.fa --window 101 -o top.tsv
     --report top.html --clinvar clinvar.vcf.gz --gwas gwas.tsv --build hg38
     """
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.interpretation.funnel import variant_funnel
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.interpretation.funnel.funnel import variant_funnel
 
     named = {"clinvar": clinvar, "gwas": gwas, "grasp": grasp}
     done = variant_funnel(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import Overwrite, report
+from dnabert_hf.cli.options.shared import Overwrite, report
 
 __all__ = ["join"]
 
@@ -25,7 +25,7 @@ def join(
 
     Example: dnabert join predictions.tsv
     """
-    from dnabert_hf.inference.joining import join_parts
+    from dnabert_hf.inference.output.join import join_parts
 
     done = join_parts(output, overwrite=overwrite)
     report(f"{done.n_sequences:,} rows")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     Device,
     Dtype,
@@ -86,8 +86,8 @@ def motifs(
 
     Example: dnabert motifs peaks-model peaks.tsv -o motifs --rc --known jaspar.meme.gz
     """
-    from dnabert_hf.interpretation.motif_results import MotifSettings
-    from dnabert_hf.interpretation.motifs import find_motifs
+    from dnabert_hf.interpretation.motifs.find import find_motifs
+    from dnabert_hf.interpretation.motifs.results import MotifSettings
 
     found = find_motifs(
         model,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     BothStrands,
     Device,
@@ -79,9 +79,9 @@ def mutagenesis(
 
     Regions: dnabert mutagenesis dnabert-6-mini enhancers.bed --genome hg38.fa --flank 200 -o m.tsv
     """
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.inference.mutagenesis import mutagenesis as run
-    from dnabert_hf.interpretation.mutation_plot import check_plot, plot_mutation_maps
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.inference.variants.mutagenesis import mutagenesis as run
+    from dnabert_hf.interpretation.plots.mutation_map import check_plot, plot_mutation_maps
 
     if plot is not None:
         check_plot(output, plot, overwrite=overwrite)

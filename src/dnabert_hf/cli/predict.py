@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     BothStrands,
     Device,
@@ -59,9 +59,9 @@ def predict(
 
     The mean of three models and both strands: dnabert predict k4 genes.fa --also k5 --also k6 --rc
     """
-    from dnabert_hf.inference.base_prediction import predict_bases
-    from dnabert_hf.inference.loading import architecture_of
-    from dnabert_hf.inference.prediction import predict as predict_sequences
+    from dnabert_hf.inference.engine.checkpoint import architecture_of
+    from dnabert_hf.inference.predict import predict as predict_sequences
+    from dnabert_hf.inference.predict_bases import predict_bases
 
     run: Any = predict_sequences
     options: dict[str, Any] = {"others": also or (), "shard": shard}

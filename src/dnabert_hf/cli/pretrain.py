@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     ConfigFields,
     OverwriteRun,
     Resume,
@@ -98,8 +98,8 @@ def pretrain(
 
     Example: dnabert pretrain genome.fa.gz --preset mini --held-out chr20 -o my-genome
     """
-    from dnabert_hf.training.arguments import parse_arguments
-    from dnabert_hf.training.pretraining import pretrain as run
+    from dnabert_hf.training.pretraining.pretrain import pretrain as run
+    from dnabert_hf.training.shared.arguments import parse_arguments
 
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first:

@@ -40,7 +40,7 @@ def publish(
 
     Example: dnabert publish peaks-model lab/ctcf-peaks --dry-run
     """
-    from dnabert_hf.hub.publishing import publish as run
+    from dnabert_hf.hub.publish import publish as run
 
     done = run(
         folder,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     BothStrands,
     Device,
@@ -85,10 +85,10 @@ def scan(
     Prom-scan: dnabert scan model hg38.fa --regions 10kb.bed --window 1001 --step 100 -o w.tsv
     --sites tss.bed
     """
-    from dnabert_hf.data.annotation import read_start_sites
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.data.intervals import read_bed
-    from dnabert_hf.inference.scanning import scan as run
+    from dnabert_hf.data.genome.annotation import read_start_sites
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.data.genome.intervals import read_bed
+    from dnabert_hf.inference.genome_scan.scan import scan as run
 
     done = run(
         model,

@@ -22,7 +22,7 @@ def tasks(
     A task of yours, a file enhancers.yaml such as {length: 200, labels: [enhancer, other], metric:
     auroc, builder: peaks, builder_options: {length: 200}}: dnabert tasks enhancers.yaml
     """
-    from dnabert_hf.training.tasks import TASKS, find_task
+    from dnabert_hf.training.tasks.presets import TASKS, find_task
 
     for task in map(find_task, names or TASKS):
         length = "any length" if task.length is None else f"{task.length:,} bases"

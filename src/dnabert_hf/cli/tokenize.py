@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     IdColumn,
     Output,
     Overwrite,
@@ -34,7 +34,7 @@ def tokenize(
 
     Example: dnabert tokenize genes.fa --k 6 --kmers -o genes.tsv
     """
-    from dnabert_hf.inference.tokens import write_tokens
+    from dnabert_hf.inference.tokenize import write_tokens
 
     write_tokens(
         sequences,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options import (
+from dnabert_hf.cli.options.shared import (
     BatchTokens,
     BothStrands,
     Device,
@@ -69,8 +69,8 @@ def variants(
 
     Without labels: dnabert variants dnabert-6-mini in.vcf --genome hg38.fa --window 400 -o x.tsv
     """
-    from dnabert_hf.data.genome import open_genome
-    from dnabert_hf.inference.variant_effects import score_variants
+    from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.inference.variants.score_variants import score_variants
 
     done = score_variants(
         model,

@@ -1,0 +1,138 @@
+"""Options that several commands share, so that they read alike everywhere."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dnabert_hf.data.reading.records import Columns
+
+__all__ = [
+    "BatchTokens",
+    "BothStrands",
+    "ConfigFields",
+    "Device",
+    "Dtype",
+    "IdColumn",
+    "LabelColumn",
+    "Model",
+    "Output",
+    "Overwrite",
+    "OverwriteRun",
+    "Resume",
+    "SequenceColumn",
+    "SequenceFile",
+    "Shard",
+    "TrainingFields",
+    "TrainingSeed",
+    "make_columns",
+    "parse_fields",
+    "report",
+]
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        help='Checkpoint: folder, Hub repository or "dnabert-6-mini".', show_default=False
+    ),
+]
+SequenceFile = Annotated[
+    str,
+    typer.Argument(
+        help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip; - is standard input.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="File to write; - is standard output.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the output if it exists.", show_default=False)
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Dtype = Annotated[
+    str, typer.Option(help="auto (the fastest here), float32, bfloat16, float16 or int8.")
+]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(help="Tokens a batch, padding included.", show_default="what suits the device"),
+]
+BothStrands = Annotated[
+    bool,
+    typer.Option(
+        "--rc",
+        help="Average over each sequence and its reverse complement; takes twice as long.",
+        show_default=False,
+    ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Do part I (from 0) of N, as the task of an array job; `dnabert join` makes the file.",
+        show_default=False,
+    ),
+]
+SequenceColumn = Annotated[str, typer.Option(help="Column of the sequences, in a table.")]
+IdColumn = Annotated[str, typer.Option(help="Column of the names, in a table.")]
+LabelColumn = Annotated[str, typer.Option(help="Column of the labels.")]
+
+ConfigFields = Annotated[
+    list[str] | None,
+    typer.Option("--config", metavar="NAME=VALUE", help="Field of DNABertConfig, repeatable."),
+]
+TrainingFields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any field of transformers.TrainingArguments, repeatable.",
+    ),
+]
+TrainingSeed = Annotated[int | None, typer.Option("--seed", help="Seed.", show_default="42")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+OverwriteRun = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
+]
+
+
+def report(text: str) -> None:
+    """Say on standard error what was done; of processes launched together, the first one does."""
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(text, err=True)
+
+
+def make_columns(
+    *, sequence: str = "sequence", identifier: str = "id", label: str = "label"
+) -> "Columns":
+    """Name the columns of a table as the options say.
+
+    Example:
+        >>> make_columns(sequence="dna").sequence
+        'dna'
+    """
+    from dnabert_hf.data.reading.records import Columns
+
+    return Columns(sequence=sequence, id=identifier, label=label)
+
+
+def parse_fields(assignments: list[str]) -> dict[str, Any]:
+    """Read fields written as `name=value`, values as JSON writes them or else as text.
+
+    Example:
+        >>> parse_fields(["hidden_size=128", "hidden_act=gelu"])
+        {'hidden_size': 128, 'hidden_act': 'gelu'}
+    """
+    fields: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.rpartition("=")
+        if not equals:
+            raise ValueError(f"a field must be written name=value, got {assignment!r}")
+        try:
+            fields[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            fields[name.strip()] = value
+    return fields

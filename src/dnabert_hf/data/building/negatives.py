@@ -1,0 +1,134 @@
+"""Negatives of data sets that are cut from a genome: windows beside the positives, and shuffles."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from dnabert_hf.data.building.labelled_windows import Example
+from dnabert_hf.data.building.matched_background import Windows, draw_matched, draw_with_tata_box
+from dnabert_hf.data.genome.genome import Genome
+from dnabert_hf.data.genome.intervals import Interval
+
+__all__ = ["matched_negatives", "negatives_with_tata_box", "shuffled_negatives", "surroundings"]
+
+
+def surroundings(
+    genome: Genome, intervals: Sequence[Interval], names: Mapping[str, str], *, margin: int
+) -> np.ndarray:
+    """List intervals with the bases around them, which negatives are to avoid.
+
+    Args:
+        genome: The genome.
+        intervals: Intervals; those on contigs that the genome lacks do not count.
+        names: The genome's name of each contig, as `match_contigs` gives them.
+        margin: Bases on either side.
+
+    Returns:
+        Contig index, start and end (0-based, half-open) of each, int64, shape (n, 3).
+    """
+    regions = [
+        (genome.index(names[each.contig]), max(each.start - margin, 0), each.end + margin)
+        for each in intervals
+        if each.contig in names
+    ]
+    return np.array(regions, dtype=np.int64).reshape(-1, 3)
+
+
+def matched_negatives(
+    genome: Genome, positives: Sequence[Example], label: str, *, excluded: np.ndarray, seed: int
+) -> list[Example]:
+    """Draw a window of the genome for each positive, alike in GC and repeats.
+
+    Args:
+        genome: The genome.
+        positives: Examples of one length.
+        label: Class of the negatives.
+        excluded: Regions that none may touch, as `surroundings` gives them.
+        seed: Seed of the choice.
+
+    Returns:
+        As many examples as there are positives.
+
+    Raises:
+        ValueError: If the genome has no room for them.
+    """
+    if not positives:
+        return []
+    length = len(positives[0].sequence)
+    places = [(genome.index(positive.contig), positive.start) for positive in positives]
+    windows = draw_matched(genome, places, length, excluded=excluded, seed=seed)
+    return _examples_of_windows(genome, windows, length, label, "genomic, GC matched")
+
+
+def negatives_with_tata_box(
+    genome: Genome,
+    offsets: Sequence[int],
+    length: int,
+    label: str,
+    *,
+    excluded: np.ndarray,
+    seed: int,
+) -> list[Example]:
+    """Draw a window with a TATA box at each of some offsets.
+
+    Args:
+        genome: The genome.
+        offsets: Where the box begins within the window (0-based).
+        length: Bases of a window.
+        label: Class of the negatives.
+        excluded: Regions that none may touch, as `surroundings` gives them.
+        seed: Seed of the choice.
+
+    Returns:
+        As many examples as there are offsets.
+
+    Raises:
+        ValueError: If the genome has not that many.
+    """
+    if not offsets:
+        return []
+    windows = draw_with_tata_box(genome, offsets, length, excluded=excluded, seed=seed)
+    return _examples_of_windows(genome, windows, length, label, "genomic with TATA box")
+
+
+def shuffled_negatives(
+    positives: Sequence[Example],
+    shuffle: Callable[[list[str]], Sequence[str]],
+    label: str,
+    kind: str,
+    *,
+    numbers: Sequence[int],
+) -> list[Example]:
+    """Shuffle some of the positives.
+
+    Args:
+        positives: Examples.
+        shuffle: Makes a shuffle of each sequence.
+        label: Class of the negatives.
+        kind: How they were made.
+        numbers: Places of the positives to shuffle.
+
+    Returns:
+        An example for each number, which knows its source.
+    """
+    sequences = shuffle([positives[number].sequence for number in numbers])
+    made = []
+    for number, sequence in zip(numbers, sequences, strict=True):
+        source = positives[number]
+        place = (source.contig, source.start, source.end, source.strand)
+        name = f"{source.id}_shuffled"
+        made.append(Example(name, sequence, label, *place, kind=kind, source=number))
+    return made
+
+
+def _examples_of_windows(
+    genome: Genome, windows: Windows, length: int, label: str, kind: str
+) -> list[Example]:
+    """Read windows of the genome, shape (windows,), as examples of a class."""
+    examples = []
+    for contig, start, is_reverse in zip(*(column.tolist() for column in windows), strict=True):
+        name, strand = genome.contigs[contig].name, "+-"[is_reverse]
+        place = (name, start, start + length, strand)
+        identifier = f"{name}:{start}-{start + length}:{strand}"
+        examples.append(Example(identifier, genome.sequence(*place), label, *place, kind=kind))
+    return examples

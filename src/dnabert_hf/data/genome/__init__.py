@@ -1,0 +1,1 @@
+"""Genomes, intervals on them, annotation and variants."""

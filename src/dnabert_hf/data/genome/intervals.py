@@ -1,0 +1,250 @@
+"""Intervals on a genome, read from BED and narrowPeak, and matched to the genome's contigs."""
+
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dnabert_hf.data.reading.streams import open_uncompressed
+
+if TYPE_CHECKING:
+    from dnabert_hf.data.genome.genome import Genome
+
+__all__ = ["Interval", "match_contigs", "match_places", "read_bed", "text_lines"]
+
+logger = logging.getLogger(__name__)
+
+_SKIPPED = ("#", "track", "browser")
+_STRANDS = ("+", "-")
+_NARROW_PEAK_COLUMNS = 10
+_SHOWN = 5  # contigs named in a message
+_LISTED = 100  # of those that are missing, which a user must see to trust what is left
+
+
+class Interval(NamedTuple):
+    """A stretch of a contig.
+
+    Attributes:
+        contig: Name of the contig.
+        start: First base (0-based).
+        end: Base after the last one.
+        strand: "+" or "-"; "+" if the file gives none.
+        name: Name, or "" if the file gives none.
+        point: Base that matters most, in coordinates of the contig (0-based): the summit of a peak,
+            the first base of a transcript; None if the file does not say.
+    """
+
+    contig: str
+    start: int
+    end: int
+    strand: str = "+"
+    name: str = ""
+    point: int | None = None
+
+
+def read_bed(path: str | Path) -> list[Interval]:
+    """Read a BED or narrowPeak file, plain or gzip.
+
+    A file of ten columns, the last of them whole numbers from -1 on, is taken for narrowPeak: its
+    `point` is the summit. A file of eight to twelve columns whose thick part begins or ends inside
+    the interval, as EPDnew's do (Meylan et al. 2020), has its `point` at the 5' end of that part;
+    an interval of a single base is its own `point`.
+
+    Args:
+        path: The file: contig, start, end (0-based, half-open), then name, score, strand and so on.
+
+    Returns:
+        The intervals in the order of the file.
+
+    Raises:
+        ValueError: If the file is missing or has no intervals, or a line has fewer than three
+            columns, no whole numbers where they must be, an empty interval, a strand that is none
+            or a summit outside of the interval; the message names the line.
+    """
+    intervals = []
+    for number, line in text_lines(path):
+        if line.startswith(_SKIPPED):
+            continue
+        cells = line.split("\t") if "\t" in line else line.split()
+        intervals.append(_interval(cells, f"{path}, line {number}"))
+    if not intervals:
+        raise ValueError(f"{path} must hold intervals, found no line of BED; check the file")
+    return intervals
+
+
+def text_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file, plain or gzip, that are not blank, with their number from 1.
+
+    Raises:
+        ValueError: If the file is missing, empty, damaged or not UTF-8.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path} must be a file, found none; check the path")
+    number = 0
+    try:
+        with open_uncompressed(path, str(path)) as (_, stream):
+            for number, letters in enumerate(stream, start=1):
+                line = letters.decode("utf-8").rstrip("\r\n")
+                if line and not line.isspace():
+                    yield number, line
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path}, near line {number}: the file must be readable text, found damage ({error}); "
+            "copy or download it again"
+        ) from error
+
+
+def _interval(cells: Sequence[str], place: str) -> Interval:
+    if len(cells) < 3:
+        raise ValueError(
+            f"{place}: a line of BED must have contig, start and end, found {len(cells)} "
+            f"column{'s' * (len(cells) != 1)}; correct it"
+        )
+    start, end = _whole_number(cells[1], "start", place), _whole_number(cells[2], "end", place)
+    if not 0 <= start < end:
+        raise ValueError(
+            f"{place}: an interval must have 0 <= start < end (0-based, half-open), found {start} "
+            f"to {end}; correct it"
+        )
+    strand = cells[5] if len(cells) > 5 else "."
+    if strand not in (*_STRANDS, ".", ""):
+        raise ValueError(f"{place}: strand must be +, - or ., found {strand!r}; correct it")
+    return Interval(
+        contig=cells[0],
+        start=start,
+        end=end,
+        strand=strand if strand in _STRANDS else "+",
+        name=cells[3] if len(cells) > 3 and cells[3] != "." else "",
+        point=_point(cells, start, end, strand, place),
+    )
+
+
+def _point(cells: Sequence[str], start: int, end: int, strand: str, place: str) -> int | None:
+    if end - start == 1:
+        return start
+    if len(cells) == _NARROW_PEAK_COLUMNS and _is_whole_number(cells[9]):
+        summit = int(cells[9])
+        if not -1 <= summit < end - start:
+            raise ValueError(
+                f"{place}: the summit of a peak must be -1 (not known) or an offset within its "
+                f"{end - start} bases, found {summit}; correct it"
+            )
+        return None if summit == -1 else start + summit
+    if len(cells) >= 8 and _is_whole_number(cells[6]) and _is_whole_number(cells[7]):
+        thick_start, thick_end = int(cells[6]), int(cells[7])
+        is_part = start <= thick_start < thick_end <= end
+        if is_part and (thick_start, thick_end) != (start, end):
+            return thick_end - 1 if strand == "-" else thick_start
+    return None
+
+
+def _is_whole_number(cell: str) -> bool:
+    return cell.removeprefix("-").isdecimal() and cell.isascii()
+
+
+def _whole_number(cell: str, what: str, place: str) -> int:
+    if not _is_whole_number(cell):
+        raise ValueError(f"{place}: {what} must be a whole number, found {cell!r}; correct it")
+    return int(cell)
+
+
+def match_contigs(names: Collection[str], known: Collection[str], *, source: str) -> dict[str, str]:
+    """Find the contigs of a genome that another file means.
+
+    UCSC calls the human chromosomes chr1 ... chrM, Ensembl 1 ... MT: a name that the genome lacks
+    is looked for under the other habit. What was translated and what is not there is said in
+    warnings.
+
+    Args:
+        names: Contigs of the other file.
+        known: Contigs of the genome.
+        source: Name of the other file, for the messages.
+
+    Returns:
+        Name in the genome by name in the file, for those that the genome has.
+
+    Raises:
+        ValueError: If the genome has none of them.
+
+    Example:
+        >>> match_contigs(["chr1"], ["chr1", "chr2"], source="peaks.bed")
+        {'chr1': 'chr1'}
+    """
+    known = set(known)
+    found = {}
+    for name in dict.fromkeys(names):
+        candidate = next((other for other in (name, *_other_names(name)) if other in known), None)
+        if candidate is not None:
+            found[name] = candidate
+    missing = [name for name in dict.fromkeys(names) if name not in found]
+    if not found:
+        raise ValueError(
+            f"{source} must lie on contigs of the genome, found {_shown(missing)}, where the "
+            f"genome has {_shown(sorted(known))}; give the genome that the file was made for"
+        )
+    translated = [f"{name} = {other}" for name, other in found.items() if name != other]
+    if translated:
+        logger.warning(
+            "contigs of %s have other names in the genome; taken as the same: %s",
+            source,
+            _shown(translated),
+        )
+    if missing:
+        logger.warning(
+            "%s: %d contigs are not in the genome, and what lies on them is left out: %s",
+            source,
+            len(missing),
+            _shown(missing, _LISTED),
+        )
+    return found
+
+
+class _Place(Protocol):
+    @property
+    def contig(self) -> str: ...
+
+
+def match_places(
+    genome: "Genome",
+    places: Sequence[_Place],
+    omitted: Counter[str],
+    *,
+    what: str,
+    source: str,
+) -> dict[str, str]:
+    """Find the contigs that places lie on, and count the places on contigs that are not there.
+
+    Args:
+        genome: The genome.
+        places: Intervals or transcripts.
+        omitted: Where those that cannot be used are counted, by reason.
+        what: What the places are, in the plural.
+        source: Name of their file, for the messages.
+
+    Returns:
+        Name in the genome by name in the file, as `match_contigs` gives them.
+
+    Raises:
+        ValueError: If the genome has none of the contigs.
+    """
+    known = [contig.name for contig in genome.contigs]
+    names = match_contigs([place.contig for place in places], known, source=source)
+    if lacking := sum(place.contig not in names for place in places):
+        omitted[f"{what} on contigs that the genome lacks"] += lacking
+    return names
+
+
+def _other_names(name: str) -> tuple[str, ...]:
+    if name in ("MT", "M"):
+        return ("chrM", "chrMT", "MT", "M")
+    if name in ("chrM", "chrMT"):
+        return ("MT", "M", "chrM", "chrMT")
+    return (name.removeprefix("chr"),) if name.startswith("chr") else (f"chr{name}",)
+
+
+def _shown(names: Sequence[str], at_most: int = _SHOWN) -> str:
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more

@@ -1,0 +1,236 @@
+"""What is known of variants: ClinVar, the GWAS Catalog and GRASP, by rs number and by position."""
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dnabert_hf.data.genome.variants import Allele, iterate_vcf, read_vcf_header
+from dnabert_hf.data.reading.streams import open_uncompressed
+
+__all__ = ["CATALOGS", "Finding", "KnownVariants", "find_build"]
+
+logger = logging.getLogger(__name__)
+
+_RS = re.compile(r"rs\d+")
+_BUILDS = {"GRCh37": "GRCh37", "hg19": "GRCh37", "GRCh38": "GRCh38", "hg38": "GRCh38"}
+# As in the headers of the published files; letters' case differs between releases.
+_GWAS_COLUMNS = ("SNPS", "CHR_ID", "CHR_POS", "DISEASE/TRAIT", "P-VALUE", "PUBMEDID")
+_GRASP_COLUMNS = ("SNPID(DBSNP134)", "CHR(HG19)", "POS(HG19)", "PHENOTYPE", "PVALUE", "PMID")
+_HUMAN = {"23": "X", "24": "Y", "MT": "M", "25": "M"}
+
+
+class Finding(NamedTuple):
+    """An entry of a catalogue that a variant has.
+
+    Attributes:
+        match: "allele", "position" or "rs number".
+        text: Clinical significance and condition, or trait.
+        p_value: P-value as the catalogue writes it; "" in ClinVar.
+        reference: Variation ID of ClinVar, or PubMed ID.
+    """
+
+    match: str
+    text: str
+    p_value: str
+    reference: str
+
+
+class _Entry(NamedTuple):
+    rs_numbers: Sequence[str]
+    places: Sequence[tuple[str, int]]  # contig without chr, position (1-based)
+    alleles: Sequence[tuple[str, str]]
+    finding: tuple[str, str, str]
+
+
+def find_build(name: str | None) -> str | None:
+    """Give the one name of a human genome build.
+
+    Args:
+        name: GRCh37, hg19, GRCh38, hg38 or None.
+
+    Raises:
+        ValueError: If it is another.
+
+    Example:
+        >>> find_build("hg19")
+        'GRCh37'
+    """
+    if name is None:
+        return None
+    if name not in _BUILDS:
+        raise ValueError(f"a build must be one of {', '.join(_BUILDS)}, got {name!r}")
+    return _BUILDS[name]
+
+
+class KnownVariants:
+    """Looks variants up in a catalogue, which is read once, line by line.
+
+    An rs number holds in any build. Positions are compared only where the build of the genome is
+    named and is that of the catalogue: GRCh38 for the GWAS Catalog, GRCh37 for GRASP, and what the
+    header of ClinVar's VCF says.
+
+    Args:
+        alleles: The variants.
+        names: The ID of each in its VCF, "" if it has none.
+        build: Build of the genome, None if it is not known.
+    """
+
+    def __init__(self, alleles: Sequence[Allele], names: Sequence[str], build: str | None = None):
+        self._alleles = alleles
+        self._build = build
+        self._by_rs: dict[str, list[int]] = defaultdict(list)
+        self._by_place: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for row, (allele, name) in enumerate(zip(alleles, names, strict=True)):
+            for number in _RS.findall(name):
+                self._by_rs[number].append(row)
+            self._by_place[_contig(allele.contig), allele.start + 1].append(row)
+
+    def look_up(self, catalog: str, path: str | Path) -> list[list[Finding]]:
+        """Find the entries of each variant, in the order of the file.
+
+        Args:
+            catalog: "clinvar", "gwas" or "grasp".
+            path: The file, plain or gzip: ClinVar's VCF, the table of associations of the GWAS
+                Catalog, or GRASP's full data set.
+
+        Raises:
+            ValueError: If the file is not such a one.
+        """
+        build, entries = CATALOGS[catalog](Path(path))
+        if self._build is None:
+            logger.warning(
+                "%s: looked up by rs number alone; name the build of the genome to compare "
+                "positions, too (--build)",
+                path,
+            )
+        elif build != self._build:
+            logger.warning(
+                "%s: looked up by rs number alone, for its positions are of %s, the genome's of %s",
+                *(path, build or "an unknown build", self._build),
+            )
+        has_places = self._build is not None and build == self._build
+        found: list[list[Finding]] = [[] for _ in self._alleles]
+        for entry in entries:
+            for row, match in self._matches(entry, has_places=has_places).items():
+                found[row].append(Finding(match, *entry.finding))
+        return found
+
+    def _matches(self, entry: _Entry, *, has_places: bool) -> dict[int, str]:
+        rows = {row: "rs number" for rs in entry.rs_numbers for row in self._by_rs.get(rs, ())}
+        if not has_places:
+            return rows
+        for place in entry.places:
+            for row in self._by_place.get(place, ()):
+                allele = self._alleles[row]
+                is_allele = (allele.ref, allele.alt) in entry.alleles
+                rows[row] = "allele" if is_allele else "position"
+        return rows
+
+
+def _read_clinvar(path: Path) -> tuple[str | None, Iterator[_Entry]]:
+    header = read_vcf_header(path)
+    named = [line.partition("=")[2] for line in header if line.startswith("##reference=")]
+    build = next((build for key, build in _BUILDS.items() if key in "".join(named)), None)
+    if not any(line.startswith("##INFO=<ID=CLNSIG,") for line in header):
+        raise ValueError(
+            f"{path} must be the VCF of ClinVar, with CLNSIG among its INFO fields, found none; "
+            "download clinvar.vcf.gz"
+        )
+    return build, map(_clinvar_entry, iterate_vcf(path))
+
+
+def _clinvar_entry(record) -> _Entry:  # type: ignore[no-untyped-def]
+    info = dict(item.partition("=")[::2] for item in record.line.split("\t", 8)[7].split(";"))
+    texts = [info.get(key, "").replace("_", " ") for key in ("CLNSIG", "CLNDN")]
+    return _Entry(
+        [f"rs{number}" for number in re.findall(r"\d+", info.get("RS", ""))],
+        [(_contig(record.contig), record.start + 1)],
+        [(record.ref, alt) for alt in record.alts],
+        (": ".join(filter(None, texts)), "", record.name),
+    )
+
+
+def _read_gwas(path: Path) -> tuple[str, Iterator[_Entry]]:
+    return "GRCh38", map(_gwas_entry, _rows(path, _GWAS_COLUMNS, "the GWAS Catalog"))
+
+
+def _gwas_entry(cells: Mapping[str, str]) -> _Entry:
+    # An association of several variants: "rs1; rs2" or "rs1 x rs2", at "1;2" or "1 x 2".
+    contigs = re.split(r"\s*[;x]\s*", cells["CHR_ID"])
+    positions = re.split(r"\s*[;x]\s*", cells["CHR_POS"])
+    places = [(_contig(c), int(p)) for c, p in zip(contigs, positions) if p.isdecimal()]  # noqa: B905
+    finding = (cells["DISEASE/TRAIT"], cells["P-VALUE"], cells["PUBMEDID"])
+    return _Entry(_RS.findall(cells["SNPS"]), places, (), finding)
+
+
+def _read_grasp(path: Path) -> tuple[str, Iterator[_Entry]]:
+    return "GRCh37", map(_grasp_entry, _rows(path, _GRASP_COLUMNS, "GRASP"))
+
+
+def _grasp_entry(cells: Mapping[str, str]) -> _Entry:
+    number, position = cells["SNPID(DBSNP134)"].removeprefix("rs"), cells["POS(HG19)"]
+    places = [(_contig(cells["CHR(HG19)"]), int(position))] if position.isdecimal() else []
+    finding = (cells["PHENOTYPE"], cells["PVALUE"], cells["PMID"])
+    return _Entry([f"rs{number}"] if number.isdecimal() else [], places, (), finding)
+
+
+CATALOGS: dict[str, Callable[[Path], tuple[str | None, Iterator[_Entry]]]] = {
+    "clinvar": _read_clinvar,
+    "gwas": _read_gwas,
+    "grasp": _read_grasp,
+}
+
+
+def _rows(path: Path, columns: Sequence[str], catalog: str) -> Iterator[dict[str, str]]:
+    """Check the header of a table, then give the cells of its lines."""
+    if not path.is_file():
+        raise ValueError(f"{path} must be a file, found none; check the path")
+    with open_uncompressed(path, str(path)) as (_, stream):
+        names = _decode(stream.readline()).upper().split("\t")
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise ValueError(
+            f"{path} must be the table of {catalog}, tab-separated with the columns "
+            f"{', '.join(columns)}, found no {', '.join(missing)}; download it again"
+        )
+    return _cells(path, [names.index(column) for column in columns], columns)
+
+
+def _cells(path: Path, places: Iterable[int], columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    places = list(places)
+    number = 1
+    try:
+        with open_uncompressed(path, str(path)) as (_, stream):
+            stream.readline()
+            for number, line in enumerate(stream, start=2):
+                cells = _decode(line).split("\t")
+                if not line.strip():
+                    continue
+                if len(cells) <= max(places):
+                    raise ValueError(
+                        f"{path}, line {number}: a line must have {max(places) + 1} tab-separated "
+                        f"columns or more, found {len(cells)}; download the file again"
+                    )
+                yield {c: cells[p].strip() for c, p in zip(columns, places, strict=True)}
+    except (EOFError, OSError) as error:
+        raise ValueError(
+            f"{path}, near line {number}: the file must be readable, found damage ({error}); copy "
+            "or download it again"
+        ) from error
+
+
+def _decode(line: bytes) -> str:
+    # GRASP's file is Latin-1, the GWAS Catalog's UTF-8.
+    line = line.rstrip(b"\r\n")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def _contig(name: str) -> str:
+    name = name.removeprefix("chr")
+    return _HUMAN.get(name, name)

@@ -1,0 +1,1 @@
+"""Sequence files as streams of records."""

@@ -1,0 +1,97 @@
+"""Whatever callers pass as sequences, as one stream of records."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records_from_file import read_records
+from dnabert_hf.data.reading.sequences import clean_sequence, count_unknown
+
+__all__ = ["Source", "iterate_chunks", "open_source"]
+
+logger = logging.getLogger(__name__)
+
+Source = str | Path | Iterable[str | SequenceRecord]
+
+_CHUNK_RECORDS = 2048
+
+
+def open_source(
+    source: Source, *, k: int, columns: Columns | None = None
+) -> Iterator[SequenceRecord]:
+    """Give the sequences of a file or an iterable one after the other, cleaned and checked.
+
+    K-mers that the model sees as [UNK] are counted and reported once at the end, through logging.
+
+    Args:
+        source: Path ("-" is standard input), or sequences: DNA as text, or records. Texts are
+            named by their 0-based number.
+        k: Bases per k-mer.
+        columns: Names of the columns, for a table.
+
+    Raises:
+        ValueError: If the file cannot be read, or a sequence holds letters that are no nucleotides
+            or is shorter than k.
+
+    Example:
+        >>> list(open_source(["acgu"], k=3))
+        [SequenceRecord(id='0', sequence='ACGT', label=None, sequence_b=None, split=None)]
+    """
+    if isinstance(source, str | Path):
+        return read_records(source, columns=columns, k=k)
+    return _checked(source, k)
+
+
+def _checked(sequences: Iterable[str | SequenceRecord], k: int) -> Iterator[SequenceRecord]:
+    n_kmers = n_unknown = 0
+    for index, item in enumerate(sequences):
+        record = SequenceRecord(str(index), item) if isinstance(item, str) else item
+        source = f"record {record.id}"
+        sequence = clean_sequence(record.sequence, source=source)
+        sequence_b = record.sequence_b and clean_sequence(record.sequence_b, source=source)
+        for part in (sequence, sequence_b):
+            if part is None:
+                continue
+            if len(part) < k:
+                raise ValueError(
+                    f"{source}: a sequence must be at least k = {k} bases long, found "
+                    f"{len(part)}; leave it out or use a model with a smaller k"
+                )
+            n_kmers += len(part) - k + 1
+            n_unknown += count_unknown(part, k)
+        yield record._replace(sequence=sequence, sequence_b=sequence_b)
+    if n_unknown:
+        logger.warning(
+            "%d of %d k-mers (k = %d) hold letters other than A, C, G, T and become [UNK]",
+            n_unknown,
+            n_kmers,
+            k,
+        )
+
+
+def iterate_chunks(
+    records: Iterable[SequenceRecord], *, n_bases: int
+) -> Iterator[list[SequenceRecord]]:
+    """Group records in order, so that memory stays flat and sorting by length pays.
+
+    Args:
+        records: Any number of records.
+        n_bases: Bases from which on a chunk is full; a longer sequence is a chunk of its own, or
+            ends one. Chunks have 2,048 records at most.
+
+    Example:
+        >>> records = [SequenceRecord(str(i), "ACGT") for i in range(3)]
+        >>> [len(chunk) for chunk in iterate_chunks(records, n_bases=8)]
+        [2, 1]
+    """
+    chunk: list[SequenceRecord] = []
+    size = 0
+    for record in records:
+        chunk.append(record)
+        size += len(record.sequence) + len(record.sequence_b or "")
+        if size >= n_bases or len(chunk) == _CHUNK_RECORDS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk

@@ -1,0 +1,159 @@
+"""Model cards of converted checkpoints: use, origin, what the conversion found, limits."""
+
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import ModelCard
+
+from dnabert_hf.cards.metadata import card_metadata, is_on_the_hub
+from dnabert_hf.hub.conversion.card_texts import (
+    CARD,
+    CITATION,
+    CODE,
+    LIMITS,
+    ORIGIN,
+    PIPELINE_TAGS,
+    STOCK,
+    TASKS,
+)
+from dnabert_hf.hub.conversion.weight_names import ORIGINAL, OURS
+
+__all__ = ["SourceCard", "conversion_card", "published_original", "read_source_card"]
+
+# Fields of a source's metadata that are true of the converted model too.
+_KEPT = ("license", "license_name", "license_link", "datasets", "language", "base_model")
+_OWN_SECTIONS = ("Conversion", "Citation", "Use")
+# Names that the authors of DNABERT gave their checkpoints, on the Hub and as archives.
+_PUBLISHED = re.compile(r"(?:.*/)?(?:DNA_bert_([3-6])|([3-6])-new-12w-0(?:\.zip)?)/?")
+
+
+@dataclass(frozen=True)
+class SourceCard:
+    """What the card of a source says that holds for the converted model.
+
+    Attributes:
+        metadata: Fields of its metadata: licence, data, origin.
+        results: Its scores, as `huggingface_hub.EvalResult`.
+        sections: Its sections, without code, if this package wrote it.
+    """
+
+    metadata: Mapping[str, Any]
+    results: tuple[Any, ...] = ()
+    sections: str = ""
+
+
+def published_original(source: str, k: int) -> str | None:
+    """Give the repository of one of the authors' four checkpoints, if a source is named like it.
+
+    Example:
+        >>> published_original("downloads/6-new-12w-0.zip", 6)
+        'zhihan1996/DNA_bert_6'
+    """
+    match = _PUBLISHED.fullmatch(source)
+    is_published = match is not None and (match[1] or match[2]) == str(k)
+    return f"zhihan1996/DNA_bert_{k}" if is_published else None
+
+
+def read_source_card(folder: Path, origin: str) -> SourceCard:
+    """Read the card of a source as far as it can be read; an empty one if there is none.
+
+    Args:
+        folder: Folder of the source.
+        origin: Who wrote it, as in `Contents`.
+    """
+    try:
+        card = ModelCard(
+            (folder / "README.md").read_text(encoding="utf-8"), ignore_metadata_errors=True
+        )
+        fields = card.data.to_dict()
+    except (OSError, ValueError, yaml.YAMLError):
+        return SourceCard({})
+    known = {key: fields[key] for key in _KEPT if fields.get(key)}
+    if origin != OURS:
+        return SourceCard(known)
+    # Code and pictures name what is not in the new folder.
+    text = re.sub(r"^```.*?^```\n", "", card.text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^!\[.*\n", "", text, flags=re.MULTILINE)
+    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
+    kept = [section.strip() for section in sections if section.split()[1] not in _OWN_SECTIONS]
+    return SourceCard(
+        known, tuple(getattr(card.data, "eval_results", None) or ()), "\n\n".join(kept)
+    )
+
+
+def conversion_card(
+    conversion: Any,
+    config: Any,
+    *,
+    source: str,
+    name: str,
+    task: str,
+    card: SourceCard,
+    stock: bool,
+) -> str:
+    """Write the model card of a converted checkpoint.
+
+    Args:
+        conversion: What `dnabert_hf.convert` found and did.
+        config: Configuration of the model.
+        source: What was converted: a folder, an archive, or a repository of the Hub.
+        name: Name of the model: its folder or its repository.
+        task: What the model is for, as in `Contents`.
+        card: What the source's card says.
+        stock: Whether it is a repository of stock BERT.
+
+    Returns:
+        Content of the repository's README.md.
+    """
+    published = None
+    if conversion.origin == ORIGINAL and task == "masked-lm":
+        published = published_original(source, conversion.k)
+    known = dict(card.metadata)
+    if published is not None:
+        known |= {"base_model": published, "license": known.get("license", "apache-2.0")}
+    elif is_on_the_hub(source):
+        known["base_model"] = source
+    names = {"name": name, "k": conversion.k}
+    names["trust"] = "" if stock else ", trust_remote_code=True"
+    return string.Template(CARD).substitute(
+        names,
+        metadata=card_metadata(
+            PIPELINE_TAGS[task],
+            name=name,
+            tags=["dnabert", *(["bert"] if stock else [])],
+            results=card.results,
+            **known,
+        ),
+        kind=string.Template(TASKS[task]).substitute(
+            labels=", ".join(f"`{label}`" for label in (config.id2label or {}).values())
+        ),
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        parameters=f"{conversion.n_parameters / 1e6:.1f}",
+        limit=config.max_position_embeddings - 2,
+        code=string.Template(CODE[task]).substitute(names),
+        which=string.Template(STOCK[stock, task.endswith("classification")]).substitute(names),
+        source=source if is_on_the_hub(source) else Path(source).name,
+        facts=_facts(conversion),
+        origin=_origin(conversion, published, card, k=conversion.k),
+        citation=CITATION,
+    )
+
+
+def _facts(conversion: Any) -> str:
+    left_out = ("source", "model", "written")
+    rows = [line.split("\t", 1) for line in conversion.lines()]
+    return "\n".join(f"- {name}: {text}" for name, text in rows if name not in left_out)
+
+
+def _origin(conversion: Any, published: str | None, card: SourceCard, *, k: int) -> str:
+    if "## Limits" in card.sections:
+        return card.sections
+    kind = "published" if published else "own" if conversion.origin == OURS else "other"
+    origin = string.Template(ORIGIN[kind]).substitute(origin=conversion.origin, k=k)
+    return f"{card.sections or origin}\n\n{LIMITS}"

@@ -1,0 +1,1 @@
+"""Repositories that load without this package, as stock BERT."""

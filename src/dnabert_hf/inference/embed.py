@@ -1,0 +1,262 @@
+"""Vectors that describe sequences, or each of their bases."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.inference.engine.engine import Compute, Engine, Window, cut_into_windows
+from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
+from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.output.formats import (
+    FolderFormat,
+    ParquetFormat,
+    ResultFormat,
+    SafetensorsFormat,
+    choose_format,
+)
+from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+
+__all__ = ["Embedding", "Pooling", "count_tokens", "embed", "spread_over_bases"]
+
+Pooling = Literal["mean", "cls", "base"]
+Precision = Literal["float32", "float16"]
+
+_CHUNK_BASES = 1 << 19
+_CHUNK_BYTES = 1 << 28  # of per-base vectors
+
+
+class Embedding(NamedTuple):
+    """The vector or vectors of one sequence.
+
+    Attributes:
+        id: Id of the record.
+        embedding: Shape (hidden,), or (bases, hidden) with one vector per base; float32.
+    """
+
+    id: str
+    embedding: np.ndarray
+
+
+def embed(
+    model: Any,
+    source: Source,
+    *,
+    output: str | Path | None = None,
+    pooling: Pooling = "mean",
+    precision: Precision = "float32",
+    max_file_mb: int | None = None,
+    tokenizer: Any = None,
+    columns: Columns | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
+) -> list[Embedding] | WrittenResults:
+    """Describe sequences of any length by the last hidden states of a model.
+
+    A sequence longer than the model takes (510 k-mers) is cut into consecutive windows, each k-mer
+    in one of them, each window encoded alone. With an output, memory does not grow with the input,
+    and a run that was stopped goes on where it ended when the same call is made again.
+
+    Args:
+        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        source: File of sequences ("-" is standard input), or sequences: texts or records.
+        output: `.parquet` (columns id and embedding, a list of numbers or, per base, a list of
+            lists) or `.safetensors` (one tensor `embeddings` of shape (n, hidden) and the ids as
+            JSON in its metadata; per base, a tensor of shape (bases, hidden) for each id). None
+            returns the embeddings.
+        pooling: "mean" over all k-mers, [UNK] among them, [CLS] and [SEP] not; "cls", the state of
+            [CLS], over several windows their mean weighted by k-mers; "base": base i is the mean
+            over the up to k k-mers that cover it.
+        precision: Number format of what is written: "float32", or "float16" for half the size.
+        max_file_mb: Makes the output a folder, named as the file would be, of numbered files of
+            about so many megabytes (1e6 bytes), each complete in itself; one record, or 2,048 short
+            ones, are never divided.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        columns: Names of the columns, if the source is a table.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
+            or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        The embeddings in input order, or where they were written.
+
+    Raises:
+        ValueError: If model, source or output cannot be used, or records are pairs.
+    """
+    if pooling not in get_args(Pooling):
+        raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {pooling!r}")
+    if precision not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        raise ValueError(f"precision must be one of {known}, got {precision!r}")
+    if max_file_mb is not None and (max_file_mb < 1 or output is None):
+        raise ValueError(
+            f"max_file_mb (--max-file-mb) must be 1 or more, of an output, got {max_file_mb} for "
+            f"{'results in memory' if output is None else output}"
+        )
+    share = find_shard(shard, output)
+    if output is not None:
+        check_output(output, overwrite=overwrite, is_folder=max_file_mb is not None)
+    checkpoint = as_checkpoint(model, tokenizer, task="encoder")
+    weights = fingerprint_weights(checkpoint.model)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+    records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
+    if output is None:
+        with engine.progress():
+            return list(_embed_records(engine, records, pooling))
+    hidden_size = engine.model.config.hidden_size
+    result_format = _choose_format(Path(output), pooling, precision, hidden_size)
+    if max_file_mb is not None:
+        result_format = FolderFormat(result_format, name=Path(output).name, max_mb=max_file_mb)
+    fingerprint = fingerprint_run(
+        engine,
+        checkpoint,
+        source,
+        weights=weights,
+        columns=columns,
+        pooling=pooling,
+        precision=precision,
+        max_file_mb=max_file_mb,
+    )
+    with (
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
+        engine.progress(),
+    ):
+        n_bases = _chunk_bases(engine, pooling)
+        if pooling == "base" and max_file_mb is not None:  # so that files need not be larger
+            n_bases = min(n_bases, max_file_mb * 10**6 // (4 * hidden_size))
+        chunks = iterate_chunks(records, n_bases=max(1, n_bases))
+        for chunk in writer.remaining(chunks):
+            embedded = _embed_chunk(engine, chunk, pooling)
+            writer.write([(each.id, each.embedding.astype(precision)) for each in embedded])
+    return WrittenResults(Path(output), writer.n_written)
+
+
+def _chunk_bases(engine: Engine, pooling: Pooling) -> int:
+    if pooling != "base":
+        return _CHUNK_BASES
+    return max(1, _CHUNK_BYTES // (4 * int(engine.model.config.hidden_size)))
+
+
+def _embed_records(
+    engine: Engine, records: Iterable[SequenceRecord], pooling: Pooling
+) -> Iterator[Embedding]:
+    for chunk in iterate_chunks(records, n_bases=_chunk_bases(engine, pooling)):
+        yield from _embed_chunk(engine, chunk, pooling)
+
+
+def _embed_chunk(
+    engine: Engine, records: Sequence[SequenceRecord], pooling: Pooling
+) -> Iterator[Embedding]:
+    k = engine.tokenizer.k
+    room = engine.model.config.max_position_embeddings - 2
+    windows: list[Window] = []
+    bounds = [0]
+    for record in records:
+        if record.sequence_b is not None:
+            raise ValueError(
+                f"record {record.id}: an embedding describes one sequence, found a pair; give the "
+                "two as records of their own"
+            )
+        windows.extend(cut_into_windows(record.sequence, k=k, n_kmers=room))
+        bounds.append(len(windows))
+    states = engine.run(windows, _COMPUTE[pooling])
+    for record, begin, end in zip(records, bounds[:-1], bounds[1:], strict=True):
+        if pooling == "base":
+            embedding = spread_over_bases(np.concatenate(states[begin:end]), k=k)
+        else:
+            n_kmers = [len(window.sequence) - k + 1 for window in windows[begin:end]]
+            embedding = np.average(states[begin:end], axis=0, weights=n_kmers)
+        yield Embedding(record.id, embedding.astype(np.float32))
+
+
+def spread_over_bases(kmer_states: np.ndarray, *, k: int) -> np.ndarray:
+    """Average over each base the states of the k-mers that cover it.
+
+    Args:
+        kmer_states: State of each k-mer of a sequence, shape (n_kmers, hidden).
+        k: Bases per k-mer.
+
+    Returns:
+        State of each base, shape (n_kmers + k - 1, hidden).
+
+    Example:
+        >>> spread_over_bases(np.array([[1.0], [3.0]], dtype=np.float32), k=3)[:, 0].tolist()
+        [1.0, 2.0, 2.0, 3.0]
+    """
+    n_kmers, hidden = kmer_states.shape
+    sums = np.zeros((n_kmers + k - 1, hidden), dtype=np.float32)
+    n_covering = np.zeros((n_kmers + k - 1, 1), dtype=np.float32)
+    for shift in range(k):
+        sums[shift : shift + n_kmers] += kmer_states
+        n_covering[shift : shift + n_kmers] += 1
+    return sums / n_covering
+
+
+def _hidden_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    states: torch.Tensor = model(**inputs, return_dict=True).last_hidden_state
+    return states
+
+
+def count_tokens(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Count the tokens of each row of a batch, special ones included, shape (rows,)."""
+    rows, width = inputs["input_ids"].shape
+    if "attention_mask" in inputs:
+        return inputs["attention_mask"].sum(dim=1)
+    return torch.full((rows,), width, device=inputs["input_ids"].device)
+
+
+def mean_over_kmers(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Encode a batch and average the last hidden states over the k-mers, (rows, hidden)."""
+    states = _hidden_states(model, inputs).float()
+    last = count_tokens(inputs) - 1  # of [SEP]
+    column = torch.arange(states.shape[1], device=states.device)
+    is_kmer = (column > 0) & (column < last[:, None])
+    return (states * is_kmer[:, :, None]).sum(dim=1) / (last - 1)[:, None]
+
+
+def _cls(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    return _hidden_states(model, inputs)[:, 0]
+
+
+def _kmers(model: Any, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    states, n_tokens = _hidden_states(model, inputs), count_tokens(inputs).tolist()
+    return [row[1 : n - 1] for row, n in zip(states, n_tokens, strict=True)]
+
+
+_COMPUTE: dict[str, Compute] = {"mean": mean_over_kmers, "cls": _cls, "base": _kmers}
+
+
+def _choose_format(
+    output: Path, pooling: Pooling, precision: Precision, hidden_size: int
+) -> ResultFormat:
+    def make_parquet() -> ResultFormat:
+        import pyarrow as pa
+
+        number = pa.float32() if precision == "float32" else pa.float16()
+        vector = pa.list_(number, hidden_size)
+        kind = pa.list_(vector) if pooling == "base" else vector
+        return ParquetFormat(pa.schema([("id", pa.string()), ("embedding", kind)]))
+
+    return choose_format(
+        output,
+        {
+            ".parquet": make_parquet,
+            ".safetensors": lambda: SafetensorsFormat(
+                is_stacked=pooling != "base", precision=precision
+            ),
+        },
+    )

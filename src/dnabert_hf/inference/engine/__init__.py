@@ -1,0 +1,1 @@
+"""The engine: a checkpoint, its device and precision, batches and shards."""

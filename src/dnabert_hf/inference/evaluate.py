@@ -1,0 +1,138 @@
+"""How well a fine-tuned model does on labelled sequences."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dnabert_hf.data.labelled.labels import UNLABELLED_ID
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records_from_file import read_records
+from dnabert_hf.data.reading.sources import iterate_chunks
+from dnabert_hf.files.atomic import write_json
+from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.output.writer import check_output
+from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.predict_bases import BaseClassifier
+from dnabert_hf.metrics.scores import score_predictions
+
+__all__ = ["Evaluation", "evaluate"]
+
+_CHUNK_BASES = 1 << 22
+
+
+class Evaluation(NamedTuple):
+    """Scores of a model on labelled sequences.
+
+    Attributes:
+        n_sequences: Sequences that were scored, all their labelled bases if bases have labels.
+        scores: Value of each metric; what the labels leave undefined is missing.
+    """
+
+    n_sequences: int
+    scores: dict[str, float]
+
+
+def evaluate(
+    model: Any,
+    source: str | Path,
+    *,
+    output: str | Path | None = None,
+    split: str | None = None,
+    tokenizer: Any = None,
+    columns: Columns | None = None,
+    both_strands: bool = False,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    overwrite: bool = False,
+) -> Evaluation:
+    """Score a fine-tuned model of sequences or bases on a labelled table, held in memory.
+
+    Args:
+        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        source: Table with sequences and labels ("-" is standard input).
+        output: JSON file to write the scores to.
+        split: Part of the data to score, as its split column names it; needed if there are several.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        columns: Names of the columns.
+        both_strands: Whether to average over each sequence and its reverse complement.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        The scores, by the names of `dnabert_hf.metrics.scores.metric_names`.
+
+    Raises:
+        ValueError: If model, source or output cannot be used, a label was not seen in training, or
+            the data has several splits and none is named.
+    """
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    is_per_base = architecture_of(model).endswith("ForTokenClassification")
+    task = "token-classification" if is_per_base else "sequence-classification"
+    checkpoint = as_checkpoint(model, tokenizer, task=task)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
+    classifier = make(engine, both_strands=both_strands)
+    scheme = classifier.scheme
+    k = checkpoint.tokenizer.k
+    records = list(read_records(source, columns=columns, k=k, labelled=True))
+    records = _choose_split(records, split, str(source))
+    # All labels before the first forward pass: a wrong one in the last row must not cost hours.
+    encoded = [
+        scheme.encode(
+            record.label or "",
+            source=f"{source}, record {record.id}",
+            n_bases=len(record.sequence),
+        )
+        for record in records
+    ]
+    labels = np.concatenate(encoded) if is_per_base else np.array(encoded)
+    if (labels == UNLABELLED_ID).all() and is_per_base:
+        raise ValueError(f"{source} must have labelled bases to score, found none")
+    with engine.progress():
+        probabilities = np.concatenate(
+            [
+                classifier.probabilities(chunk)
+                for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES)
+            ]
+        )
+    if is_per_base:
+        has_label = labels != UNLABELLED_ID
+        labels, probabilities = labels[has_label], probabilities[has_label]
+    scores = score_predictions(
+        labels, probabilities, problem_type=scheme.problem_type, names=scheme.names
+    )
+    evaluation = Evaluation(len(records), scores)
+    if output is not None:
+        content = {
+            "model": checkpoint.name,
+            "source": str(source),
+            "split": split,
+            "both_strands": both_strands,
+            "n_sequences": len(records),
+        }
+        write_json(content | scores, Path(output))
+    return evaluation
+
+
+def _choose_split(
+    records: list[SequenceRecord], split: str | None, source: str
+) -> list[SequenceRecord]:
+    counts = Counter(record.split or "" for record in records)
+    found = ", ".join(f"{name!r} ({n})" for name, n in counts.items())
+    if split is None:
+        if len(counts) > 1:
+            raise ValueError(
+                f"{source} holds several splits, {found}; name the one to score, such as "
+                "split='test' (--split test)"
+            )
+        return records
+    if split not in counts:
+        raise ValueError(f"{source} must have a split {split!r}, found {found}; name one of these")
+    return [record for record in records if record.split == split]

@@ -1,0 +1,1 @@
+"""Genome scans: a classifier on every window of a genome."""

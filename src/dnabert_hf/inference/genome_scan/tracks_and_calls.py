@@ -1,0 +1,274 @@
+"""What a scan found: tracks for a browser, and calls."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dnabert_hf.data.genome.genome import Genome
+
+__all__ = [
+    "TRACK_SUFFIXES",
+    "Calls",
+    "ContigScan",
+    "average_windows",
+    "call_windows",
+    "check_track",
+    "read_scan",
+    "save_track",
+    "write_calls",
+    "write_track",
+]
+
+
+_BIGWIG = (".bw", ".bigwig")
+TRACK_SUFFIXES = (".bedgraph", *_BIGWIG)
+_BLOCK_STRETCHES = 1 << 16
+
+
+class ContigScan(NamedTuple):
+    """The windows of a contig, in order.
+
+    Attributes:
+        contig: Name of the contig.
+        starts: First base of each window (0-based), shape (windows,).
+        ends: Base after the last one, shape (windows,).
+        values: Probability of a class, shape (windows,).
+    """
+
+    contig: str
+    starts: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray
+
+
+class Calls(NamedTuple):
+    """Stretches of windows above a threshold.
+
+    Attributes:
+        starts: First base of each (0-based), shape (calls,).
+        ends: Base after the last one, shape (calls,).
+        values: Highest probability of its windows, shape (calls,).
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray
+
+
+def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
+    """Read the table of a scan contig by contig.
+
+    Args:
+        path: Table that `scan` wrote.
+        label: Class whose probability is wanted.
+
+    Raises:
+        ValueError: If it has no such class.
+    """
+    column = f"prob_{label}"
+    name, parts = None, []
+    for batch in _batches(Path(path)):
+        if column not in batch.schema.names:
+            known = [n.removeprefix("prob_") for n in batch.schema.names if n.startswith("prob_")]
+            raise ValueError(f"the class must be one of {', '.join(known)}, got {label!r}")
+        contigs = np.asarray(batch.column("contig"))
+        numbers = [np.asarray(batch.column(c)) for c in ("start", "end", column)]
+        bounds = np.flatnonzero(contigs[1:] != contigs[:-1]) + 1
+        for begin, end in zip([0, *bounds], [*bounds, len(contigs)], strict=True):
+            if begin == end:
+                continue
+            if name is not None and contigs[begin] != name:
+                yield ContigScan(name, *map(np.concatenate, zip(*parts, strict=True)))
+                parts = []
+            name = str(contigs[begin])
+            parts.append([column[begin:end] for column in numbers])
+    if name is not None:
+        yield ContigScan(name, *map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    if path.suffix.lower() == ".parquet":
+        from pyarrow import parquet
+
+        yield from parquet.ParquetFile(path).iter_batches()
+        return
+    import pyarrow as pa
+    from pyarrow import csv
+
+    delimiter = "," if ".csv" in path.suffixes else "\t"
+    with csv.open_csv(
+        path,
+        parse_options=csv.ParseOptions(delimiter=delimiter),
+        convert_options=csv.ConvertOptions(column_types={"contig": pa.string()}),
+    ) as reader:
+        yield from reader
+
+
+def average_windows(
+    starts: np.ndarray, ends: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Average over each base the windows that cover it.
+
+    Args:
+        starts: First base of each window, in order (0-based), shape (windows,).
+        ends: Base after the last one, shape (windows,).
+        values: Value of each window, shape (windows,).
+
+    Returns:
+        Starts, ends and means of the stretches between two borders of windows, without those that
+        no window covers, each of shape (stretches,).
+
+    Example:
+        >>> starts, ends = np.array([0, 2]), np.array([4, 6])
+        >>> [a.tolist() for a in average_windows(starts, ends, np.array([1.0, 0.5]))]
+        [[0, 2, 4], [2, 4, 6], [1.0, 0.75, 0.5]]
+    """
+    borders = np.unique(np.concatenate([starts, ends]))
+    first, last = np.searchsorted(borders, starts), np.searchsorted(borders, ends)
+    n = len(borders)
+    counts = np.cumsum(np.bincount(first, minlength=n) - np.bincount(last, minlength=n))
+    exact = values.astype(np.float64)
+    sums = np.cumsum(np.bincount(first, exact, n) - np.bincount(last, exact, n))
+    is_covered = counts[:-1] > 0
+    means = sums[:-1][is_covered] / counts[:-1][is_covered]
+    return borders[:-1][is_covered], borders[1:][is_covered], means
+
+
+def call_windows(contig: ContigScan, threshold: float) -> Calls:
+    """Join the windows at or above a threshold that overlap or touch.
+
+    Example:
+        >>> windows = ContigScan("c", np.array([0, 5, 20]), np.array([10, 15, 30]),
+        ...                      np.array([0.9, 0.75, 0.25]))
+        >>> [a.tolist() for a in call_windows(windows, 0.5)]
+        [[0], [15], [0.9]]
+    """
+    is_above = contig.values >= threshold
+    starts, ends, values = (
+        column[is_above] for column in (contig.starts, contig.ends, contig.values)
+    )
+    if not len(starts):
+        return Calls(starts, ends, values)
+    begins = np.flatnonzero(np.append(True, starts[1:] > np.maximum.accumulate(ends)[:-1]))
+    return Calls(
+        starts[begins], np.maximum.reduceat(ends, begins), np.maximum.reduceat(values, begins)
+    )
+
+
+def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label: str) -> Path:
+    """Write the probability of a class along the genome, the mean of the windows over each base.
+
+    Args:
+        scanned: Table that `scan` wrote.
+        path: .bedgraph, or .bw or .bigwig (needs the extra `tracks`).
+        genome: The genome.
+        label: The class.
+
+    Raises:
+        ValueError: If the name says no format, or there is no such class.
+        ImportError: If a bigWig is asked for and pyBigWig is not installed.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    means = (
+        ContigScan(contig.contig, *average_windows(*contig[1:]))
+        for contig in read_scan(scanned, label)
+    )
+    lengths = {contig.name: contig.length for contig in genome.contigs}
+    save_track(means, partial, suffix=path.suffix.lower(), lengths=lengths)
+    partial.replace(path)
+    return path
+
+
+def save_track(
+    stretches: Iterable[ContigScan],
+    path: Path,
+    *,
+    suffix: str,
+    lengths: Mapping[str, int] | None,
+) -> None:
+    """Write values of stretches that do not overlap as a track.
+
+    Args:
+        stretches: Contig by contig, in the order of the genome.
+        path: File to write, under whatever name.
+        suffix: .bedgraph, or .bw or .bigwig (needs the extra `tracks`).
+        lengths: Bases of each contig of the genome, in its order; bedGraph does without.
+
+    Raises:
+        ValueError: If the suffix says no format.
+        ImportError: If a bigWig is asked for and pyBigWig is not installed.
+    """
+    if suffix not in TRACK_SUFFIXES:
+        raise ValueError(f"a track must be named *{', *'.join(TRACK_SUFFIXES)}, got *{suffix}")
+    if suffix in _BIGWIG:
+        with _import_pybigwig().open(str(path), "w") as file:
+            file.addHeader(list((lengths or {}).items()))
+            for contig, *columns in stretches:
+                for starts, ends, values in _blocks(columns):
+                    file.addEntries([contig] * len(starts), starts, ends, values)
+        return
+    with path.open("w", encoding="utf-8", newline="\n") as text:
+        for contig, *columns in stretches:
+            text.writelines(
+                f"{contig}\t{start}\t{end}\t{value:.6g}\n"
+                for block in _blocks(columns)
+                for start, end, value in zip(*block, strict=True)
+            )
+
+
+def _blocks(columns: Sequence[np.ndarray]) -> Iterator[list[list[Any]]]:
+    """Turn columns into lists, some rows at a time: lists take several times as much memory."""
+    for begin in range(0, len(columns[0]), _BLOCK_STRETCHES):
+        yield [column[begin : begin + _BLOCK_STRETCHES].tolist() for column in columns]
+
+
+def check_track(path: str | Path) -> None:
+    """Make sure that a track can be written, before there is anything to write.
+
+    Raises:
+        ImportError: If a bigWig is asked for and pyBigWig is not installed.
+    """
+    if Path(path).suffix.lower() in _BIGWIG:
+        _import_pybigwig()
+
+
+def _import_pybigwig() -> Any:
+    try:
+        import pyBigWig
+    except ImportError as error:
+        raise ImportError(
+            "bigWig needs pyBigWig: pip install 'dnabert-hf[tracks]' (or write .bedgraph)"
+        ) from error
+    return pyBigWig
+
+
+def write_calls(scanned: str | Path, path: str | Path, *, label: str, threshold: float) -> int:
+    """Write the calls as BED: contig, start, end, name, score (1,000 x probability), strand.
+
+    Args:
+        scanned: Table that `scan` wrote.
+        path: BED file.
+        label: The class, which is also the name of the calls.
+        threshold: Least probability of a window.
+
+    Returns:
+        How many calls there are.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    n_calls = 0
+    with partial.open("w", encoding="utf-8", newline="\n") as text:
+        for contig in read_scan(scanned, label):
+            calls = call_windows(contig, threshold)
+            for start, end, value in zip(*(column.tolist() for column in calls), strict=True):
+                n_calls += 1
+                score = round(1000 * value)
+                text.write(f"{contig.contig}\t{start}\t{end}\t{label}_{n_calls}\t{score}\t.\n")
+    partial.replace(path)
+    return n_calls

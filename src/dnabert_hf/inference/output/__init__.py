@@ -1,0 +1,1 @@
+"""Output files, their formats and their parts."""

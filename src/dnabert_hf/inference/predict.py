@@ -1,0 +1,327 @@
+"""Classes, probabilities and values that a fine-tuned model gives to sequences."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.sequences import reverse_complement
+from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
+from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
+from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
+from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+from dnabert_hf.metrics.scores import logits_to_predictions
+
+__all__ = [
+    "Classifier",
+    "Prediction",
+    "choose_class",
+    "classify_pieces",
+    "cut_into_pieces",
+    "pooled_output",
+    "predict",
+]
+
+# A stopped run loses at most this much work: minutes of BERT-base on a CPU, seconds on a GPU.
+_CHUNK_BASES = 1 << 19
+
+
+class Prediction(NamedTuple):
+    """What a model says about one sequence.
+
+    Attributes:
+        id: Id of the record.
+        label: The most probable class; for multi-label models the classes with a probability of
+            0.5 or more as `a;b`; None for regression.
+        probabilities: Probability of each class; for regression the value of each target.
+    """
+
+    id: str
+    label: str | None
+    probabilities: dict[str, float]
+
+
+def predict(
+    model: Any,
+    source: Source,
+    *,
+    output: str | Path | None = None,
+    tokenizer: Any = None,
+    columns: Columns | None = None,
+    others: Sequence[str | Path] = (),
+    both_strands: bool = False,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
+) -> list[Prediction] | WrittenResults:
+    """Classify sequences of any length with a fine-tuned model.
+
+    With an output, memory does not grow with the input, and a run that was stopped goes on where
+    it ended when the same call is made again.
+
+    Args:
+        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        source: File of sequences ("-" is standard input), or sequences: texts or records.
+        output: File to write, `.tsv`, `.tsv.gz`, `.csv`, `.csv.gz` or `.parquet`, or "-" for TSV
+            on standard output: id, label and `prob_CLASS` for each class, or for regression id and
+            the value of each target. None returns the predictions.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        columns: Names of the columns, if the source is a table.
+        others: Checkpoints to average with, such as those of other k (Ji et al. 2021 train k = 3 to
+            6): they must have the same classes.
+        both_strands: Whether to predict each sequence and its reverse complement and average the
+            probabilities (or values), for signals that may lie on either strand; takes twice as
+            long.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
+            or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        The predictions in input order, or where they were written.
+
+    Raises:
+        ValueError: If model, source or output cannot be used.
+    """
+    share = find_shard(shard, output)
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
+    members = [
+        checkpoint,
+        *(as_checkpoint(other, None, task="sequence-classification") for other in others),
+    ]
+    weights = " ".join(fingerprint_weights(member.model) for member in members)
+    engines = [
+        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+        for member in members
+    ]
+    classifier, engine = Classifier(*engines, both_strands=both_strands), engines[0]
+    largest_k = max(member.tokenizer.k for member in members)
+    records = open_source(source, k=largest_k, columns=columns)
+    if output is None:
+        with engine.progress():
+            return [
+                prediction
+                for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES)
+                for prediction in classifier.predict(chunk)
+            ]
+    result_format = _choose_format(output, classifier.scheme)
+    fingerprint = fingerprint_run(
+        engine, checkpoint, source, weights=weights, columns=columns, both_strands=both_strands
+    )
+    with (
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
+        engine.progress(),
+    ):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
+            writer.write([_row(prediction) for prediction in classifier.predict(chunk)])
+    return WrittenResults(Path(output), writer.n_written)
+
+
+class Classifier:
+    """A fine-tuned model in an engine, or several whose probabilities are averaged.
+
+    Args:
+        *engines: Engines with a DNABertForSequenceClassification.
+        both_strands: Whether to average over each sequence and its reverse complement.
+
+    Attributes:
+        scheme: Problem type and class names.
+
+    Raises:
+        ValueError: If the models differ in problem type or class names.
+    """
+
+    def __init__(self, *engines: Engine, both_strands: bool = False):
+        schemes = [LabelScheme.from_config(engine.model.config) for engine in engines]
+        for scheme in schemes[1:]:
+            if scheme != schemes[0]:
+                raise ValueError(
+                    "models to average must have the same classes in the same order, found "
+                    f"{schemes[0].problem_type} {', '.join(schemes[0].names)} and "
+                    f"{scheme.problem_type} {', '.join(scheme.names)}; train them on the same data"
+                )
+        self.scheme = schemes[0]
+        self._engines = engines
+        self._both_strands = both_strands
+
+    def predict(self, records: Sequence[SequenceRecord]) -> list[Prediction]:
+        """Classify records that are in memory."""
+        names = self.scheme.names
+        predictions = []
+        for record, row in zip(records, self.probabilities(records).tolist(), strict=True):
+            probabilities = dict(zip(names, row, strict=True))
+            predictions.append(Prediction(record.id, self._label(probabilities), probabilities))
+        return predictions
+
+    def probabilities(self, records: Sequence[SequenceRecord]) -> np.ndarray:
+        """Give the probability of each class, or the values, shape (records, labels)."""
+        strands = [records]
+        if self._both_strands:
+            strands.append([_other_strand(record) for record in records])
+        parts = [self._predict(engine, strand) for engine in self._engines for strand in strands]
+        return np.asarray(sum(parts) / len(parts))
+
+    def from_pooled(self, engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+        """Give the probability of each class from what the encoder pooled.
+
+        Args:
+            engine: Engine whose model pooled it.
+            pooled: Pooled outputs of the pieces of all sequences, shape (pieces, hidden).
+            rows: Sequence that each piece belongs to, ascending from 0, shape (pieces,).
+
+        Returns:
+            Probabilities, or values, shape (sequences, labels).
+        """
+        return logits_to_predictions(
+            classify_pieces(engine, pooled, rows), self.scheme.problem_type
+        )
+
+    def _predict(self, engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+        logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
+        is_pair = np.array([record.sequence_b is not None for record in records], dtype=bool)
+        for indices, compute in (
+            (np.flatnonzero(~is_pair), _logits),
+            (np.flatnonzero(is_pair), _pair_logits),
+        ):
+            if len(indices):
+                logits[indices] = compute(engine, [records[i] for i in indices.tolist()])
+        return logits_to_predictions(logits, self.scheme.problem_type)
+
+    def _label(self, probabilities: Mapping[str, float]) -> str | None:
+        if self.scheme.problem_type == "regression":
+            return None
+        if self.scheme.problem_type == "multi_label_classification":
+            return ";".join(name for name, value in probabilities.items() if value >= 0.5)
+        return max(probabilities, key=probabilities.__getitem__)
+
+
+def choose_class(scheme: LabelScheme, label: str | None) -> str:
+    """Find the class that scores of one class are about.
+
+    Args:
+        scheme: Labels of a model.
+        label: Name of the class; None for the second of two.
+
+    Raises:
+        ValueError: If there is no such class, or none is named where there are not two.
+    """
+    known = ", ".join(scheme.names)
+    if scheme.problem_type == "regression":
+        raise ValueError("the probability of a class is looked at, found a model of regression")
+    if label is None and len(scheme.names) != 2:
+        raise ValueError(
+            f"a model with {len(scheme.names)} classes needs the one to look at (--label), one of "
+            f"{known}"
+        )
+    label = scheme.names[1] if label is None else label
+    if label not in scheme.names:
+        raise ValueError(f"the class must be one of {known}, got {label!r}")
+    return label
+
+
+def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+    """Cut as the model itself would, so that pieces of all sequences share batches."""
+    windows: list[Window] = []
+    rows: list[int] = []
+    for row, record in enumerate(records):
+        pieces = cut_into_pieces(engine, record)
+        windows.extend(pieces)
+        rows.extend([row] * len(pieces))
+    return classify_pieces(engine, np.stack(engine.run(windows, pooled_output)), rows)
+
+
+def cut_into_pieces(engine: Engine, record: SequenceRecord) -> list[Window]:
+    """Cut a sequence as the classifier of an engine does.
+
+    Args:
+        engine: Engine with a DNABertForSequenceClassification.
+        record: A single sequence.
+
+    Returns:
+        Pieces in order; neighbours share k - 1 bases.
+
+    Raises:
+        ValueError: If the sequence has more pieces than the model was made for.
+    """
+    config = engine.model.config
+    room = config.max_position_embeddings - 2
+    pieces = cut_into_windows(record.sequence, k=engine.tokenizer.k, n_kmers=room)
+    if config.segment_pooling == "concat" and len(pieces) > config.num_segments:
+        raise ValueError(
+            f"record {record.id}: a sequence must fit into the {config.num_segments} "
+            f"pieces of {room} k-mers that the model was made for, found "
+            f"{len(record.sequence)} bases ({len(pieces)} pieces); cut it"
+        )
+    return pieces
+
+
+def pooled_output(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Encode a batch and give what the encoder of a classifier pools, (rows, hidden)."""
+    pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
+    return pooled
+
+
+def classify_pieces(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+    """Join the pooled outputs of pieces to the logits of their sequences.
+
+    Args:
+        engine: Engine whose model pooled them.
+        pooled: Pooled outputs, shape (pieces, hidden).
+        rows: Sequence that each piece belongs to, ascending from 0, shape (pieces,).
+
+    Returns:
+        Logits, shape (sequences, labels).
+    """
+    with torch.inference_mode():
+        device = engine.device
+        pieces = torch.from_numpy(pooled).to(device)
+        logits = engine.model.classify(pieces, torch.tensor(rows, device=device))
+        return np.asarray(logits.float().cpu().numpy())
+
+
+def _pair_logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+    """Leave the cutting to the model: a piece of a pair may hold parts of both sequences."""
+    windows = [Window(record.sequence, record.sequence_b) for record in records]
+    return np.stack(engine.run(windows, lambda model, inputs: model(**inputs).logits))
+
+
+def _other_strand(record: SequenceRecord) -> SequenceRecord:
+    second = None if record.sequence_b is None else reverse_complement(record.sequence_b)
+    return record._replace(sequence=reverse_complement(record.sequence), sequence_b=second)
+
+
+def _row(prediction: Prediction) -> list[Any]:
+    label = [] if prediction.label is None else [prediction.label]
+    return [prediction.id, *label, *prediction.probabilities.values()]
+
+
+def _choose_format(output: str | Path, scheme: LabelScheme) -> ResultFormat:
+    if scheme.problem_type == "regression":
+        texts, numbers = ["id"], ["value"] if len(scheme.names) == 1 else list(scheme.names)
+    else:
+        texts, numbers = ["id", "label"], [f"prob_{name}" for name in scheme.names]
+
+    def make_parquet() -> ResultFormat:
+        import pyarrow as pa
+
+        fields = [(name, pa.string()) for name in texts]
+        fields += [(name, pa.float32()) for name in numbers]
+        return ParquetFormat(pa.schema(fields))
+
+    return choose_table(output, texts + numbers, {".parquet": make_parquet})

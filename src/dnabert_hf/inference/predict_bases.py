@@ -1,0 +1,217 @@
+"""Classes of single bases that a token classifier gives to sequences of any length."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.masking.base_windows import cut_for_bases
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.sequences import reverse_complement
+from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
+from dnabert_hf.inference.embed import count_tokens, spread_over_bases
+from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine, Window
+from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
+from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.output.base_formats import choose_base_format
+from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+
+__all__ = ["BaseClassifier", "BasePrediction", "predict_bases"]
+
+_CHUNK_BASES = 1 << 19
+
+
+class BasePrediction(NamedTuple):
+    """What a model says about the bases of one sequence.
+
+    Attributes:
+        id: Id of the record.
+        sequence: Its DNA.
+        names: Class names.
+        probabilities: Probability of each class for each base, float32, shape (bases, classes).
+    """
+
+    id: str
+    sequence: str
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+
+    @property
+    def labels(self) -> str:
+        """The most probable class of each base, as a string of one letter each."""
+        return "".join(self.names[index] for index in self.probabilities.argmax(axis=1).tolist())
+
+
+def predict_bases(
+    model: Any,
+    source: Source,
+    *,
+    output: str | Path | None = None,
+    label: str | None = None,
+    both_strands: bool = False,
+    tokenizer: Any = None,
+    columns: Columns | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    overwrite: bool = False,
+) -> list[BasePrediction] | WrittenResults:
+    """Classify each base of sequences of any length with a fine-tuned token classifier.
+
+    A base gets the mean of the probabilities that the k-mers over it have. Sequences beyond the
+    model's limit are cut into windows that share a quarter of their bases; each base is taken from
+    the window in which it lies farther from the border. With an output, memory grows with the
+    longest sequence only, and a run that was stopped goes on where it ended when the same call is
+    made again.
+
+    Args:
+        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        source: File of sequences ("-" is standard input), or sequences: texts or records.
+        output: `.bed` for runs of bases of one class (sequence, start, end, class, 1,000 x its mean
+            probability, "."), or a table with a row for each base, `.tsv`, `.tsv.gz`, `.csv`,
+            `.csv.gz` or `.parquet`: id, position (0-based), base, label and `prob_CLASS` for each
+            class; "-" is such a table on standard output. N and its like have the label "." and no
+            runs. None returns the predictions.
+        label: Class whose runs are written; by default every class but the first.
+        both_strands: Whether to average over each sequence and its reverse complement.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        columns: Names of the columns, if the source is a table.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        The predictions in input order, or where they were written.
+
+    Raises:
+        ValueError: If model, source or output cannot be used, a record is a pair, or the class is
+            not known.
+    """
+    share = find_shard(None, output)
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    architecture = architecture_of(model)
+    if not architecture.endswith("ForTokenClassification"):
+        raise ValueError(
+            "bases are classified by a DNABertForTokenClassification, found "
+            f"{architecture or 'no name of one'}; train one with labels of bases "
+            "(dnabert finetune --task token), or use predict"
+        )
+    checkpoint = as_checkpoint(model, tokenizer, task="token-classification")
+    weights = fingerprint_weights(checkpoint.model)
+    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+    classifier = BaseClassifier(engine, both_strands=both_strands)
+    names = classifier.scheme.names
+    if label is not None and label not in names:
+        raise ValueError(f"the class must be one of {', '.join(names)}, got {label!r}")
+    records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
+    if output is None:
+        with engine.progress():
+            return list(_predict(classifier, records))
+    result_format = choose_base_format(output, names, label)
+    fingerprint = fingerprint_run(
+        engine,
+        checkpoint,
+        source,
+        weights=weights,
+        columns=columns,
+        both_strands=both_strands,
+        label=label,
+    )
+    with (
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
+        engine.progress(),
+    ):
+        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
+            writer.write(
+                [
+                    [each.id, each.sequence, each.probabilities]
+                    for each in _predict(classifier, chunk)
+                ]
+            )
+    return WrittenResults(Path(output), writer.n_written)
+
+
+def _predict(
+    classifier: "BaseClassifier", records: Iterable[SequenceRecord]
+) -> Iterator[BasePrediction]:
+    for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES):
+        for record, probabilities in zip(chunk, classifier.of_records(chunk), strict=True):
+            yield BasePrediction(record.id, record.sequence, classifier.scheme.names, probabilities)
+
+
+class BaseClassifier:
+    """A fine-tuned token classifier in an engine.
+
+    Args:
+        engine: Engine with a DNABertForTokenClassification.
+        both_strands: Whether to average over each sequence and its reverse complement.
+
+    Attributes:
+        scheme: Class names.
+    """
+
+    def __init__(self, engine: Engine, *, both_strands: bool = False):
+        labels = engine.model.config.id2label
+        names = tuple(labels[index] for index in range(len(labels)))
+        self.scheme = LabelScheme("token_classification", names)
+        self._engine = engine
+        self._both_strands = both_strands
+
+    def of_records(self, records: Sequence[SequenceRecord]) -> list[np.ndarray]:
+        """Give the probabilities of the bases of each record, shape (bases, classes)."""
+        for record in records:
+            if record.sequence_b is not None:
+                raise ValueError(
+                    f"record {record.id}: bases are classified in one sequence, found a pair; give "
+                    "single sequences"
+                )
+        sequences = [record.sequence for record in records]
+        forward = self._run(sequences)
+        if not self._both_strands:
+            return forward
+        backward = self._run([reverse_complement(sequence) for sequence in sequences])
+        return [(one + other[::-1]) / 2 for one, other in zip(forward, backward, strict=True)]
+
+    def probabilities(self, records: Sequence[SequenceRecord]) -> np.ndarray:
+        """Give the probabilities of all bases, one record after the other, (bases, classes)."""
+        return np.concatenate(self.of_records(records))
+
+    def _run(self, sequences: Sequence[str]) -> list[np.ndarray]:
+        k = self._engine.tokenizer.k
+        room = self._engine.model.config.max_position_embeddings - 2
+        cuts = [cut_for_bases(len(sequence), k=k, n_kmers=room) for sequence in sequences]
+        results = iter(
+            self._engine.run(
+                [
+                    Window(sequence[window.start : window.end])
+                    for sequence, windows in zip(sequences, cuts, strict=True)
+                    for window in windows
+                ],
+                _kmer_probabilities,
+            )
+        )
+        return [
+            np.concatenate(
+                [
+                    spread_over_bases(next(results), k=k)[
+                        window.first - window.start : window.last - window.start
+                    ]
+                    for window in windows
+                ]
+            )
+            for windows in cuts
+        ]
+
+
+def _kmer_probabilities(model: Any, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    probabilities = model(**inputs).logits.float().softmax(-1)
+    n_tokens = count_tokens(inputs).tolist()
+    return [row[1 : n - 1] for row, n in zip(probabilities, n_tokens, strict=True)]

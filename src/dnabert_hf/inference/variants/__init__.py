@@ -1,0 +1,1 @@
+"""Effects of variants and of all single-base mutations."""

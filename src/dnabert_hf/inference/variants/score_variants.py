@@ -1,0 +1,324 @@
+"""Effects of variants: every allele of a VCF scored, and written beside it or into it."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnabert_hf.data.genome.genome import Genome
+from dnabert_hf.data.genome.variants import (
+    Allele,
+    VcfRecord,
+    WindowCutter,
+    alleles_of,
+    iterate_vcf,
+    read_vcf_header,
+)
+from dnabert_hf.inference.engine.checkpoint import Checkpoint, architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
+from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
+from dnabert_hf.inference.output.vcf import VcfFormat, index_vcf
+from dnabert_hf.inference.output.writer import check_output, open_output
+from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.variants.allele_scores import (
+    ClassifierScorer,
+    JointScorer,
+    MaskedScorer,
+    ShiftedWindows,
+    VariantScorer,
+)
+
+__all__ = ["ScoredVariants", "choose_task", "score_variants"]
+
+logger = logging.getLogger(__name__)
+
+_CHUNK_RECORDS = 1024
+_SCORED = "scored"
+_LINES = "lines"
+_PARTLY = "partly"
+_TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
+
+
+@dataclass(frozen=True)
+class ScoredVariants:
+    """What came of a file of variants.
+
+    Attributes:
+        path: The result file.
+        n_records: Lines of the VCF, all of which are in the result.
+        n_scored: Alleles that have scores.
+        skipped: Alleles that have none, by reason.
+    """
+
+    path: Path
+    n_records: int
+    n_scored: int
+    skipped: dict[str, int]
+
+
+def score_variants(
+    model: Any,
+    variants: str | Path,
+    genome: Genome,
+    *,
+    output: str | Path,
+    window: int,
+    label: str | None = None,
+    both_strands: bool = False,
+    shifts: int = 0,
+    others: Sequence[str | Path] = (),
+    tokenizer: Any = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
+) -> ScoredVariants:
+    """Score every alternative allele of a VCF with a model.
+
+    A fine-tuned classifier gives the probability of a class with either allele and DNABERT's two
+    scores of the change (see `change_scores`); a pretrained masked language model, without any
+    labels, how much more probable it finds the alternative base, and how far the embeddings of the
+    two windows lie apart. Alleles that cannot be scored stay in the result, with the reason.
+
+    Args:
+        model: Folder or Hub repository of a checkpoint, or a DNABERT model.
+        variants: VCF file, plain, gzip or bgzip, or BCF (extra `variants`); need not be sorted.
+        genome: The genome that it was made for; UCSC's and Ensembl's names are matched.
+        output: File to write: .vcf or .vcf.gz (bgzip and index, needs the extra `variants`) with
+            the scores as INFO, or a table with a line an allele, .tsv, .csv or .parquet.
+        window: Bases around a variant that the model sees; those it was trained on, for a
+            classifier.
+        label: Class to look at; by default the second of two.
+        both_strands: Whether to average over both strands.
+        shifts: Windows on either side of the one with the variant in its middle, up to a quarter of
+            a window away; the scores are those where the effect is strongest (the largest |diff|,
+            or log-likelihood ratio), and `shift` says by how many bases that window is shifted.
+        others: Further checkpoints, classifiers or masked language models, each with scores of its
+            own; the names of the folders are added to those of the scores.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        How many were scored and how many not, by reason.
+
+    Raises:
+        ValueError: If a file or an option cannot be used.
+        ImportError: If .vcf.gz is asked for and pysam is not installed.
+        KeyboardInterrupt: If it is stopped; the same again goes on.
+    """
+    share = find_shard(shard, output)
+    check_output(output, overwrite=overwrite)
+    header = read_vcf_header(variants)
+    members = [as_checkpoint(model, tokenizer, task=choose_task(model))]
+    members += [as_checkpoint(other, None, task=choose_task(other)) for other in others]
+    weights = " ".join(fingerprint_weights(member.model) for member in members)
+    engines = [
+        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+        for member in members
+    ]
+    checkpoint, engine = members[0], engines[0]
+    scorers = _scorers(engines, members, window, label=label, both_strands=both_strands)
+    scorer = JointScorer(scorers, has_shifts=shifts > 0)
+    steps = _shifts(shifts, window)
+    cutter = WindowCutter(genome, window, source=str(variants))
+    result_format = _choose_format(output, header, scorer)
+    fingerprint = fingerprint_run(
+        engine,
+        checkpoint,
+        variants,
+        weights=weights,
+        genome=genome.fingerprint,
+        window=window,
+        label=label,
+        both_strands=both_strands,
+        shifts=shifts,
+        others=" ".join(member.name for member in members[1:]),
+    )
+    to_rows = _vcf_row if isinstance(result_format, VcfFormat) else _table_rows
+    with (
+        open_output(
+            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
+        ) as writer,
+        engine.progress(),
+    ):
+        for chunk in writer.remaining(_chunks(iterate_vcf(variants))):
+            before = cutter.skipped.copy()
+            rows, tally = _score_chunk(chunk, cutter, scorer, to_rows, steps)
+            writer.write(rows, {**tally, **(cutter.skipped - before)})
+    skipped = dict(writer.tally)
+    n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
+    if writer.is_complete and str(output).endswith(".vcf.gz"):
+        index_vcf(Path(output))
+    if skipped and not share.index:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
+        logger.warning("%s: not scored: %s", variants, reasons)
+    if n_partly and not share.index:
+        logger.warning(
+            "%s: %d alleles have no log-likelihood ratio, which is of single bases with k bases or "
+            "more on either side",
+            variants,
+            n_partly,
+        )
+    return ScoredVariants(Path(output), n_records, n_scored, skipped)
+
+
+def choose_task(model: Any) -> str:
+    """Tell a classifier from a masked language model by the architecture that it was saved as."""
+    name = architecture_of(model)
+    if name.endswith("ForMaskedLM"):
+        return "masked-lm"
+    if name.endswith("ForTokenClassification"):
+        raise ValueError(
+            "variants are scored by a classifier of sequences or a masked language model, found a "
+            "classifier of bases; use another model"
+        )
+    return "sequence-classification"
+
+
+def _scorer(
+    engine: Engine, checkpoint: Checkpoint, window: int, *, label: str | None, both_strands: bool
+) -> VariantScorer:
+    config = checkpoint.model.config
+    if hasattr(checkpoint.model, "cls"):
+        if label is not None:
+            raise ValueError("a class (--label) is of a classifier, found a masked language model")
+        longest = config.max_position_embeddings - 3 + config.k
+        if not 2 * config.k + 1 <= window <= longest:
+            raise ValueError(
+                f"a window of this masked language model must have {2 * config.k + 1} to {longest} "
+                f"bases, got {window}"
+            )
+        return MaskedScorer(engine, both_strands=both_strands)
+    if window < config.k:
+        raise ValueError(f"a window must have k = {config.k} bases or more, got {window}")
+    return ClassifierScorer(Classifier(engine, both_strands=both_strands), label)
+
+
+def _chunks(records: Iterable[VcfRecord]) -> Iterator[list[VcfRecord]]:
+    records = iter(records)
+    while chunk := list(islice(records, _CHUNK_RECORDS)):
+        yield chunk
+
+
+def _scorers(
+    engines: Sequence[Engine],
+    members: Sequence[Checkpoint],
+    window: int,
+    *,
+    label: str | None,
+    both_strands: bool,
+) -> dict[str, VariantScorer]:
+    """Make the scorer of each model; a class is asked of the classifiers among several."""
+    is_masked = [hasattr(member.model, "cls") for member in members]
+    scorers: dict[str, VariantScorer] = {}
+    for engine, member, masked in zip(engines, members, is_masked, strict=True):
+        name = re.sub(r"\W+", "_", Path(member.name).name)
+        if name in scorers:
+            raise ValueError(
+                f"several models must have different names, found {name} twice; rename the folder "
+                "of one"
+            )
+        of_model = None if masked and not all(is_masked) else label
+        scorers[name] = _scorer(engine, member, window, label=of_model, both_strands=both_strands)
+    return scorers
+
+
+def _shifts(count: int, window: int) -> list[int]:
+    """List by how much windows are shifted, nearest first.
+
+    Example:
+        >>> _shifts(2, 80)
+        [-10, 10, -20, 20]
+    """
+    if not 0 <= count <= window // 4:
+        raise ValueError(
+            f"shifted windows on either side must be 0 to {window // 4}, a quarter of a window of "
+            f"{window} bases, got {count}"
+        )
+    steps = [round(number * window / 4 / count) for number in range(1, count + 1)]
+    return [sign * step for step in steps for sign in (-1, 1)]
+
+
+def _score_chunk(
+    chunk: Sequence[VcfRecord],
+    cutter: WindowCutter,
+    scorer: JointScorer,
+    to_rows: Any,
+    shifts: Sequence[int],
+) -> tuple[list[list[Any]], dict[str, int]]:
+    """Score the alleles of a chunk; rows of the result, and how many lines and scores there are."""
+    cut = [[_cut(cutter, allele, shifts) for allele in alleles_of(record)] for record in chunk]
+    windows = [each for of_record in cut for each in of_record if not isinstance(each, str)]
+    of_windows = scorer.score(windows) if windows else np.empty((0, len(scorer.names)))
+    scores = iter(of_windows)
+    rows: list[list[Any]] = []
+    for record, of_record in zip(chunk, cut, strict=True):
+        found = [each if isinstance(each, str) else next(scores) for each in of_record]
+        rows += to_rows(record, found, len(scorer.names))
+    n_partly = int(np.isnan(of_windows).any(axis=1).sum())
+    return rows, {_LINES: len(chunk), _SCORED: len(windows), _PARTLY: n_partly}
+
+
+def _cut(cutter: WindowCutter, allele: Allele, shifts: Sequence[int]) -> ShiftedWindows | str:
+    """Cut the windows of an allele, or say why not; shifted ones that cannot be are left out."""
+    found = cutter.cut(allele)
+    if isinstance(found, str):
+        return found
+    others = [(shift, cutter.cut_shifted(allele, shift)) for shift in shifts]
+    return [(0, found), *((shift, each) for shift, each in others if each is not None)]
+
+
+def _vcf_row(record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int) -> list[list[Any]]:
+    columns = [
+        [None if isinstance(each, str) else float(each[column]) for each in found]
+        for column in range(n_names)
+    ]
+    return [[record.line, columns, [each if isinstance(each, str) else "" for each in found]]]
+
+
+def _table_rows(
+    record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int
+) -> list[list[Any]]:
+    rows = []
+    for alt, each in zip(record.alts, found, strict=True):
+        place = [record.contig, record.start + 1, record.name, record.ref, alt]
+        if isinstance(each, str):
+            rows.append([*place, *[None] * n_names, each])
+        else:
+            numbers = [None if np.isnan(value) else float(value) for value in each]
+            rows.append([*place, *numbers, _SCORED])
+    return rows
+
+
+def _choose_format(output: str | Path, header: list[str], scorer: JointScorer) -> ResultFormat:
+    columns = [*_TEXT_COLUMNS, *scorer.names, "status"]
+
+    def make_parquet() -> ResultFormat:
+        import pyarrow as pa
+
+        kinds = {name: pa.float32() for name in scorer.names} | {"position_1based": pa.int64()}
+        return ParquetFormat(pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
+
+    fields = dict(zip(scorer.names, scorer.descriptions, strict=True))
+    return choose_table(
+        output,
+        columns,
+        {
+            ".parquet": make_parquet,
+            ".vcf": lambda: VcfFormat(header, fields),
+            ".vcf.gz": lambda: VcfFormat(header, fields, is_bgzip=True),
+        },
+    )

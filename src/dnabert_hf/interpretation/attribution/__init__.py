@@ -1,0 +1,1 @@
+"""Scores of single bases: attention, gradients, occlusion."""

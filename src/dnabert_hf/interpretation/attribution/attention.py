@@ -1,0 +1,300 @@
+"""Attention scores: how much a model looks at each base."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from dnabert_hf.data.genome.genome import Genome
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.sources import Source
+from dnabert_hf.inference.embed import spread_over_bases
+from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.output.writer import WrittenResults
+from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.interpretation.attribution.scores import (
+    AttentionScores,
+    Running,
+    cut_records,
+    score_source,
+)
+
+__all__ = ["AttentionScores", "Query", "attention_scores"]
+
+logger = logging.getLogger(__name__)
+
+Query = Literal["cls", "kmers"]
+
+_CHUNK_BASES = 1 << 20
+
+
+def attention_scores(
+    model: Any,
+    source: Source,
+    *,
+    output: str | Path | None = None,
+    layer: int | Sequence[int] = -1,
+    heads: Sequence[int] | None = None,
+    query: Query = "cls",
+    rollout: bool = False,
+    genome: Genome | None = None,
+    columns: Columns | None = None,
+    tokenizer: Any = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
+) -> list[AttentionScores] | WrittenResults:
+    """Score each base by the attention that [CLS] pays to the k-mers over it.
+
+    As in DNABERT-viz (Ji et al. 2021): attention of the last layer with [CLS] as the query, summed
+    over the heads, one value a k-mer; a base gets the mean over the k-mers that cover it, and the
+    scores of a sequence are divided by their Euclidean norm. Only that one row of the attention is
+    computed beside the fast kernel of the forward pass, so that memory grows with the length, not
+    its square. Sequences beyond the model's limit are cut as its classifier cuts them, each piece
+    with a [CLS] of its own, and joined.
+
+    A model with `token_pooling="mean"` does not read [CLS] of the last layer: look at it with
+    `query="kmers"`, the mean over all k-mers as queries, or by rollout.
+
+    Rollout (Abnar and Zuidema 2020) follows the attention down through all layers: in each, half of
+    a token is itself and half the mean of the heads. It begins with what the model pools, [CLS] or
+    the k-mers. For a batch it keeps the queries and keys of all layers, and the attention of one
+    head of one layer at a time, (rows, tokens, tokens); `query="kmers"` does so for its layers.
+
+    Args:
+        model: Folder or Hub repository of a checkpoint, or a DNABERT model. Without a classifier,
+            scores come without probabilities.
+        source: FASTA, FASTQ, table or k-mer text ("-" is standard input), or sequences; with a
+            genome also a BED or narrowPeak file, told by its name.
+        output: File to write: Parquet (id, sequence, scores and, with a classifier, the probability
+            of each class), .npz (`NpzFormat`), or, if coordinates are known, a track: .bedgraph,
+            .bw, .bigwig. None gives a list back.
+        layer: Layer, 0-based, or several that are summed; negative ones count from the last.
+        heads: Heads to sum over, 0-based; None takes all.
+        query: Whose attention: of "cls", or the mean of all "kmers".
+        rollout: Whether to follow the attention through all layers and heads.
+        genome: Genome that coordinates are of: those of a BED file, or of records with names such
+            as chr1:100-400 (0-based, half-open). A bedGraph of such records does without.
+        columns: Names of the columns, for a table.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
+            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
+        overwrite: Whether to replace an existing output.
+
+    Returns:
+        The scores in the order of the source, or, with an output, where they are.
+
+    Raises:
+        ValueError: If model, source or output cannot be used, there is no such layer or head, or a
+            record is a pair.
+    """
+    if rollout and not (layer == -1 and heads is None and query == "cls"):
+        raise ValueError(
+            "rollout goes through all layers and heads, got some of them or a query; leave layer, "
+            "heads and query out"
+        )
+    if query not in get_args(Query):
+        raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got {query!r}")
+    layers = [layer] if isinstance(layer, int) else list(layer)
+    make_scorer = partial(
+        _RolloutScorer if rollout else _Scorer, layers=layers, heads=heads, query=query
+    )
+    running = Running(
+        output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite, shard
+    )
+    options = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
+    return score_source(model, source, make_scorer, running, options=options)
+
+
+class _Scorer:
+    """Runs records through an engine and reads the attention of [CLS] in some layers."""
+
+    chunk_bases = _CHUNK_BASES
+
+    def __init__(
+        self,
+        engine: Engine,
+        classifier: Classifier | None,
+        *,
+        layers: Sequence[int],
+        heads: Sequence[int] | None,
+        query: Query,
+    ):
+        config = engine.model.config
+        n_layers, n_heads = config.num_hidden_layers, config.num_attention_heads
+        _check(layers, n_layers, heads, n_heads)
+        self.scheme = None if classifier is None else classifier.scheme
+        self._engine, self._classifier = engine, classifier
+        self._encoder = getattr(engine.model, "bert", engine.model)
+        chosen = sorted({layer % n_layers for layer in layers})
+        self._layers = [self._encoder.encoder.layer[layer].attention.self for layer in chosen]
+        self._heads = list(range(n_heads)) if heads is None else list(heads)
+        self._from_kmers = query == "kmers"
+        is_unread = config.token_pooling == "mean" and chosen[-1] == n_layers - 1
+        if classifier is not None and query == "cls" and is_unread:
+            logger.warning(
+                "this classifier pools the mean of the k-mers: the attention of [CLS] in its last "
+                "layer changes nothing; look at that of the k-mers (--query kmers), or use rollout"
+            )
+
+    def score(self, records: Sequence[SequenceRecord]) -> Iterator[AttentionScores]:
+        """Score records that are in memory."""
+        k = self._engine.tokenizer.k
+        windows, rows, bounds = cut_records(self._engine, records)
+        with self._keep_keys() as kept:
+            results = self._engine.run(windows, lambda _, inputs: self._compute(inputs, kept))
+        width = 0 if self._classifier is None else self._engine.model.config.hidden_size
+        probabilities = self._probabilities([result[:width] for result in results], rows.tolist())
+        for row, record in enumerate(records):
+            of_kmers = [
+                results[i][width:][: len(windows[i].sequence) - k + 1]
+                for i in range(bounds[row], bounds[row + 1])
+            ]
+            scores = spread_over_bases(np.concatenate(of_kmers)[:, None], k=k)[:, 0]
+            named = None if probabilities is None else probabilities[row]
+            yield AttentionScores(
+                record.id, record.sequence, scores / np.linalg.norm(scores), named
+            )
+
+    def _compute(
+        self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
+    ) -> torch.Tensor:
+        """Give for each row what is pooled, and behind it the scores of its tokens from 1 on."""
+        pooled = self._encoder(**inputs, return_dict=True).pooler_output
+        scores = self._look(inputs, kept)[:, 1:]
+        return scores if self._classifier is None else torch.cat([pooled.float(), scores], dim=1)
+
+    def _look(
+        self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
+    ) -> torch.Tensor:
+        """Sum the attention that is wanted over layers and heads, shape (rows, tokens)."""
+        shape, device = inputs["input_ids"].shape, inputs["input_ids"].device
+        sums = torch.zeros(shape, dtype=torch.float32, device=device)
+        share = _of_kmers(inputs) if self._from_kmers else None
+        for layer in range(len(self._layers)):
+            if share is None:
+                sums += self._attention(layer, kept, inputs, slice(1))[:, self._heads, 0].sum(1)
+            else:
+                for head in self._heads:
+                    sums += self._follow(share, layer, kept, inputs, head)
+        return sums
+
+    def _follow(
+        self,
+        share: torch.Tensor,
+        layer: int,
+        kept: dict[tuple[int, str], torch.Tensor],
+        inputs: dict[str, torch.Tensor],
+        head: int,
+    ) -> torch.Tensor:
+        """Give shares of tokens to those that they attend to by a head, shape (rows, tokens)."""
+        weights = self._attention(layer, kept, inputs, slice(None), slice(head, head + 1))[:, 0]
+        return torch.einsum("rq,rqt->rt", share, weights)
+
+    def _attention(
+        self,
+        layer: int,
+        kept: dict[tuple[int, str], torch.Tensor],
+        inputs: dict[str, torch.Tensor],
+        queries: slice,
+        heads: slice = slice(None),
+    ) -> torch.Tensor:
+        """Compute attention from what was kept, shape (rows, heads, queries, tokens)."""
+        module = self._layers[layer]
+        query, key = (
+            kept[layer, name].unflatten(-1, (-1, module.attention_head_size))[:, :, heads]
+            for name in ("query", "key")  # (rows, tokens, heads, size)
+        )
+        logits = torch.einsum("rqhs,rths->rhqt", query[:, queries].float(), key.float())
+        logits *= module.scaling
+        mask = inputs.get("attention_mask")
+        if mask is not None:
+            logits = logits.masked_fill(mask[:, None, None] == 0, -torch.inf)
+        return logits.softmax(-1)
+
+    @contextmanager
+    def _keep_keys(self) -> Iterator[dict[tuple[int, str], torch.Tensor]]:
+        """Keep what query and key of the layers give, while the fast kernel computes."""
+        kept: dict[tuple[int, str], torch.Tensor] = {}
+
+        def keep(name: tuple[int, str], _module: Any, _inputs: Any, result: torch.Tensor) -> None:
+            kept[name] = result
+
+        hooks = [
+            getattr(module, name).register_forward_hook(partial(keep, (layer, name)))
+            for layer, module in enumerate(self._layers)
+            for name in ("query", "key")
+        ]
+        try:
+            yield kept
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _probabilities(
+        self, pooled: Sequence[np.ndarray], rows: Sequence[int]
+    ) -> list[dict[str, float]] | None:
+        if self._classifier is None:
+            return None
+        values = self._classifier.from_pooled(self._engine, np.stack(pooled), rows)
+        names = self._classifier.scheme.names
+        return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+
+
+class _RolloutScorer(_Scorer):
+    """Follows the attention from what is pooled down through all layers."""
+
+    def __init__(self, engine: Engine, classifier: Classifier | None, **_: Any):
+        config = engine.model.config
+        layers = range(config.num_hidden_layers)
+        query: Query = "kmers" if config.token_pooling == "mean" else "cls"
+        super().__init__(engine, classifier, layers=layers, heads=None, query=query)
+
+    def _look(
+        self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
+    ) -> torch.Tensor:
+        """Give the share of each token in what is pooled, shape (rows, tokens)."""
+        if self._from_kmers:
+            share = _of_kmers(inputs)
+        else:
+            share = torch.zeros_like(inputs["input_ids"], dtype=torch.float32)
+            share[:, 0] = 1
+        for layer in reversed(range(len(self._layers))):
+            of_heads = [self._follow(share, layer, kept, inputs, head) for head in self._heads]
+            share = 0.5 * share + 0.5 * torch.stack(of_heads).mean(dim=0)
+        return share
+
+
+def _of_kmers(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Share out 1 among the k-mers of each row, shape (rows, tokens)."""
+    ids = inputs["input_ids"]
+    share = torch.ones_like(ids, dtype=torch.float32)
+    if "attention_mask" in inputs:
+        share *= inputs["attention_mask"]
+    n_tokens = share.sum(dim=1).long()
+    share[:, 0] = 0  # [CLS]
+    share.scatter_(1, n_tokens[:, None] - 1, 0.0)  # [SEP]
+    return share / share.sum(dim=1, keepdim=True)
+
+
+def _check(layers: Sequence[int], n_layers: int, heads: Sequence[int] | None, n_heads: int) -> None:
+    wrong = [layer for layer in layers if not -n_layers <= layer < n_layers]
+    if wrong or not layers:
+        raise ValueError(
+            f"a layer must be from 0 to {n_layers - 1} (or from -1 to {-n_layers}, from the "
+            f"last), got {wrong[0] if wrong else 'none'}"
+        )
+    wrong = [head for head in heads or () if not 0 <= head < n_heads]
+    if wrong or (heads is not None and not heads):
+        found = wrong[0] if wrong else "none"
+        raise ValueError(f"heads must be from 0 to {n_heads - 1}, got {found}")

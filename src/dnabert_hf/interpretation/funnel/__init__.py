@@ -1,0 +1,1 @@
+"""The variant funnel: from many variants to a few."""

@@ -1,0 +1,82 @@
+"""The page of a funnel of variants."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dnabert_hf.interpretation.pages.page import Page
+
+__all__ = ["write_funnel_page"]
+
+_SHOWN = 100  # rows
+_NOT_AGAIN = ("prob_ref", "prob_alt", "log_odds_ratio", "attention")  # beside the catalogues
+_LETTERS = 16  # of an allele or a text of a catalogue that has no space to break it at
+
+
+def write_funnel_page(
+    path: Path,
+    table: Path,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    lead: str,
+    steps: Mapping[str, int],
+    n_scores: int,
+    command: str | None = None,
+) -> None:
+    """Write the page: what is left after each step, the strongest effects, and what is known.
+
+    Args:
+        path: HTML file to write.
+        table: File with all rows.
+        columns: Names of its columns.
+        rows: The rows.
+        lead: A sentence on what is shown.
+        steps: How many are left after each step.
+        n_scores: Columns before those of the catalogues.
+        command: What made the page, to be named on it.
+    """
+    page = Page("Variants where the model looks", lead=lead, command=command)
+    page.heading("Funnel")
+    page.table(
+        "How many are left after each step", ["step", "number"], [list(s) for s in steps.items()]
+    )
+    page.heading("Strongest effects")
+    page.text(
+        "diff = (prob_alt - prob_ref) * max(prob_ref, prob_alt). The log odds ratio is positive "
+        "where signal is lost. Attention is that of the base, 1 being the mean of its window. "
+        "Probabilities are what the model says, not what was measured. Of alleles of more than "
+        f"{_LETTERS} bases the first and the number are shown."
+    )
+    shown = [[_plain(cell) for cell in row] for row in rows]
+    page.table(
+        f"The first {min(_SHOWN, len(rows))} of {len(rows):,}",
+        columns[:n_scores],
+        [row[:n_scores] for row in shown[:_SHOWN]],
+    )
+    if len(columns) > n_scores:
+        page.heading("Known variants")
+        found = [row for row in shown if any(cell is not None for cell in row[n_scores:])]
+        places = [i for i, name in enumerate(columns) if name not in _NOT_AGAIN]
+        page.table(
+            f"{len(found):,} of these are in a catalogue",
+            [columns[i] for i in places],
+            [[row[i] for i in places] for row in found[:_SHOWN]],
+        )
+    page.files({os.path.relpath(table, path.parent): "all rows, as a table"})
+    page.write(path)
+
+
+def _plain(cell: Any) -> Any:
+    """Show positions and ranks without commas, long alleles in short, and nothing as nothing.
+
+    Example:
+        >>> _plain("ACGT" * 10)
+        'ACGTACGTACGT... (40)'
+    """
+    if cell == "":
+        return None
+    if isinstance(cell, str) and len(cell) > _LETTERS and cell.isalpha():
+        return f"{cell[: _LETTERS - 4]}... ({len(cell)})"
+    return str(cell) if isinstance(cell, int) else cell

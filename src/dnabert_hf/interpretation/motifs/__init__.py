@@ -1,0 +1,1 @@
+"""Motifs behind the scores: search, comparison, report."""

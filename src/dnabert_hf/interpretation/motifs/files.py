@@ -1,0 +1,174 @@
+"""Motifs in the formats that other tools read: MEME and JASPAR."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dnabert_hf.data.genome.intervals import text_lines
+from dnabert_hf.data.reading.sequence_array import BASES
+from dnabert_hf.interpretation.motifs.results import Motif
+
+__all__ = ["KnownMotif", "format_jaspar", "format_meme", "read_meme"]
+
+_HEADER = re.compile(r"letter-probability matrix:(.*)", re.IGNORECASE)
+_FIELD = re.compile(r"(\w+)\s*=\s*(\S+)")
+_TOLERANCE = 0.02  # by which rounded probabilities may miss 1
+
+
+class KnownMotif(NamedTuple):
+    """A motif read from a file.
+
+    Attributes:
+        id: Identifier, such as "MA0139.1".
+        name: Alternate name, such as "CTCF"; "" if there is none.
+        probabilities: Probability of A, C, G and T, shape (positions, 4).
+    """
+
+    id: str
+    name: str
+    probabilities: np.ndarray
+
+
+def format_meme(
+    motifs: Sequence[Motif], background: np.ndarray, *, both_strands: bool = False
+) -> str:
+    """Write motifs in the minimal MEME format, version 4, with probabilities and background.
+
+    Args:
+        motifs: The motifs; their p-values are not E-values, which stay 0.
+        background: Probability of A, C, G and T, shape (4,).
+        both_strands: Whether the motifs were searched on both strands.
+    """
+    frequencies = " ".join(
+        f"{base} {value:.6f}" for base, value in zip(BASES, background, strict=True)
+    )
+    lines = [
+        "MEME version 4",
+        "",
+        f"ALPHABET= {BASES}",
+        "",
+        f"strands: {'+ -' if both_strands else '+'}",
+        "",
+        "Background letter frequencies",
+        frequencies,
+    ]
+    for motif in motifs:
+        lines += [
+            "",
+            f"MOTIF {motif.name} {motif.matrix.consensus}",
+            f"letter-probability matrix: alength= 4 w= {len(motif.matrix)} "
+            f"nsites= {len(motif.sites)} E= 0",
+        ]
+        lines += [
+            " " + "  ".join(f"{value:.6f}" for value in row) for row in motif.matrix.probabilities
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def format_jaspar(motifs: Sequence[Motif]) -> str:
+    """Write motifs in the JASPAR format: counts, one line for each base."""
+    lines = []
+    for motif in motifs:
+        lines.append(f">{motif.name}\t{motif.matrix.consensus}")
+        counts = np.rint(motif.matrix.counts).astype(int)
+        width = len(str(counts.max()))
+        for base, row in zip(BASES, counts.T.tolist(), strict=True):
+            lines.append(f"{base}  [ {' '.join(f'{count:>{width}}' for count in row)} ]")
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def read_meme(path: str | Path) -> list[KnownMotif]:
+    """Read the motifs of a MEME file, plain or gzip, minimal or as MEME itself writes it.
+
+    Args:
+        path: The file, of DNA.
+
+    Returns:
+        The motifs in the order of the file.
+
+    Raises:
+        ValueError: If it is no MEME file of DNA, holds no motifs, or a matrix is not whole; the
+            message names the line.
+    """
+    lines = text_lines(path)
+    number, first = next(lines, (1, ""))
+    if not first.startswith("MEME version"):
+        raise ValueError(
+            f'{path}, line {number}: a MEME file must begin with "MEME version", found '
+            f"{first[:40]!r}; give a file in MEME format"
+        )
+    motifs: list[KnownMotif] = []
+    named: tuple[int, list[str]] | None = None
+    for number, line in lines:
+        place = f"{path}, line {number}"
+        if line.startswith("ALPHABET"):
+            _check_alphabet(line, place)
+        elif line.startswith("MOTIF"):
+            named = number, line.split()[1:3]
+            if not named[1]:
+                raise ValueError(f"{place}: a motif must have a name, found none; add it")
+        elif match := _HEADER.match(line):
+            if named is None:
+                raise ValueError(f"{place}: a matrix must follow a line MOTIF, found none; add it")
+            fields = dict(_FIELD.findall(match[1]))
+            identifier, name = [*named[1], ""][:2]
+            matrix = _read_matrix(lines, fields, f"motif {identifier}", place, path)
+            motifs.append(KnownMotif(identifier, name, matrix))
+            named = None
+    if not motifs:
+        raise ValueError(
+            f"{path}: a MEME file must hold motifs with a letter-probability matrix, found none; "
+            "check the file"
+        )
+    return motifs
+
+
+def _check_alphabet(line: str, place: str) -> None:
+    letters = line.partition("=")[2].strip() or line.removeprefix("ALPHABET").strip().strip('"')
+    if letters != BASES and not letters.startswith("DNA"):
+        raise ValueError(
+            f"{place}: the alphabet must be {BASES}, found {letters!r}; give motifs of DNA"
+        )
+
+
+def _read_matrix(
+    lines: Iterator[tuple[int, str]],
+    fields: Mapping[str, str],
+    what: str,
+    place: str,
+    path: str | Path,
+) -> np.ndarray:
+    width = fields.get("w", "")
+    if not width.isdecimal() or width == "0":
+        raise ValueError(
+            f"{place}: {what} must state its number of positions (w= 12), found w= {width!r}; add "
+            "it"
+        )
+    rows: list[list[float]] = []
+    while len(rows) < int(width):
+        number, line = next(lines, (None, ""))
+        if number is None:
+            raise ValueError(
+                f"{place}: {what} must have {width} rows, found {len(rows)} before the end of the "
+                "file; it may be cut off"
+            )
+        rows.append(_read_row(line, f"{path}, line {number}", f"row {len(rows) + 1} of {what}"))
+    matrix = np.array(rows)
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _read_row(line: str, place: str, what: str) -> list[float]:
+    try:
+        values = [float(cell) for cell in line.split()]
+    except ValueError:
+        values = []
+    is_whole = len(values) == len(BASES) and all(0 <= value <= 1 for value in values)
+    if not is_whole or abs(sum(values) - 1) > _TOLERANCE:
+        raise ValueError(
+            f"{place}: {what} must be the probabilities of A, C, G and T, which add up to 1, found "
+            f"{line.strip()[:60]!r}; correct it"
+        )
+    return values

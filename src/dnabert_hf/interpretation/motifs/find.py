@@ -1,0 +1,216 @@
+"""Motifs that a fine-tuned model looks at, from a model and labelled sequences in one call."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from dnabert_hf.data.labelled.labels import LabelScheme, infer_labels
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.sources import Source, open_source
+from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.inference.predict import choose_class
+from dnabert_hf.interpretation.attribution.attention import attention_scores
+from dnabert_hf.interpretation.attribution.attribution import attribution_scores
+from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.motifs.files import read_meme
+from dnabert_hf.interpretation.motifs.report import write_motifs
+from dnabert_hf.interpretation.motifs.results import MotifSearch, MotifSettings
+from dnabert_hf.interpretation.motifs.search import search_motifs
+from dnabert_hf.interpretation.motifs.tomtom import compare_motifs, import_tomtom
+from dnabert_hf.interpretation.pages.page import report_folder
+from dnabert_hf.interpretation.plots.logos import import_logomaker
+
+__all__ = ["MotifScore", "find_motifs"]
+
+logger = logging.getLogger(__name__)
+
+MotifScore = Literal["attention", "gradient_x_input", "integrated_gradients", "occlusion"]
+
+
+def find_motifs(
+    model: Any,
+    source: Source,
+    *,
+    output: str | Path | None = None,
+    label: str | None = None,
+    score: MotifScore | None = None,
+    settings: MotifSettings | None = None,
+    known: str | Path | None = None,
+    columns: Columns | None = None,
+    tokenizer: Any = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    overwrite: bool = False,
+    command: str | None = None,
+) -> MotifSearch:
+    """Find the motifs that a model looks at in the sequences of a class.
+
+    Bases are scored, and `search_motifs` does what DNABERT-viz does with the scores (Ji et al.
+    2021). The published score is the attention of [CLS] in the last layer. A classifier that pools
+    the mean of the k-mers (`token_pooling="mean"`, as `dnabert-6-mini` does) makes no use of [CLS],
+    and nothing trained that attention: there gradient x input is the default.
+
+    Args:
+        model: Folder or Hub repository of a fine-tuned checkpoint, a DNABERT classifier, or the
+            scores of all sequences of the source, as `attention_scores` or `attribution_scores`
+            give them.
+        source: File of sequences, or sequences: texts or records. Without labels the classes that
+            the model predicts are taken.
+        output: Folder to write: matrices, tables, logos and index.html.
+        label: Class whose motifs are looked for, against all others; the second of two by default.
+        score: "attention", "gradient_x_input", "integrated_gradients" or "occlusion".
+        settings: How to search.
+        known: MEME file of known motifs to compare with, such as JASPAR's.
+        columns: Names of the columns, for a table.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        device: "auto", "cpu", "cuda", ...
+        dtype: "auto", "float32", "bfloat16" or "float16".
+        batch_tokens: Tokens a batch; by default what suits the device.
+        overwrite: Whether to replace an earlier report in the folder.
+        command: What to name on the page as the command that made it.
+
+    Returns:
+        Motifs, best first, and all candidates; no motif at all is an answer too.
+
+    Raises:
+        ValueError: If model, source, known motifs or output cannot be used, or the sequences are
+            all of the class, or none is.
+        ImportError: If logos or the comparison need a package that is not installed.
+    """
+    if score is not None and score not in get_args(MotifScore):
+        raise ValueError(f"score must be one of {', '.join(get_args(MotifScore))}, got {score!r}")
+    known_motifs = None if known is None else read_meme(known)
+    if known is not None:
+        import_tomtom()
+    if output is not None:
+        import_logomaker()
+    records, scored, scheme = _score(
+        model,
+        source,
+        score=score,
+        label=label,
+        columns=columns,
+        running={"tokenizer": tokenizer, "device": device, "dtype": dtype}
+        | {"batch_tokens": batch_tokens},
+    )
+    chosen = choose_class(scheme, label)
+    is_positive, by = _classes(records, scored, chosen)
+    search = search_motifs(
+        [each.sequence for each in scored],
+        [each.scores for each in scored],
+        is_positive,
+        settings,
+    )
+    if output is None:
+        return search
+    with report_folder(output, overwrite=overwrite) as folder:
+        matches = None if known_motifs is None else compare_motifs(search.motifs, known_motifs)
+        write_motifs(
+            search,
+            records,
+            folder,
+            matches=matches,
+            title=f"Motifs of class {chosen}",
+            lead=f"{search.n_positives:,} sequences of class {chosen} by {by}, beside "
+            f"{search.n_sequences - search.n_positives:,} others.",
+            command=command,
+        )
+    return search
+
+
+def _score(
+    model: Any,
+    source: Source,
+    *,
+    score: MotifScore | None,
+    label: str | None,
+    columns: Columns | None,
+    running: dict[str, Any],
+) -> tuple[list[SequenceRecord], list[AttentionScores], LabelScheme]:
+    """Read the sequences, score their bases, and find out which classes there are."""
+    if isinstance(model, list | tuple):
+        records = list(open_source(source, k=1, columns=columns))
+        _check_scores(records, model)
+        return records, list(model), _scheme_of(records, model)
+    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
+    task = "sequence-classification" if is_classifier else "encoder"
+    checkpoint = as_checkpoint(model, running.pop("tokenizer"), task=task)
+    config, tokenizer = checkpoint.model.config, checkpoint.tokenizer
+    records = list(open_source(source, k=tokenizer.k, columns=columns))
+    if score is None:
+        is_cls_used = config.token_pooling == "cls" or not is_classifier
+        score = "attention" if is_cls_used else "gradient_x_input"
+    if score == "attention":
+        scored = attention_scores(checkpoint.model, records, tokenizer=tokenizer, **running)
+    else:
+        target = choose_class(LabelScheme.from_config(config), label) if is_classifier else None
+        scored = attribution_scores(
+            checkpoint.model, records, tokenizer=tokenizer, method=score, label=target, **running
+        )
+    if not isinstance(scored, list):
+        raise TypeError(f"scores must be a list, got {type(scored).__name__}")
+    scheme = LabelScheme.from_config(config) if is_classifier else _scheme_of(records, scored)
+    return records, scored, scheme
+
+
+def _check_scores(records: Sequence[SequenceRecord], scored: Sequence[AttentionScores]) -> None:
+    if len(records) != len(scored):
+        raise ValueError(
+            f"there must be scores for each sequence, found {len(scored)} scores for "
+            f"{len(records)} sequences; score the same source"
+        )
+    for record, each in zip(records, scored, strict=True):
+        if record.sequence != each.sequence:
+            raise ValueError(
+                f"record {record.id}: the scores must be of the same sequences in the same order, "
+                f"found those of record {each.id}; score the same source"
+            )
+
+
+def _scheme_of(records: Sequence[SequenceRecord], scored: Sequence[AttentionScores]) -> LabelScheme:
+    """Find the classes of scores that come without a classifier's configuration."""
+    labels = [record.label for record in records if record.label is not None]
+    if labels:
+        return infer_labels(labels)
+    if not scored or scored[0].probabilities is None:
+        raise ValueError(
+            "a search for motifs needs classes, found sequences without labels and a model without "
+            "a classifier; give a table with labels, or a fine-tuned model"
+        )
+    return LabelScheme("single_label_classification", tuple(scored[0].probabilities))
+
+
+def _classes(
+    records: Sequence[SequenceRecord], scored: Sequence[AttentionScores], label: str
+) -> tuple[list[bool], str]:
+    """Tell which sequences are of the class, and by what: their label or the prediction."""
+    labels = [record.label for record in records if record.label is not None]
+    if len(labels) == len(records):
+        by = "label"
+        is_positive = [label in each.split(";") for each in labels]
+    else:
+        by = "prediction"
+        logger.warning(
+            "the sequences have no labels: those that the model predicts to be %s are searched",
+            label,
+        )
+        is_positive = [_is_predicted(each, label) for each in scored]
+    n_positive = sum(is_positive)
+    if not 0 < n_positive < len(is_positive):
+        raise ValueError(
+            f"a search for motifs compares sequences of class {label!r} with others, found by "
+            f"{by} {n_positive} of the class and {len(is_positive) - n_positive} others; add the "
+            "missing ones"
+        )
+    return is_positive, by
+
+
+def _is_predicted(scored: AttentionScores, label: str) -> bool:
+    if scored.probabilities is None:
+        raise ValueError(
+            f"record {scored.id}: it must have a label or a prediction, found neither; give a "
+            "table with labels, or a fine-tuned model"
+        )
+    return max(scored.probabilities, key=scored.probabilities.__getitem__) == label

@@ -1,0 +1,197 @@
+"""The folder of a search for motifs: matrices, tables, logos and a page to read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dnabert_hf.data.genome.coordinates import place_of
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.inference.output.formats import DelimitedFormat, Row
+from dnabert_hf.interpretation.motifs.files import format_jaspar, format_meme
+from dnabert_hf.interpretation.motifs.results import Motif, MotifSearch, MotifSite
+from dnabert_hf.interpretation.motifs.tomtom import MotifMatch
+from dnabert_hf.interpretation.pages.page import Page, Picture
+from dnabert_hf.interpretation.plots.logos import draw_logo
+
+__all__ = ["write_motifs"]
+
+_N_SHOWN = 20  # rows of the tables of the page; the files have all
+_N_MATCHES = 5  # matches of a motif on the page
+_UNBROKEN = "\u00a0"  # a space at which no line ends
+_CANDIDATE_COLUMNS = ["word", "instances", "sequences", "positives", "p_value", "q_value", "seed"]
+_SITE_COLUMNS = ["motif", "id", "start", "end", "strand", "score", "bases"]
+_MATCH_COLUMNS = [
+    *("motif", "known", "known_name", "p_value", "q_value"),
+    *("offset", "overlap", "strand"),
+]
+
+
+def write_motifs(
+    search: MotifSearch,
+    records: Sequence[SequenceRecord],
+    folder: Path,
+    *,
+    matches: Sequence[MotifMatch] | None,
+    title: str,
+    lead: str,
+    command: str | None,
+) -> None:
+    """Write what a search found into a folder.
+
+    `motifs.meme`, `motifs.jaspar`, `candidates.tsv`, `instances.tsv`, `logos/`; `matches.tsv` if
+    motifs were compared; `instances.bed` if the records are named by their place; `index.html`.
+
+    Args:
+        search: What was found.
+        records: The sequences searched.
+        folder: An empty folder.
+        matches: Known motifs that the motifs resemble; None if they were not compared.
+        title: Heading of the page.
+        lead: What was searched, in a sentence.
+        command: What made the folder, for the page.
+    """
+    settings, motifs = search.settings, search.motifs
+    files = {
+        "motifs.meme": "probabilities, in MEME format",
+        "motifs.jaspar": "counts, in JASPAR format",
+        "candidates.tsv": "all words that the model looks at, with counts, p and q",
+        "instances.tsv": "the sites of each motif (0-based, half-open)",
+    }
+    meme = format_meme(motifs, search.background, both_strands=settings.both_strands)
+    (folder / "motifs.meme").write_text(meme, encoding="utf-8")
+    (folder / "motifs.jaspar").write_text(format_jaspar(motifs), encoding="utf-8")
+    _write_table(folder / "candidates.tsv", _CANDIDATE_COLUMNS, search.candidates)
+    sites = [
+        [motif.name, records[site.row].id, *site[1:]] for motif in motifs for site in motif.sites
+    ]
+    _write_table(folder / "instances.tsv", _SITE_COLUMNS, sites)
+    lines = _bed_lines(motifs, records)
+    if lines:
+        (folder / "instances.bed").write_text("".join(lines), encoding="utf-8")
+        files["instances.bed"] = "the same in coordinates of the genome"
+    if matches is not None:
+        _write_table(folder / "matches.tsv", _MATCH_COLUMNS, matches)
+        files["matches.tsv"] = "known motifs like them"
+    logos = _draw_logos(motifs, folder)
+    page = Page(title, command=command, lead=lead)
+    _describe(page, search, logos, matches)
+    page.heading("Files")
+    page.files(files)
+    page.write(folder / "index.html")
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    table = DelimitedFormat(columns, delimiter="\t")
+    path.write_bytes(table.header() + table.encode(rows))
+
+
+def _bed_lines(motifs: Sequence[Motif], records: Sequence[SequenceRecord]) -> list[str]:
+    """Place the sites of records that are named like chr1:100-200 on the genome."""
+    lines = []
+    for motif in motifs:
+        for site in motif.sites:
+            record = records[site.row]
+            try:
+                place = place_of(record.id, len(record.sequence))
+            except ValueError:
+                continue
+            start, end, strand = _on_genome(site, place.start, place.end, place.strand)
+            cells = [place.contig, start, end, motif.name, f"{site.score:.2f}", strand]
+            lines.append("\t".join(map(str, cells)) + "\n")
+    return lines
+
+
+def _on_genome(site: MotifSite, start: int, end: int, strand: str) -> tuple[int, int, str]:
+    """Give start, end and strand of a site of a record that lies from start to end.
+
+    Example:
+        >>> _on_genome(MotifSite(0, 2, 5, "+", 9.0, "ACG"), 100, 110, "-")
+        (105, 108, '-')
+    """
+    if strand == "+":
+        return start + site.start, start + site.end, site.strand
+    return end - site.end, end - site.start, "+" if site.strand == "-" else "-"
+
+
+def _draw_logos(motifs: Sequence[Motif], folder: Path) -> list[Path]:
+    (folder / "logos").mkdir()
+    paths = [folder / "logos" / f"{motif.name}.png" for motif in motifs]
+    for motif, path in zip(motifs, paths, strict=True):
+        title = f"{motif.name}, {len(motif.sites):,} sites"
+        heights = motif.matrix.probabilities * motif.matrix.information[:, None]
+        draw_logo(heights, [path, path.with_suffix(".svg")], title=title)
+    return paths
+
+
+def _describe(
+    page: Page,
+    search: MotifSearch,
+    logos: Sequence[Path],
+    matches: Sequence[MotifMatch] | None,
+) -> None:
+    """Put motifs, matches and candidates on the page."""
+    settings = search.settings
+    page.heading("Motifs")
+    n_enriched = sum(candidate.seed is not None for candidate in search.candidates)
+    if not search.motifs:
+        page.text(
+            f"No motif was found: of {len(search.candidates):,} candidates {n_enriched:,} are "
+            f"enriched (q below {settings.max_q:g}), and none has {settings.min_instances} "
+            "sites that agree."
+        )
+    else:
+        page.table(
+            "Motifs by enrichment: sequences that hold one, among those of the class and others",
+            ["motif", "logo", "consensus", "sites", "of the class", "others", "p", "like"],
+            [
+                [
+                    motif.name,
+                    Picture(logo, f"Logo of {motif.matrix.consensus}"),
+                    motif.matrix.consensus,
+                    len(motif.sites),
+                    _share(motif.n_positives, search.n_positives),
+                    _share(
+                        motif.n_sequences - motif.n_positives,
+                        search.n_sequences - search.n_positives,
+                    ),
+                    motif.p_value,
+                    _best_match(motif, matches),
+                ]
+                for motif, logo in zip(search.motifs, logos, strict=True)
+            ],
+        )
+        page.text(
+            "Sites are where the model looks at the motif. The sequences that hold one are counted "
+            "wherever it matches, also where the model does not look. The p-values are of the "
+            "sequences in which the motifs were found: they rank, and promise nothing about others."
+        )
+    if matches:
+        page.heading("Known motifs like them")
+        page.table(
+            f"The best {_N_MATCHES} of each motif (Tomtom); matches.tsv has all {len(matches):,}",
+            _MATCH_COLUMNS,
+            [
+                match
+                for motif in search.motifs
+                for match in [each for each in matches if each.motif == motif.name][:_N_MATCHES]
+            ],
+        )
+    page.heading("Candidates")
+    page.text(
+        f"{len(search.candidates):,} different words that the model looks at, {n_enriched:,} of "
+        f"them in more sequences of the class than chance explains (q below {settings.max_q:g}). "
+        "Those with the same seed were merged, since they overlap; a seed becomes a motif if it "
+        f"has {settings.min_instances} sites that agree."
+    )
+    if search.candidates:
+        shown = search.candidates[:_N_SHOWN]
+        page.table(f"The {len(shown)} with the smallest p", _CANDIDATE_COLUMNS, shown)
+
+
+def _share(n: int, of: int) -> str:
+    return f"{n:,} ({100 * n / of:.1f} %)".replace(" ", _UNBROKEN)
+
+
+def _best_match(motif: Motif, matches: Sequence[MotifMatch] | None) -> str | None:
+    best = next((match for match in matches or () if match.motif == motif.name), None)
+    name = best and (best.known_name or best.known)
+    return best and f"{name} (q = {best.q_value:.2g})".replace(" ", _UNBROKEN)

@@ -1,0 +1,128 @@
+"""What a search for motifs is told, and what it finds."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from dnabert_hf.interpretation.motifs.pwm import PositionWeightMatrix
+
+__all__ = ["Candidate", "Motif", "MotifSearch", "MotifSettings", "MotifSite"]
+
+
+@dataclass(frozen=True)
+class MotifSettings:
+    """How motifs are searched for; the defaults are those of DNABERT-viz (Ji et al. 2021).
+
+    Attributes:
+        min_len: Bases of a candidate, at least.
+        max_q: Largest adjusted p-value of a candidate.
+        window: Bases that are cut out around each candidate; a refined motif is no longer.
+        min_instances: Sites of a motif, at least.
+        both_strands: Whether words, motifs and sites on the other strand count too.
+        is_refined: Whether matrices are refined, trimmed and freed of near duplicates; otherwise
+            each motif is the plain count of its windows, as published.
+    """
+
+    min_len: int = 5
+    max_q: float = 0.005
+    window: int = 24
+    min_instances: int = 3
+    both_strands: bool = False
+    is_refined: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("min_len", 2), ("window", 2), ("min_instances", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 < self.max_q <= 1:
+            raise ValueError(f"max_q must be above 0 and at most 1, got {self.max_q}")
+
+
+class Candidate(NamedTuple):
+    """A word that the model looks at in sequences of the class.
+
+    Attributes:
+        word: Its bases; on both strands, of a word and its reverse complement the first by letter.
+        n_instances: How often the model looks at it.
+        n_sequences: Sequences that hold it.
+        n_positives: Sequences of the class among them.
+        p_value: Hypergeometric upper tail.
+        q_value: The same, adjusted by Benjamini and Hochberg over all candidates.
+        seed: Number of the cluster that it was merged into (0-based); None if not enriched.
+    """
+
+    word: str
+    n_instances: int
+    n_sequences: int
+    n_positives: int
+    p_value: float
+    q_value: float
+    seed: int | None
+
+
+class MotifSite(NamedTuple):
+    """A place of a motif in a sequence of the class.
+
+    Attributes:
+        row: Sequence, 0-based.
+        start: Lowest base in it (0-based).
+        end: Base after the highest.
+        strand: "+", or "-" where the motif reads on the other strand.
+        score: Log odds in bits.
+        bases: Its bases in the direction of the motif; N beyond an end of the sequence.
+    """
+
+    row: int
+    start: int
+    end: int
+    strand: str
+    score: float
+    bases: str
+
+
+@dataclass(frozen=True)
+class Motif:
+    """A motif and where it is.
+
+    Attributes:
+        name: Such as "motif_1", in the order of the p-values.
+        matrix: Its position weight matrix.
+        sites: Where the model looks at it in the sequences of the class.
+        n_sequences: Sequences with a site at the threshold of the motif, looked at or not.
+        n_positives: Sequences of the class among them.
+        p_value: Hypergeometric upper tail of the two. The motif was found in the same sequences:
+            the value ranks, and promises nothing about others.
+        q_value: The same, adjusted by Benjamini and Hochberg over the motifs.
+        seed: Number of the cluster of candidates that it was made from.
+    """
+
+    name: str
+    matrix: PositionWeightMatrix
+    sites: list[MotifSite]
+    n_sequences: int
+    n_positives: int
+    p_value: float
+    q_value: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class MotifSearch:
+    """What a search for motifs found.
+
+    Attributes:
+        motifs: Motifs, best first; may be none.
+        candidates: All candidates, by p-value.
+        n_sequences: Sequences searched.
+        n_positives: Sequences of the class among them.
+        background: Probability of A, C, G and T in them, shape (4,).
+        settings: How they were searched.
+    """
+
+    motifs: list[Motif]
+    candidates: list[Candidate]
+    n_sequences: int
+    n_positives: int
+    background: np.ndarray
+    settings: MotifSettings

@@ -1,0 +1,314 @@
+"""The report of DNABERT-viz: a folder with a page, its pictures and tables."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records_from_file import read_records
+from dnabert_hf.data.reading.sources import Source, open_source
+from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.interpretation.attribution.attention import AttentionScores, Query, attention_scores
+from dnabert_hf.interpretation.attribution.attention_heads import (
+    HeadScores,
+    attention_context,
+    head_scores,
+)
+from dnabert_hf.interpretation.attribution.landscape import Alignment, Landscape, check_alignment
+from dnabert_hf.interpretation.attribution.scores import read_scores
+from dnabert_hf.interpretation.pages.base_explorer import add_base_explorer
+from dnabert_hf.interpretation.pages.page import Page, report_folder
+from dnabert_hf.interpretation.plots.attention_context import plot_context, plot_context_grid
+from dnabert_hf.interpretation.plots.scores import plot_landscape, plot_letters, plot_sequences
+
+__all__ = ["report_attention", "strongest_site"]
+
+_N_LETTERS = 3
+_N_ROWS = 100
+_N_EXPLORED = 10
+_MOST_LETTERS = 1500  # bases of a sequence in letters and under the pointer
+_QUERIES = {"cls": "[CLS]", "kmers": "the mean of the k-mers"}
+_MOST_CLASSES = 8  # that colours and line styles tell apart
+_UNLABELLED = "all sequences"
+
+
+def report_attention(
+    model: Any,
+    source: Source,
+    folder: str | Path,
+    *,
+    align: Alignment | None = None,
+    command: str | None = None,
+    columns: Columns | None = None,
+    layer: int = -1,
+    heads: Sequence[int] | None = None,
+    query: Query | None = None,
+    tokenizer: Any = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    batch_tokens: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a folder that shows what a model looks at: index.html, pictures, tables.
+
+    In the order of Figure 4 of Ji et al. 2021: single sequences, the landscape of each class, and
+    the context of the strongest site. Classes are the labels of the source; all sequences are one
+    if it has none, or more than eight. Top are the sequences with the highest probability of a
+    class but the first (or of any, if there is one; without a classifier, the first of the
+    source). Scores are held in memory.
+
+    Args:
+        model: Folder or Hub repository of a checkpoint, or a DNABERT model.
+        source: FASTA, FASTQ, table or k-mer text, or sequences.
+        folder: Folder to make; it is there only when it is whole.
+        align: Where sequences of unequal length are laid on each other.
+        command: What to show as the way the page was made.
+        columns: Names of the columns, for a table.
+        layer: Layer, 0-based; negative ones count from the last.
+        heads: Heads to sum over, 0-based; None takes all.
+        query: Whose attention, as in `attention_scores`; None takes what the classifier pools,
+            [CLS] or the k-mers.
+        tokenizer: Tokenizer, needed if `model` is an object.
+        device: "auto", "cpu", "cuda", ...
+        dtype: As in `attention_scores`.
+        batch_tokens: Tokens a batch; by default what suits the device.
+        overwrite: Whether to replace an earlier report.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: If model, source or folder cannot be used, or lengths differ and no alignment
+            is chosen.
+    """
+    records = list(_read(source, columns))
+    if not records:
+        raise ValueError("a report must have sequences to show, found none")
+    check_alignment([len(record.sequence) for record in records], align)
+    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
+    task = "sequence-classification" if is_classifier else "encoder"
+    checkpoint = as_checkpoint(model, tokenizer, task=task)
+    if query is None:
+        query = "kmers" if checkpoint.model.config.token_pooling == "mean" else "cls"
+    loaded = {"tokenizer": checkpoint.tokenizer, "device": device}
+    how: dict[str, Any] = {"layer": layer, "heads": heads, "query": query, **loaded}
+    with report_folder(folder, overwrite=overwrite) as place:
+        table = place / "scores.parquet"
+        attention_scores(
+            checkpoint.model,
+            records,
+            output=table,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            **how,
+        )
+        scores = list(read_scores(table))
+        page = Page(
+            "What the model looks at",
+            command=command,
+            lead=f"Attention of {checkpoint.name} on {len(scores):,} sequences: {_name_of(layer)}, "
+            f"{_QUERIES[query]} as the query, {_name_of_heads(heads)}, mean over the k-mers that "
+            "cover a base, each sequence divided by its Euclidean norm.",
+        )
+        top = _top_first(scores)
+        explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
+        _add_sequences(page, place, top, explained, align)
+        _add_landscape(page, place, _by_label(records, scores), align)
+        _add_context(page, place, checkpoint.model, top, layer=layer, **loaded)
+        page.heading("Files")
+        page.files(
+            {
+                "scores.parquet": "id, sequence, score of each base, probabilities of the classes",
+                "landscape.tsv": "mean score and 95 % confidence interval by class and position",
+                **{path.name: "picture above" for path in sorted(place.glob("*.png"))},
+            }
+        )
+        page.write(place / "index.html")
+    return Path(folder) / "index.html"
+
+
+def _read(source: Source, columns: Columns | None) -> Iterator[SequenceRecord]:
+    # Without the k of a model: what it cannot read is reported when it runs.
+    if isinstance(source, str | Path):
+        return read_records(source, columns=columns)
+    return open_source(source, k=1)
+
+
+def _name_of(layer: int) -> str:
+    if layer == -1:
+        return "last layer"
+    return f"layer {layer}" if layer >= 0 else f"layer {-layer} from the end"
+
+
+def _name_of_heads(heads: Sequence[int] | None) -> str:
+    return "all heads" if heads is None else f"heads {', '.join(map(str, heads))}"
+
+
+def _top_first(scores: Sequence[AttentionScores]) -> list[AttentionScores]:
+    """Sort by the highest probability of a class but the first."""
+
+    def surest(each: AttentionScores) -> float:
+        values = list((each.probabilities or {"": 0.0}).values())
+        return -max(values[1:] or values)
+
+    return sorted(scores, key=surest)
+
+
+def _readable(scores: Sequence[AttentionScores]) -> list[SequenceRecord]:
+    return [SequenceRecord(s.id, s.sequence) for s in scores if len(s.sequence) <= _MOST_LETTERS]
+
+
+def _by_label(
+    records: Sequence[SequenceRecord], scores: Sequence[AttentionScores]
+) -> dict[str, list[AttentionScores]]:
+    """Group by label, the last class first: positives above negatives, as Figure 4 has them."""
+    labels = [record.label for record in records]
+    if len(set(labels)) > _MOST_CLASSES:  # numbers, say
+        return {_UNLABELLED: list(scores)}
+    groups: dict[str, list[AttentionScores]] = {
+        label: [] for label in sorted({label for label in labels if label is not None})[::-1]
+    }
+    if None in labels:
+        groups[_UNLABELLED if not groups else "without a label"] = []
+    without = next((name for name in groups if name not in set(labels)), "")
+    for label, each in zip(labels, scores, strict=True):
+        groups[without if label is None else label].append(each)
+    return groups
+
+
+def _add_sequences(
+    page: Page,
+    place: Path,
+    top: Sequence[AttentionScores],
+    explained: Sequence[HeadScores],
+    align: Alignment | None,
+) -> None:
+    page.heading("Single sequences")
+    shown = [each for each in top if len(each.sequence) <= _MOST_LETTERS][:_N_LETTERS]
+    for number, each in enumerate(shown, start=1):
+        image = place / f"sequence-{number}.png"
+        plot_letters(each, image)
+        best = int(each.scores.argmax())
+        page.figure(
+            image,
+            alt=f"Letters of {each.id} as high as their scores; the highest is base {best} "
+            f"({each.sequence[best]}), {each.scores[best]:.3f}.",
+            caption=f"{each.id}: letters as high as their scores. Positions are 0-based.",
+            is_wide=True,
+        )
+    rows = list(top[:_N_ROWS])
+    plot_sequences(rows, place / "sequences.png", align=align)
+    page.figure(
+        place / "sequences.png",
+        alt=f"Heat map of the scores of {len(rows)} sequences by position.",
+        caption=f"The {len(rows):,} top sequences, one a row. Light is a high score.",
+        is_wide=True,
+    )
+    if explained:
+        page.heading("Base by base")
+        page.text(
+            "Point at a base, tap it or move with the arrow keys: its position, its score and what "
+            "each head adds to it. Light is a high score."
+        )
+        add_base_explorer(page, explained)
+
+
+def _add_landscape(
+    page: Page,
+    place: Path,
+    groups: Mapping[str, Sequence[AttentionScores]],
+    align: Alignment | None,
+) -> None:
+    landscapes = plot_landscape(groups, place / "landscape.png", align=align)
+    page.heading("Landscape")
+    page.figure(
+        place / "landscape.png",
+        alt="Mean score by position. "
+        + " ".join(f"{each.name} peaks at position {each.peak()}." for each in landscapes),
+        caption="Mean score by position with its 95 % confidence interval, for each class.",
+        is_wide=True,
+    )
+    page.table(
+        "Where the mean score is highest",
+        ["class", "sequences", "position (0-based)", "mean score", "95 % from", "to"],
+        [_peak_row(each, len(groups[each.name])) for each in landscapes],
+    )
+    with (place / "landscape.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["class", "position", "n_sequences", "mean", "low", "high"])
+        for each in landscapes:
+            for row in zip(
+                each.positions, each.n_sequences, each.means, each.low, each.high, strict=True
+            ):
+                writer.writerow([each.name, *row[:2], *(f"{value:.6g}" for value in row[2:])])
+
+
+def _peak_row(landscape: Landscape, n: int) -> list[str | int | float | None]:
+    at = int(landscape.means.argmax())
+    numbers = [float(each[at]) for each in (landscape.means, landscape.low, landscape.high)]
+    known = [None if np.isnan(number) else number for number in numbers]
+    return [landscape.name, n, landscape.peak(), *known]
+
+
+def _add_context(
+    page: Page,
+    place: Path,
+    model: Any,
+    top: Sequence[AttentionScores],
+    *,
+    layer: int,
+    tokenizer: Any,
+    device: str,
+) -> None:
+    room = model.config.max_position_embeddings - 2 + tokenizer.k - 1
+    shown = next((each for each in top if len(each.sequence) <= room), top[0])
+    start, end = strongest_site(shown.scores)
+    begin = min(max((start + end - room) // 2, 0), max(len(shown.sequence) - room, 0))
+    context = attention_context(
+        model,
+        shown.sequence[begin : begin + room],
+        (start - begin, end - begin),
+        name=shown.id if not begin else f"{shown.id} from base {begin}",
+        tokenizer=tokenizer,
+        device=device,
+    )
+    plot_context(context, place / "context.png", layer=layer)
+    plot_context_grid(context, place / "context-grid.png")
+    site = f"bases {start} to {end - 1} ({shown.sequence[start:end]}) of {shown.id}"
+    page.heading("Context")
+    page.text(f"Which k-mers attend to the strongest site: {site}, 0-based.")
+    page.figure(
+        place / "context.png",
+        alt=f"Arcs from the k-mers that attend most to {site}, coloured by head.",
+        caption="Arcs: the strongest k-mers of each head; lines: all k-mers. The site is shaded.",
+        is_wide=True,
+    )
+    page.figure(
+        place / "context-grid.png",
+        alt=f"Attention to {site} by position, a panel for each head of each layer.",
+        caption="Every head (column) of every layer (row), each with its own scale, whose top is "
+        "written in the panel.",
+        is_wide=True,
+    )
+
+
+def strongest_site(scores: np.ndarray, *, n_bases: int = 10) -> tuple[int, int]:
+    """Find the stretch with the highest mean score.
+
+    Args:
+        scores: Score of each base, shape (bases,).
+        n_bases: Length of the stretch, at most that of the sequence.
+
+    Returns:
+        First base, 0-based, and end, exclusive.
+
+    Example:
+        >>> strongest_site(np.array([0.0, 1.0, 3.0, 2.0, 0.0]), n_bases=2)
+        (2, 4)
+    """
+    n = min(n_bases, len(scores))
+    start = int(np.convolve(scores, np.ones(n), mode="valid").argmax())
+    return start, start + n

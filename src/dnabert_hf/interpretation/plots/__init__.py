@@ -1,0 +1,1 @@
+"""Plots of scores, attention, motifs and mutations."""

@@ -1,0 +1,1 @@
+"""Benchmarks: suites of tasks, models and seeds."""

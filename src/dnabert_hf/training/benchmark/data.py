@@ -1,0 +1,102 @@
+"""The sequences that the models of a benchmark share, drawn once and kept as a table."""
+
+import csv
+import logging
+import uuid
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dnabert_hf.training.benchmark.suite import Cell, DataEntry, Suite
+
+__all__ = ["SPLITS", "count_sequences", "without_repeats", "write_subset"]
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
+
+
+def write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
+    """Draw sequences by data set and seed, the same for every model; those of the test once.
+
+    Processes may do this for one table at the same time: each writes a file of its own and moves
+    it to the same place.
+
+    Args:
+        suite: The benchmark.
+        cell: Whose data set, number of labels and seed count.
+        folder: Folder of the benchmark.
+
+    Returns:
+        The table, which is written if it is not there yet.
+
+    Raises:
+        ValueError: If the data cannot be read or have no test split.
+    """
+    labels = "all" if cell.labels is None else str(cell.labels)
+    path = folder / "data" / f"{cell.folder().parts[1]}-{labels}-seed-{cell.seed}.tsv"
+    if path.exists():
+        return path
+    entry = suite.data[cell.data]
+    rows: dict[str, list[list[str]]] = {split: [] for split in SPLITS}
+    is_pair = False
+    for split, record, _ in entry.records():
+        is_pair = record.sequence_b is not None
+        both = [record.sequence, record.sequence_b or ""] if is_pair else [record.sequence]
+        rows[split].append([record.id, *both, record.label or "", split])
+    if not rows["test"]:
+        raise ValueError(f"{entry.source} must have a test split to be compared on")
+    limits = dict(zip(SPLITS, (cell.labels, suite.dev, suite.test), strict=True))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            columns = ["sequence", "sequence_b"] if is_pair else ["sequence"]
+            writer.writerow(["id", *columns, "label", "split"])
+            for split in SPLITS:
+                seed = 0 if split == "test" else cell.seed
+                order = np.random.default_rng(seed).permutation(len(rows[split]))
+                writer.writerows(rows[split][i] for i in np.sort(order[: limits[split]]))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def count_sequences(entry: DataEntry) -> dict[str, int]:
+    """Count what a data set has to draw from, by split; nothing if it cannot be read any more."""
+    try:
+        return Counter(split for split, _, _ in entry.records())
+    except Exception as error:  # noqa: BLE001  # whatever it is, the cells that are done count
+        logger.warning("%s cannot be counted: %s", entry.source, error)
+        return {}
+
+
+def without_repeats(suite: Suite) -> Suite:
+    """Leave out numbers of labels that would train on all sequences of a data set once more.
+
+    Args:
+        suite: The benchmark.
+
+    Returns:
+        It, with the numbers of labels that differ in what they train on; a log tells of the others.
+    """
+    data = {}
+    for name, entry in suite.data.items():
+        asked = suite.labels_of(name)
+        n_train = count_sequences(entry).get("train") if len(asked) > 1 else None
+        whole = [n for n in asked if n_train is not None and (n is None or n >= n_train)]
+        repeats = [n for n in whole if n is not None]
+        if None not in whole:
+            repeats = sorted(repeats)[1:]
+        if repeats:
+            logger.warning(
+                "%s has %d sequences to train on: %s labels are left out, %s being all there are",
+                *(name, n_train, ", ".join(map(str, repeats))),
+                "all" if None in whole else min(n for n in whole if n is not None),
+            )
+        data[name] = replace(entry, labels=tuple(n for n in asked if n not in repeats))
+    return replace(suite, data=data)

@@ -1,0 +1,117 @@
+"""The plot of a benchmark."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnabert_hf.training.benchmark.suite import Case, Suite
+from dnabert_hf.training.shared.curves import title_of
+
+__all__ = ["plot_scores"]
+
+_COLOURS = ("#0b6bb0", "#8c8c8c", "#d95f02", "#1b9e77", "#7570b3", "#e6ab02", "#a6761d", "#e7298a")
+_MARKERS = "osD^vPXh"
+_ROW_HEIGHT = 0.065  # inches for each model of a data set
+_LINE_HEIGHT = 0.17  # inches for each line of a name
+_LETTERS = 34  # of a line of a name, so that three fit beside each other
+
+
+def plot_scores(
+    suite: Suite,
+    table: Mapping[Case, Mapping[str, Sequence[float]]],
+    means: Mapping[str, np.ndarray],
+    path: Path,
+) -> None:
+    """Draw a row of points a data set or, with several numbers of labels, a curve a data set.
+
+    Args:
+        suite: What was compared.
+        table: Scores of the seeds by data set and number of labels, and by model.
+        means: Scores of each model on the data sets on which all models have one.
+        path: File to write; its suffix gives the format.
+    """
+    if any(len(suite.labels_of(data)) > 1 for data in suite.data):
+        _plot_curves(suite, table, path)
+        return
+    rows = {_wrap(data): dict(row) for (data, _), row in table.items()}
+    n_sets = len(next(iter(means.values()), []))
+    if n_sets > 1:
+        rows[f"mean of {n_sets} data sets"] = {n: [each.mean()] for n, each in means.items()}
+    _plot_rows(suite, rows, path)
+
+
+def _wrap(name: str) -> str:
+    return textwrap.fill(name, _LETTERS)
+
+
+def _plot_rows(suite: Suite, rows: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> None:
+    """Draw the means as markers, the range of the seeds as lines."""
+    from matplotlib.figure import Figure
+
+    names = [model.name for model in suite.models]
+    n_lines = max(name.count("\n") + 1 for name in rows)
+    height = max(0.32, _ROW_HEIGHT * (len(names) + 2), _LINE_HEIGHT * n_lines)
+    figure = Figure(figsize=(9, len(rows) * height + 1.3), layout="constrained")
+    axes = figure.subplots()
+    for row in range(0, len(rows), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="#f3f3f3", zorder=0)
+    for number, name in enumerate(names):
+        style = _style(number)
+        offset = (number - (len(names) - 1) / 2) * 0.8 / len(names)
+        points = [(i + offset, row[name]) for i, row in enumerate(rows.values()) if row.get(name)]
+        places = [place for place, _ in points]
+        lowest, highest = ([edge(each) for _, each in points] for edge in (min, max))
+        axes.hlines(places, lowest, highest, color=style["color"], linewidth=1.5)
+        axes.plot([np.mean(each) for _, each in points], places, ls="", label=_wrap(name), **style)
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    n_seeds = len(suite.seeds)
+    spread = f": mean and range of {n_seeds} seeds" if n_seeds > 1 else ", one seed"
+    axes.set_xlabel(f"test {title_of(suite.metric)}{spread}")
+    axes.set_title(textwrap.fill(suite.title, 2 * _LETTERS))
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=min(len(names), 3), frameon=False, fontsize=9)
+    figure.savefig(path, dpi=150)
+
+
+def _plot_curves(
+    suite: Suite, table: Mapping[Case, Mapping[str, Sequence[float]]], path: Path
+) -> None:
+    """Draw a panel for each data set: means as lines, the range of the seeds as bands."""
+    from matplotlib.figure import Figure
+
+    n_columns = min(len(suite.data), 3)  # of panels, and of names below them
+    n_rows = -(-len(suite.data) // n_columns)
+    figure = Figure(figsize=(4.2 * n_columns, 3.4 * n_rows + 0.9), layout="constrained")
+    panels: Any = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for panel, data in zip(panels, suite.data, strict=False):
+        labels = suite.labels_of(data)
+        for number, model in enumerate(suite.models):
+            scores = [table[data, n][model.name] for n in labels]
+            points = [(i, each) for i, each in enumerate(scores) if each]
+            places, style = [i for i, _ in points], _style(number)
+            lowest, highest = ([edge(each) for _, each in points] for edge in (min, max))
+            band = {"color": style["color"], "alpha": 0.15, "linewidth": 0}
+            panel.fill_between(places, lowest, highest, **band)
+            panel.plot(places, [np.mean(each) for _, each in points], "-", **style)
+        panel.set_xticks(range(len(labels)), ["all" if n is None else f"{n:,}" for n in labels])
+        panel.set(title=_wrap(data), xlabel="labels", ylabel=f"test {title_of(suite.metric)}")
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(suite.data) :]:
+        panel.set_visible(False)
+    names = [_wrap(model.name) for model in suite.models]
+    legend: dict[str, Any] = {"ncols": n_columns, "frameon": False, "fontsize": 9}
+    figure.legend(panels[0].get_lines(), names, loc="outside lower center", **legend)
+    figure.savefig(path, dpi=150)
+
+
+def _style(number: int) -> dict[str, Any]:
+    """Choose colour and marker of a model."""
+    marker = _MARKERS[number % len(_MARKERS)]
+    return {"color": _COLOURS[number % len(_COLOURS)], "marker": marker, "markersize": 5}

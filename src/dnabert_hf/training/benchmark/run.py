@@ -1,0 +1,280 @@
+"""Models x data sets x seeds, each cell a folder, so that a benchmark can be stopped and go on."""
+
+import json
+import logging
+import multiprocessing
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from dnabert_hf.data.labelled.dataset import read_dataset
+from dnabert_hf.files.atomic import write_json
+from dnabert_hf.files.environment import describe_machine
+from dnabert_hf.metrics.scores import LOWER_IS_BETTER, score_classification
+from dnabert_hf.training.benchmark.data import SPLITS, without_repeats, write_subset
+from dnabert_hf.training.benchmark.kmer_regression import kmer_logistic_regression
+from dnabert_hf.training.benchmark.report import CellResult, write_report
+from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
+from dnabert_hf.training.finetuning.finetune import finetune
+from dnabert_hf.training.finetuning.splits import labels_of, with_lengths
+from dnabert_hf.training.tasks.presets import GENERIC, find_task
+
+__all__ = ["benchmark"]
+
+logger = logging.getLogger(__name__)
+
+_ERROR = "error.txt"
+_SCORES = "metrics.json"
+_SUITE = "benchmark.json"
+
+
+def benchmark(
+    suite: Suite, output_dir: str | Path, *, processes: int = 1, command: str | None = None
+) -> dict[Cell, float]:
+    """Run every cell of a benchmark that has not been run yet, and write the report.
+
+    The models of a data set and seed train on the same sequences and are tested on the same ones.
+    Where a model has several learning rates, the first seed's validation metric chooses, for each
+    data set and number of labels. Numbers of labels that a data set has not are left out where
+    another stands for all it has. A cell that fails is written down, and the others go on; the next
+    call tries it again. The folder receives `report.md`, `scores.tsv`, `scores.png` and the cells'
+    own folders, as `finetune` writes them, without weights.
+
+    A cell that is done stays as it is: data files that changed since are not noticed, and need
+    another folder.
+
+    Args:
+        suite: What to compare.
+        output_dir: Folder to write; what an earlier call left in it counts.
+        processes: Cells that run at the same time, each on one thread if there are several. They
+            are spawned: a script that asks for several must call this under `if __name__ ==
+            "__main__":`.
+        command: What was typed to run it, for the report.
+
+    Returns:
+        Test metric of every cell that ended well.
+
+    Raises:
+        ValueError: If the folder belongs to another benchmark.
+        ChildProcessError: If a process was killed, as by a lack of memory.
+        KeyboardInterrupt: If it is stopped; give the same again to go on.
+    """
+    folder = Path(output_dir)
+    _claim(suite, folder)
+    suite = without_repeats(suite)
+    first = _first_cells(suite)
+    _run(first, suite, folder, processes)
+    chosen = list(_chosen_cells(suite, folder))
+    every = dict.fromkeys([*first, *chosen])
+    # What failed is not tried twice in a call.
+    _run([cell for cell in chosen if cell not in first], suite, folder, processes)
+    done = {cell: result for cell in every if (result := _result(cell, suite, folder))}
+    errors = {cell: error for cell in every if (error := _error(cell, suite, folder))}
+    write_report(suite, done, chosen, folder, errors=errors, command=command)
+    return {cell: done[cell].score for cell in chosen if cell in done}
+
+
+def _claim(suite: Suite, folder: Path) -> None:
+    """Make sure that the folder is of this benchmark: models and data as they ever were in it."""
+    settings: dict[str, Any] = {
+        "data": {name: _describe_data(entry) for name, entry in suite.data.items()},
+        "models": {model.name: _describe_model(model) for model in suite.models},
+        "limits": [suite.dev, suite.test],
+        "metric": suite.metric,
+    }
+    path = folder / _SUITE
+    settings = json.loads(json.dumps(settings, default=str))
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        for part, value in settings.items():
+            before, now = earlier[part], value
+            if isinstance(value, dict):  # what is common must be the same; what was, stays known
+                common = before.keys() & value.keys()
+                before = {name: before[name] for name in sorted(common)}
+                now = {name: value[name] for name in sorted(common)}
+                settings[part] = earlier[part] | value
+            if before != now:
+                raise ValueError(
+                    f"{folder}: a benchmark must go on with the {part} it began with, found "
+                    f"{before} there; choose another folder"
+                )
+    elif folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder}: the output folder must be empty or a benchmark's, found files")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(settings, path)
+
+
+def _describe_data(entry: DataEntry) -> Any:
+    """Say what makes two data sets the same, by what differs from a plain file."""
+    changed = {
+        name: value
+        for name, value in asdict(entry).items()
+        if name not in ("path", "labels") and value != asdict(DataEntry())[name]
+    }
+    return changed | {"path": str(entry.path)} if changed else str(entry.path)
+
+
+def _describe_model(model: ModelEntry) -> dict[str, Any]:
+    """Say what makes two models the same; learning rates may be added, being other cells."""
+    fields = asdict(model)
+    return {name: value for name, value in fields.items() if name not in ("name", "learning_rates")}
+
+
+def _first_cells(suite: Suite) -> list[Cell]:
+    """List the cells of the first seed at every learning rate."""
+    return [
+        Cell(data, labels, model.name, rate, suite.seeds[0])
+        for data, labels in suite.cases()
+        for model in suite.models
+        for rate in model.learning_rates or (None,)
+    ]
+
+
+def _chosen_cells(suite: Suite, folder: Path) -> Iterator[Cell]:
+    """Yield the cells of every seed, at the learning rate that was best for the first."""
+    first: dict[tuple[str, int | None, str], list[Cell]] = {}
+    for cell in _first_cells(suite):
+        first.setdefault((cell.data, cell.labels, cell.model), []).append(cell)
+    choose = min if suite.metric in LOWER_IS_BETTER else max
+    for cells in first.values():
+        ranked = {cell: _result(cell, suite, folder, split="validation") for cell in cells}
+        done = {cell: result.score for cell, result in ranked.items() if result is not None}
+        best = choose(done, key=lambda cell: done[cell]) if done else cells[0]
+        for seed in suite.seeds:
+            yield replace(best, seed=seed)
+
+
+def _result(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> CellResult | None:
+    """Read what came of a cell; None if it is not done or the metric is undefined."""
+    path = folder / cell.folder() / _SCORES
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    score = content["scores"].get(split, {}).get(suite.metric)
+    if score is None:
+        return None
+    return CellResult(float(score), content.get("seconds"), content.get("machine"))
+
+
+def _error(cell: Cell, suite: Suite, folder: Path) -> str | None:
+    """Say why a cell has no result; None if it has one or has not been run."""
+    if (folder / cell.folder() / _ERROR).exists():
+        return (folder / cell.folder() / _ERROR).read_text(encoding="utf-8").strip()
+    is_done = (folder / cell.folder() / _SCORES).exists()
+    has_score = _result(cell, suite, folder) is not None
+    return f"the test split leaves {suite.metric} undefined" if is_done and not has_score else None
+
+
+def _run(cells: Iterable[Cell], suite: Suite, folder: Path, processes: int) -> None:
+    """Run the cells that are not done."""
+    waiting = [c for c in dict.fromkeys(cells) if not (folder / c.folder() / _SCORES).exists()]
+    entries = {model.name: model for model in suite.models}
+    tasks = [(cell, suite, entries[cell.model], folder, processes > 1) for cell in waiting]
+    n_done = 0
+    try:
+        for cell, outcome in _outcomes(tasks, processes):
+            n_done += 1
+            _report_progress(n_done, len(tasks), cell, outcome)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped after {n_done} of {len(tasks)} cells; give the same again to go on"
+        ) from None
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            f"a process was killed after {n_done} of {len(tasks)} cells, as happens when memory "
+            "runs out; give the same again to go on, with fewer processes"
+        ) from error
+
+
+def _outcomes(tasks: Sequence[tuple[Any, ...]], processes: int) -> Iterator[tuple[Cell, str]]:
+    """Yield every cell, and what became of it, as they end."""
+    if processes == 1:
+        for task in tasks:
+            yield task[0], _run_cell(*task)
+        return
+    # Not forked: threads of torch do not survive that.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, mp_context=context)
+    try:
+        futures = {pool.submit(_run_cell, *task): task[0] for task in tasks}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _report_progress(number: int, total: int, cell: Cell, outcome: str) -> None:
+    rate = "" if cell.learning_rate is None else f", rate {cell.learning_rate:g}"
+    labels = "all labels" if cell.labels is None else f"{cell.labels} labels"
+    where = f"{cell.data}, {labels}, {cell.model}{rate}, seed {cell.seed}"
+    logger.info("%d of %d: %s: %s", number, total, where, outcome)
+
+
+def _run_cell(
+    cell: Cell, suite: Suite, model: ModelEntry, folder: Path, is_one_of_several: bool
+) -> str:
+    """Run a cell; what became of it, in words."""
+    if is_one_of_several:
+        import torch
+
+        torch.set_num_threads(1)
+    target = folder / cell.folder()
+    target.mkdir(parents=True, exist_ok=True)
+    (target / _ERROR).unlink(missing_ok=True)
+    begin = time.perf_counter()
+    try:
+        table = write_subset(suite, cell, folder)
+        task = model.task or suite.data[cell.data].task or GENERIC
+        if model.init == KMER_REGRESSION:
+            report = _regression_report(table, model.k, task)
+        else:
+            report = _finetuning_report(table, cell, model, target, task)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other cells go on
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        (target / _ERROR).write_text(message + "\n", encoding="utf-8")
+        return f"failed: {message}"
+    report |= {"seconds": time.perf_counter() - begin, "machine": describe_machine()}
+    write_json(report, target / _SCORES)
+    value = report["scores"]["test"].get(suite.metric)
+    return f"{suite.metric} {'undefined' if value is None else f'{value:.3f}'}"
+
+
+def _finetuning_report(
+    table: Path, cell: Cell, model: ModelEntry, target: Path, task: str
+) -> dict[str, Any]:
+    rate = {} if cell.learning_rate is None else {"learning_rate": cell.learning_rate}
+    finetune(
+        model.init,
+        table,
+        output_dir=target,
+        task=task,
+        config=model.config,
+        arguments=dict(model.arguments) | {"seed": cell.seed} | rate,
+        reinitialise_layers=model.reinitialise_layers,
+        overwrite=True,
+    )
+    # The scores are what is kept: models of hundreds of cells would fill a disk.
+    (target / "model.safetensors").unlink(missing_ok=True)
+    report: dict[str, Any] = json.loads((target / _SCORES).read_text(encoding="utf-8"))
+    return report
+
+
+def _regression_report(table: Path, k: int, task: str) -> dict[str, Any]:
+    preset = find_task(task)
+    splits, scheme = read_dataset(table, problem_type=preset.problem_type)
+    preset.check(with_lengths(splits)[0], scheme)
+    if scheme.problem_type != "single_label_classification":
+        raise ValueError("logistic regression on k-mer counts must have one class a sequence")
+    train = splits["train"]
+    scores = {}
+    for name in [name for name in SPLITS[1:] if name in splits]:
+        sequences: Sequence[str] = splits[name]["sequence"]
+        arguments: Any = (list(train["sequence"]), labels_of(train), list(sequences))
+        probabilities = kmer_logistic_regression(*arguments, k=k)
+        labels = labels_of(splits[name])
+        scores[name] = score_classification(labels, probabilities, names=scheme.names)
+    return {"scores": scores, "model": KMER_REGRESSION, "k": k, "task": task}

@@ -1,0 +1,268 @@
+"""Pretraining of DNABERT on the genomes of FASTA files."""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from dnabert_hf.checkpoints import locate
+from dnabert_hf.data.genome.genome import Genome, open_genome
+from dnabert_hf.data.genome.regions import intersect_regions, parse_region, subtract_regions
+from dnabert_hf.data.masking.collator import DataCollatorForContiguousKmerMasking
+from dnabert_hf.data.masking.schedule import MaskingStage, published_schedule, random_mask_schedule
+from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
+from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
+from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
+from dnabert_hf.training.pretraining.recipes import PRESETS, PretrainingRecipe
+from dnabert_hf.training.pretraining.report import PretrainResult, report_run
+from dnabert_hf.training.pretraining.structured_weights import (
+    extend_positions,
+    initialise_structured,
+)
+from dnabert_hf.training.pretraining.trainer import PretrainingTrainer, Progress, StopOnSignal
+from dnabert_hf.training.pretraining.validation import HeldOutScorer
+from dnabert_hf.training.shared.arguments import check_names, pretraining_arguments
+from dnabert_hf.training.shared.initialisation import (
+    RANDOM,
+    choose_attention,
+    load_config,
+    load_tokenizer,
+)
+from dnabert_hf.training.shared.run_folder import RunFolder
+
+__all__ = ["pretrain"]
+
+logger = logging.getLogger(__name__)
+
+
+def pretrain(
+    genome: str | Path | Sequence[str | Path],
+    *,
+    output_dir: str | Path,
+    preset: str = "base",
+    model: str | Path = RANDOM,
+    config: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    held_out: Sequence[str] = (),
+    validation_windows: int = 256,
+    weights: Mapping[str, float] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+) -> PretrainResult:
+    """Train a masked language model on genomes and save it.
+
+    The folder receives the model, its tokenizer and card, `metrics.json` and `curves.png`;
+    checkpoints lie under `checkpoints/` until the run is finished. SIGTERM or Ctrl-C ends the run
+    with a checkpoint; with `resume` it goes on as if it had not been stopped. The same call runs
+    under `torchrun` and `accelerate launch`.
+
+    Args:
+        genome: FASTA files, plain, gzip or bgzip.
+        output_dir: Folder to write.
+        preset: "paper" (Ji et al. 2021), or "base", "small" or "mini" for models of that size and a
+            recipe for few passes (see `dnabert_hf.training.pretraining.recipes`).
+        model: Folder or Hub repository of a checkpoint to go on from, name of one that comes with
+            the package, or "random".
+        config: Fields of `DNABertConfig` over those of the preset, such as k.
+        recipe: Fields of `PretrainingRecipe` over those of the preset, such as masking.
+        held_out: Contigs, or "contig:start-end" (0-based, half-open), to keep out of training and
+            score the model on.
+        validation_windows: Windows of held-out DNA to score during training.
+        weights: How often a contig or file is read in a pass; 1 where not named.
+        arguments: Fields of `transformers.TrainingArguments`. `num_train_epochs` counts passes
+            over the genome; `max_steps` counts optimiser steps.
+        callbacks: Callbacks for the Trainer.
+        resume: Go on from the last checkpoint of a run that was stopped; begin if there is none.
+        overwrite: Replace what an earlier run left in the folder.
+
+    Returns:
+        Steps, tokens and the scores of held-out DNA.
+
+    Raises:
+        ValueError: If genome, options or folder cannot be used; nothing is written then.
+        KeyboardInterrupt: If the run is stopped, with a message that says how to go on.
+    """
+    chosen = _choose_recipe(preset, recipe or {}, model)
+    start = locate(model)
+    model_config = _choose_config(start, chosen, config or {})
+    k = cast(int, model_config.k)
+    tokenizer = load_tokenizer(None, start, model_config)
+    folder = RunFolder(Path(output_dir))
+    training = pretraining_arguments(folder.checkpoints, arguments or {}, recipe=chosen.arguments)
+    store = open_genome(genome)
+    train_runs, held_out_runs = _divide(store, held_out)
+    dataset = _make_dataset(store, train_runs, training, model_config, chosen, weights or {})
+    logger.info(
+        "%d contigs: %d bases to train on, %d held out, %d in runs too short or of weight 0, %d "
+        "letters other than A, C, G, T",
+        len(store.contigs),
+        dataset.n_bases,
+        _count_bases(held_out_runs),
+        _count_bases(train_runs) - dataset.n_bases,
+        store.n_other,
+    )
+    settings = {
+        "genome": store.fingerprint,
+        "model": str(model),
+        "preset": preset,
+        "config": dict(config or {}),
+        "recipe": dataclasses.asdict(chosen),
+        "held_out": list(held_out),
+        "weights": dict(weights or {}),
+        "arguments": dict(arguments or {}) | {"seed": training.seed},
+        "segments_a_step": len(dataset) // training.max_steps,
+        "steps": training.max_steps,
+    }
+    checkpoint = folder.check(settings, resume=resume, overwrite=overwrite)
+    set_seed(training.seed)
+    built = _build(start, model_config, chosen)
+    choose_attention(built, on_cpu=training.use_cpu, longest=dataset.options.max_tokens)
+    score = None
+    if held_out:
+        score = HeldOutScorer(
+            store,
+            held_out_runs,
+            k=k,
+            n_windows=validation_windows,
+            n_kmers=dataset.options.max_tokens,
+            seed=training.seed,
+        )
+    stop = StopOnSignal()
+    trainer = PretrainingTrainer(
+        score=score,
+        model=built,
+        args=training,
+        data_collator=DataCollatorForContiguousKmerMasking(
+            tokenizer,
+            mlm_probability=chosen.mlm_probability,
+            per_span=chosen.per_span,
+            pad_to_multiple_of=8,  # few shapes for which kernels have to be built
+            seed=training.seed,
+            schedule=_schedule(chosen, len(dataset), k),
+        ),
+        train_dataset=dataset,
+        eval_dataset=dataset,  # not read: the score takes its place
+        processing_class=tokenizer,
+        callbacks=[*callbacks, stop, Progress(n_tokens=dataset.options.max_tokens + 2)],
+    )
+    for printing in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printing)
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        folder.begin(settings, is_new=checkpoint is None)
+    trainer.accelerator.wait_for_everyone()
+    with stop:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    if stop.received:
+        raise KeyboardInterrupt(
+            f"stopped by {stop.received} at step {trainer.state.global_step} of "
+            f"{training.max_steps}; a checkpoint is kept: give the same again with resume "
+            "(--resume) to go on"
+        )
+    files = sorted({Path(contig.file).name for contig in store.contigs})
+    data = {"files": files, "contigs": len(store.contigs), "bases": dataset.n_bases}
+    return report_run(trainer, folder, settings | {"data": data})
+
+
+def _make_dataset(
+    genome: Genome,
+    runs: np.ndarray,
+    training: TrainingArguments,
+    config: DNABertConfig,
+    recipe: PretrainingRecipe,
+    weights: Mapping[str, float],
+) -> SegmentDataset:
+    """Make the segments of the whole run, and set its steps where it counts passes."""
+    rows = training.train_batch_size * training.world_size
+    options = SegmentOptions(
+        k=cast(int, config.k),
+        mode=recipe.segments,  # type: ignore[arg-type]  # checked there
+        max_tokens=min(recipe.max_tokens, config.max_position_embeddings - 2),
+        reverse_complement=recipe.reverse_complement,
+        weights=dict(weights),
+        seed=training.seed,
+        batch_size=rows,
+    )
+    dataset = SegmentDataset(genome, options, runs=runs, length=0)
+    per_step = rows * training.gradient_accumulation_steps
+    if training.max_steps <= 0:
+        n_passes = math.ceil(training.num_train_epochs)
+        share = training.num_train_epochs / n_passes
+        training.max_steps = max(1, round(dataset.count(n_passes) * share / per_step))
+    dataset.length = training.max_steps * per_step
+    return dataset
+
+
+def _choose_recipe(
+    preset: str, overrides: Mapping[str, Any], model: str | Path
+) -> PretrainingRecipe:
+    check_names([preset], list(PRESETS), "presets")
+    names = [f.name for f in dataclasses.fields(PretrainingRecipe)]
+    check_names(overrides, [n for n in names if n not in ("config", "arguments")], "recipe fields")
+    chosen = dataclasses.replace(PRESETS[preset], **overrides)
+    check_names([chosen.weights], ["normal", "structured"], "weights")
+    check_names([chosen.masking], ["published", "constant", "random"], "maskings")
+    if chosen.extend_from is not None and model == RANDOM:
+        raise ValueError(
+            f"extend_from={chosen.extend_from} tells how long the segments of a checkpoint were, "
+            "but training begins from random weights; name the checkpoint as model (--init)"
+        )
+    return chosen
+
+
+def _choose_config(
+    model: str | Path, recipe: PretrainingRecipe, overrides: Mapping[str, Any]
+) -> DNABertConfig:
+    if model != RANDOM:
+        return load_config(model, overrides)
+    return load_config(RANDOM, dict(recipe.config) | dict(overrides))
+
+
+def _build(
+    model: str | Path, config: DNABertConfig, recipe: PretrainingRecipe
+) -> DNABertForMaskedLM:
+    if model != RANDOM:
+        # In 32 bits, whatever the file holds: training adds small steps to large numbers.
+        built = DNABertForMaskedLM.from_pretrained(model, config=config, dtype=torch.float32)
+        if recipe.extend_from is not None:
+            extend_positions(built, recipe.extend_from)
+        return built
+    built = DNABertForMaskedLM(config)
+    if recipe.weights == "structured":
+        initialise_structured(built)
+    return built
+
+
+def _divide(genome: Genome, held_out: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Runs to train on, and those held out."""
+    if not held_out:
+        return genome.runs, genome.runs[:0]
+    regions = np.array([parse_region(text, genome) for text in held_out], dtype=np.int64)
+    return subtract_regions(genome.runs, regions), intersect_regions(genome.runs, regions)
+
+
+def _count_bases(runs: np.ndarray) -> int:
+    return int((runs[:, 2] - runs[:, 1]).sum())
+
+
+def _schedule(recipe: PretrainingRecipe, n_examples: int, k: int) -> tuple[MaskingStage, ...]:
+    if recipe.masking == "published":
+        early, late = recipe.mlm_probability, recipe.late_mlm_probability
+        return published_schedule(n_examples, early=early, late=late)
+    if recipe.masking == "random":
+        return random_mask_schedule(n_examples, k, mlm_probability=recipe.mlm_probability)
+    return ()

@@ -1,0 +1,1 @@
+"""Workflows that put training and inference together."""

@@ -1,0 +1,60 @@
+import logging
+
+import pytest
+
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.data.reading.sources import iterate_chunks, open_source
+
+
+def test_texts_are_cleaned_and_numbered():
+    records = list(open_source(["acg u", "TTTT"], k=3))
+    assert [(r.id, r.sequence) for r in records] == [("0", "ACGT"), ("1", "TTTT")]
+
+
+def test_records_keep_their_ids_and_pairs():
+    (record,) = open_source([SequenceRecord("x", "acgt", sequence_b="uuu")], k=3)
+    assert record == SequenceRecord("x", "ACGT", sequence_b="TTT")
+
+
+def test_a_path_is_read_as_a_file(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">x\nACGT\n")
+    assert [record.id for record in open_source(path, k=3)] == ["x"]
+    assert [record.id for record in open_source(str(path), k=3)] == ["x"]
+
+
+def test_a_sequence_shorter_than_k_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"record 1: a sequence must be at least k = 3 .* found 2"):
+        list(open_source(["ACGT", "AC"], k=3))
+    with pytest.raises(ValueError, match=r"record x: a sequence must be at least k = 3 .* found 1"):
+        list(open_source([SequenceRecord("x", "ACGT", sequence_b="A")], k=3))
+
+
+def test_letters_that_are_no_nucleotides_are_refused():
+    with pytest.raises(ValueError, match=r"record 0: .*found 'J' at position 1"):
+        list(open_source(["AJG"], k=3))
+
+
+def test_unknown_kmers_are_counted_once(caplog):
+    with caplog.at_level(logging.WARNING, logger="dnabert_hf"):
+        # ACN, CNG, NGT are unknown; ACG and CGT are not.
+        list(open_source(["ACNGT", "ACGT"], k=3))
+    assert [record.getMessage() for record in caplog.records] == [
+        "3 of 5 k-mers (k = 3) hold letters other than A, C, G, T and become [UNK]"
+    ]
+
+
+def test_chunks_end_when_they_hold_the_bases_asked_for():
+    records = [SequenceRecord(str(i), "A" * n) for i, n in enumerate([5, 5, 30, 1, 1])]
+    chunks = list(iterate_chunks(records, n_bases=10))
+    assert [[r.id for r in chunk] for chunk in chunks] == [["0", "1"], ["2"], ["3", "4"]]
+
+
+def test_both_sequences_of_a_pair_fill_a_chunk():
+    records = [SequenceRecord(str(i), "A" * 5, sequence_b="A" * 5) for i in range(2)]
+    assert len(list(iterate_chunks(records, n_bases=10))) == 2
+
+
+def test_chunks_have_at_most_2048_records():
+    records = (SequenceRecord(str(i), "ACGT") for i in range(2049))
+    assert [len(chunk) for chunk in iterate_chunks(records, n_bases=10**9)] == [2048, 1]

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+import torch
+
+from dnabert_hf.inference.evaluate import evaluate
+
+
+@pytest.fixture
+def always_donor(classifier, tokenizer, tmp_path):
+    """A classifier that gives every sequence the class donor."""
+    with torch.no_grad():
+        classifier.classifier.weight.zero_()
+        classifier.classifier.bias.copy_(torch.tensor([0.0, 3.0, 0.0]))
+    path = tmp_path / "always_donor"
+    classifier.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_scores_are_those_of_the_predictions(always_donor, tmp_path):
+    data = write(
+        tmp_path / "d.tsv",
+        "sequence\tlabel\nACGTAC\tdonor\nTTTT\tnone\nGGGGA\tdonor\nACACA\tdonor\n",
+    )
+    output = tmp_path / "metrics.json"
+    evaluation = evaluate(always_donor, data, output=output)
+    assert evaluation.n_sequences == 4
+    assert evaluation.scores["accuracy"] == 0.75
+    saved = json.loads(output.read_text())
+    assert saved["accuracy"] == 0.75
+    assert (saved["source"], saved["n_sequences"]) == (str(data), 4)
+    assert saved["both_strands"] is False
+
+
+def test_one_split_is_scored(always_donor, tmp_path):
+    data = write(
+        tmp_path / "d.tsv",
+        "sequence\tlabel\tsplit\nACGTAC\tnone\ttrain\nTTTT\tdonor\ttest\nTTTA\tdonor\ttest\n",
+    )
+    evaluation = evaluate(always_donor, data, split="test")
+    assert (evaluation.n_sequences, evaluation.scores["accuracy"]) == (2, 1.0)
+    with pytest.raises(ValueError, match=r"several splits, 'train' \(1\), 'test' \(2\); name"):
+        evaluate(always_donor, data)
+    with pytest.raises(ValueError, match=r"must have a split 'dev', found 'train' \(1\)"):
+        evaluate(always_donor, data, split="dev")
+
+
+def test_a_label_not_seen_in_training_is_named(always_donor, tmp_path):
+    data = write(tmp_path / "d.csv", "id,sequence,label\nx,ACGTAC,branch point\n")
+    message = "record x: a label must be one of those seen in training, .*found 'branch point'"
+    with pytest.raises(ValueError, match=message):
+        evaluate(always_donor, data)
+
+
+def test_an_existing_output_is_refused(always_donor, tmp_path):
+    data = write(tmp_path / "d.csv", "sequence,label\nACGTAC,donor\n")
+    with pytest.raises(ValueError, match=r"d\.csv must not exist yet"):
+        evaluate(always_donor, data, output=data)

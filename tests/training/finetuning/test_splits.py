@@ -1,0 +1,129 @@
+import logging
+
+import numpy as np
+import pytest
+from datasets import Dataset, DatasetDict
+
+from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.training.finetuning.splits import (
+    check_splits,
+    count_labels,
+    labels_of,
+    warn_of_bias,
+    with_lengths,
+    with_validation_split,
+)
+
+TWO = LabelScheme("single_label_classification", ("no", "yes"))
+MANY = LabelScheme("multi_label_classification", ("liver", "skin"))
+VALUE = LabelScheme("regression", ("value",))
+
+
+def make(labels):
+    ids = [str(index) for index in range(len(labels))]
+    return Dataset.from_dict({"id": ids, "sequence": ["ACGT"] * len(labels), "labels": labels})
+
+
+def test_classes_that_gc_or_length_tells_apart_are_warned_of_once(caplog):
+    fair = make([0, 1] * 10)
+    biased = Dataset.from_dict({"sequence": ["ACGT", "ACGTG"] * 10, "labels": [0, 1] * 10})
+    pairs = biased.add_column("sequence_b", ["ACGT"] * 20)
+    numbers = Dataset.from_dict({"sequence": ["ACGT", "ACGTG"], "labels": [0.0, 1.0]})
+    with caplog.at_level(logging.WARNING):
+        for data, scheme in ((fair, TWO), (pairs, TWO), (numbers, VALUE), (make([0, 0]), TWO)):
+            warn_of_bias(data, scheme, source="a.tsv")
+        assert caplog.messages == []
+        for _ in range(2):
+            warn_of_bias(biased, TWO, source="warned_of_once.tsv")
+    start = "warned_of_once.tsv: {} alone tells the classes apart with an AUROC of 1.000"
+    assert [message.startswith(start.format(name)) for message, name in
+            zip(caplog.messages, ("GC", "length"), strict=True)] == [True, True]  # fmt: skip
+
+
+def test_a_tenth_of_each_class_is_set_apart_and_said(caplog):
+    splits = DatasetDict({"train": make([0] * 80 + [1] * 20)})
+    with caplog.at_level(logging.WARNING):
+        made = with_validation_split(splits, TWO, seed=1)
+    assert np.bincount(labels_of(made["validation"])).tolist() == [8, 2]
+    assert np.bincount(labels_of(made["train"])).tolist() == [72, 18]
+    assert not set(made["train"]["id"]) & set(made["validation"]["id"])
+    assert "10 of 100 training sequences were set apart for it (seed 1)" in caplog.text
+
+
+def test_the_seed_decides_which_sequences_are_set_apart(caplog):
+    splits = DatasetDict({"train": make([0, 1] * 50)})
+    chosen = [
+        with_validation_split(splits, TWO, seed=seed)["validation"]["id"] for seed in (1, 1, 2)
+    ]
+    assert list(chosen[0]) == list(chosen[1]) != list(chosen[2])
+
+
+def test_rare_classes_are_in_both_parts_and_single_ones_stay_for_training(caplog):
+    three = LabelScheme("single_label_classification", ("a", "b", "c"))
+    made = with_validation_split(DatasetDict({"train": make([0, 0, 1, 1, 2])}), three, seed=0)
+    assert np.bincount(labels_of(made["validation"]), minlength=3).tolist() == [1, 1, 0]
+
+
+def test_regression_sets_apart_a_tenth_of_all(caplog):
+    made = with_validation_split(
+        DatasetDict({"train": make([float(value) for value in range(30)])}), VALUE, seed=0
+    )
+    assert (len(made["train"]), len(made["validation"])) == (27, 3)
+
+
+def test_a_validation_split_is_left_as_it_is():
+    splits = DatasetDict({"train": make([0, 1]), "validation": make([0, 1])})
+    assert with_validation_split(splits, TWO, seed=0) is splits
+
+
+def test_one_sequence_cannot_be_split():
+    with pytest.raises(ValueError, match=r"at least 2 sequences, .* found 1"):
+        with_validation_split(DatasetDict({"train": make([1])}), TWO, seed=0)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_an_empty_split_is_named(split):
+    splits = DatasetDict({"train": make([0, 1]), "validation": make([0, 1])})
+    splits[split] = make([0, 1]).select([])
+    with pytest.raises(ValueError, match=f"the {split} split must hold sequences, found none"):
+        check_splits(splits, TWO)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "labels", "found"),
+    [
+        (TWO, [1, 1, 1], "found only yes in 3 sequences"),
+        (VALUE, [0.5, 0.5], "found only 0.5 in 2 sequences"),
+        (MANY, [[0.0, 1.0], [0.0, 1.0]], "found each class in all or in none of them"),
+    ],
+)
+def test_a_split_that_cannot_be_scored_is_refused(scheme, labels, found):
+    splits = DatasetDict({"train": make(labels), "test": make(labels)})
+    with pytest.raises(ValueError, match=f"the test split must hold different labels .*{found}"):
+        check_splits(splits, scheme)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "labels", "counts"),
+    [
+        (TWO, [1, 1, 0], {"no": 1, "yes": 2}),
+        (MANY, [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]], {"liver": 1, "skin": 2}),
+        (VALUE, [0.5, 1.5], {}),
+    ],
+)
+def test_splits_that_can_be_scored_pass_and_are_counted(scheme, labels, counts):
+    check_splits(DatasetDict({"train": make(labels), "validation": make(labels)}), scheme)
+    assert count_labels(make(labels), scheme) == counts
+
+
+def test_lengths_count_both_sequences_of_a_pair():
+    pairs = Dataset.from_dict({"sequence": ["ACGT", "AC"], "sequence_b": ["A", "CCC"]})
+    splits, varies = with_lengths(DatasetDict({"train": pairs, "test": pairs.select([0])}))
+    assert list(splits["train"]["length"]) == [5, 5]
+    assert list(splits["test"]["length"]) == [5]
+    assert not varies
+
+
+def test_different_lengths_in_training_are_seen():
+    data = Dataset.from_dict({"sequence": ["ACGT", "AC"]})
+    assert with_lengths(DatasetDict({"train": data}))[1]

@@ -1,0 +1,58 @@
+import csv
+import json
+
+import pytest
+
+from dnabert_hf.workflows import demo as demonstration
+from dnabert_hf.workflows.demo import demonstrate
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The demonstration with a hundredth of its data: everything runs, nothing is learnt."""
+    monkeypatch.setattr(demonstration, "_SIZES", {"train": 60, "dev": 20, "test": 40})
+    monkeypatch.setattr(demonstration, "_N_NEW", 13)
+
+
+def test_the_folder_holds_what_the_report_speaks_of(small, tmp_path):
+    result = demonstrate(tmp_path / "demo", seed=1)
+    folder = tmp_path / "demo"
+    assert {file.name for file in folder.iterdir()} == {
+        *("data", "model", "predictions.tsv", "metrics.json", "index.html")
+    }
+    assert set(result.scores) == {"DNABERT", "logistic regression"}
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["simulated"] is True
+    assert report["test"] == result.scores
+    with (folder / "predictions.tsv").open(newline="") as file:
+        assert len(list(csv.DictReader(file, delimiter="\t"))) == 13
+    page = result.report.read_text()
+    assert "The data are simulated." in page
+    assert "$" not in page
+    assert f"{result.scores['DNABERT']['auroc']:.3f}" in page
+    assert "data:image/png;base64,iVBOR" in page
+    # The page needs nothing from elsewhere.
+    assert "http" not in page
+
+
+def test_a_used_folder_is_refused_and_overwritten_when_asked(small, tmp_path):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "index.html").write_text("old")
+    with pytest.raises(ValueError, match="must be empty, found files"):
+        demonstrate(folder)
+    demonstrate(folder, overwrite=True)
+    assert "simulated" in (folder / "index.html").read_text()
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "demo").write_text("x")
+    with pytest.raises(ValueError, match="must be a folder, found a file"):
+        demonstrate(tmp_path / "demo")
+
+
+@pytest.mark.slow
+def test_the_demonstration_learns_and_beats_its_baseline(tmp_path):
+    scores = demonstrate(tmp_path / "demo").scores
+    assert scores["DNABERT"]["auroc"] > 0.9
+    assert scores["DNABERT"]["auroc"] > scores["logistic regression"]["auroc"]
