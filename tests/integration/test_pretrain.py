@@ -120,9 +120,12 @@ def test_a_repetitive_genome_is_learnt_and_everything_is_written(run, genome):
     assert AutoTokenizer.from_pretrained(result.output_dir).k == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(run, number):
+@pytest.mark.parametrize(
+    ("number", "optimizer"), [(signal.SIGTERM, "adamw"), (signal.SIGINT, "muon")]
+)
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(run, number, optimizer):
     options = {
+        "recipe": {"optimizer": optimizer},
         "preset": "paper",  # dropout, so that torch's random state matters too
         "held_out": ["b"],
         "arguments": {
@@ -319,3 +322,25 @@ def test_an_error_in_training_gives_the_signals_back(run):
 def test_positions_of_random_weights_cannot_be_carried_on(run):
     with pytest.raises(ValueError, match=r"extend_from=20 tells .* training begins from random"):
         run("out", recipe={"extend_from": 20})
+
+
+class Rates(TrainerCallback):
+    def on_step_end(self, args, state, control, *, optimizer, **kwargs):
+        self.found = {
+            group.get("muon", False): group["initial_lr"] for group in optimizer.param_groups
+        }
+
+
+@pytest.mark.parametrize(
+    ("rate", "recipe", "expected"),
+    [
+        (3e-3, {}, {True: 0.02, False: 3e-3}),
+        (6e-3, {}, {True: 0.04, False: 6e-3}),
+        (6e-3, {"muon_learning_rate": 0.01}, {True: 0.01, False: 6e-3}),
+        (6e-3, {"optimizer": "adamw"}, {False: 6e-3}),
+    ],
+)
+def test_one_learning_rate_moves_both_parts_of_muon(run, rate, recipe, expected):
+    spy = Rates()
+    run("out", arguments={"max_steps": 1, "learning_rate": rate}, recipe=recipe, callbacks=[spy])
+    assert spy.found == pytest.approx(expected)

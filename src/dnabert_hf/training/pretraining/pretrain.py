@@ -40,6 +40,7 @@ from dnabert_hf.training.shared.initialisation import (
     load_config,
     load_tokenizer,
 )
+from dnabert_hf.training.shared.muon import optimizer_class
 from dnabert_hf.training.shared.run_folder import RunFolder
 
 __all__ = ["pretrain"]
@@ -157,6 +158,12 @@ def pretrain(
         train_dataset=dataset,
         eval_dataset=dataset,  # not read: the score takes its place
         processing_class=tokenizer,
+        optimizer_cls_and_kwargs=optimizer_class(
+            chosen.optimizer,
+            built,
+            training,
+            muon_learning_rate=_muon_rate(chosen, recipe or {}, training),
+        ),
         callbacks=[*callbacks, stop, Progress(n_tokens=dataset.options.max_tokens + 2)],
     )
     for printing in (PrinterCallback, ProgressCallback):
@@ -216,12 +223,23 @@ def _choose_recipe(
     chosen = dataclasses.replace(PRESETS[preset], **overrides)
     check_names([chosen.weights], ["normal", "structured"], "weights")
     check_names([chosen.masking], ["published", "constant", "random"], "maskings")
+    check_names([chosen.optimizer], ["adamw", "muon"], "optimizers")
     if chosen.extend_from is not None and model == RANDOM:
         raise ValueError(
             f"extend_from={chosen.extend_from} tells how long the segments of a checkpoint were, "
             "but training begins from random weights; name the checkpoint as model (--init)"
         )
     return chosen
+
+
+def _muon_rate(
+    recipe: PretrainingRecipe, overrides: Mapping[str, Any], training: TrainingArguments
+) -> float:
+    """Rate of Muon; where only AdamW's was given, it is raised or lowered as that was."""
+    if "muon_learning_rate" in overrides:
+        return recipe.muon_learning_rate
+    usual = recipe.arguments.get("learning_rate", training.learning_rate)
+    return recipe.muon_learning_rate * training.learning_rate / usual
 
 
 def _choose_config(

@@ -24,6 +24,11 @@ class PretrainingRecipe:
         segments: "both", "cut" or "sample", see `SegmentOptions`.
         max_tokens: K-mers of the longest segment.
         reverse_complement: Read half of the segments from the opposite strand.
+        optimizer: "adamw", or "muon" for the matrices of the encoder (see `Muon`) and AdamW for the
+            rest.
+        muon_learning_rate: Highest learning rate of Muon; the field `learning_rate` of the
+            arguments is that of AdamW. Both follow one schedule, and where only another
+            `learning_rate` than the preset's is given, Muon's changes in proportion.
         extend_from: K-mers of the longest segments that the checkpoint to go on from was trained
             on; positions beyond are continued from these (see `extend_positions`).
     """
@@ -38,6 +43,8 @@ class PretrainingRecipe:
     segments: str = "both"
     max_tokens: int = 510
     reverse_complement: bool = False
+    optimizer: str = "adamw"
+    muon_learning_rate: float = 0.02
     extend_from: int | None = None
 
 
@@ -65,9 +72,10 @@ def _small_recipe(layers: int, hidden: int, heads: int, learning_rate: float) ->
         },
         weights="structured",
         masking="constant",
-        mlm_probability=0.3,
+        mlm_probability=0.45,
         per_span=True,
         reverse_complement=True,
+        optimizer="muon",
     )
 
 
