@@ -80,8 +80,9 @@ def pretrain(
         typer.Option(
             metavar="NAME=VALUE",
             help="Other fields of the recipe, repeatable: mlm_probability, late_mlm_probability, "
-            "per_span, reverse_complement, optimizer (adamw, muon), muon_learning_rate, segments (both, cut, sample), weights (normal, "
-            "structured), extend_from (longest segment that the checkpoint was trained on).",
+            "per_span, reverse_complement, optimizer (adamw, muon), muon_learning_rate, "
+            "segments (both, cut, sample), weights (normal, structured), extend_from (longest "
+            "segment that the checkpoint was trained on).",
         ),
     ] = None,
     config: ConfigFields = None,
