@@ -234,6 +234,7 @@ class ByTheClock(TrainerCallback):
         self.begin = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Start the clock."""
         self.begin = time.time()
 
     def on_step_begin(
@@ -312,7 +313,7 @@ def train(run: Run, genome: Path, work: Path, output: Path, end: float, *, tiny:
         )
         folder = work / f"{run.name}-{number + 1}"
         stages.append(json.loads((folder / "metrics.json").read_text()))
-        print(f"{run.name} stage {number + 1}: {result.n_tokens} tokens {result.scores}", flush=True)
+        print(f"{run.name} {number + 1}: {result.n_tokens} tokens {result.scores}", flush=True)
     report = {"run": run._asdict(), "stages": stages}
     (output / f"{run.name}.json").write_text(json.dumps(report))
     model = DNABertForMaskedLM.from_pretrained(work / f"{run.name}-2", dtype=torch.bfloat16)
