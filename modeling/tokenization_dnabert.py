@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +21,19 @@ BASES = "ATCG"  # in the order of the vocabulary: the first base has digit 0
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # ids 0 to 4
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)
 N_SPECIAL = len(SPECIAL_TOKENS)
+_FIXED_TOKENS = dict(
+    zip(
+        ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"),
+        SPECIAL_TOKENS,
+        strict=True,
+    )
+)
 
 # Code of every byte: 0-3 the four bases, then what is not one.
 _UNKNOWN, _HIDDEN, _SPACE, _BRACKET, _INVALID = 4, 5, 6, 7, 8
-_HIDDEN_BASE = "?"  # stands for [MASK] inside raw DNA while it is coded
+_HIDDEN_BASE = "\0"  # stands for [MASK] inside raw DNA while it is coded
 _SPACES = " \t\r\n\v\f"
+_LABEL_ADVICE = ": labels have it where no token counts; put tokenizer.pad_token_id in its place"
 
 
 def _byte_codes() -> bytes:
@@ -45,13 +53,40 @@ _HIDDEN_CODES[ord(_HIDDEN_BASE)] = _HIDDEN
 
 
 class _Tokens(NamedTuple):
-    """Token ids of many sequences, one behind the other, without [CLS] and [SEP]."""
+    """Token ids of many sequences, one behind the other, without [CLS] and [SEP].
 
+    `offsets` and `words` are None where every text is one word of plain DNA, which tells them.
+    """
+
+    k: int
     ids: np.ndarray  # (total,), unsigned
     first: np.ndarray  # (sequences,): where each sequence begins in `ids`
     counts: np.ndarray  # (sequences,): its tokens
-    # (total, 2): begin and end of each token in the characters of its own text
+    # (total, 2): begin and end of each token in the characters of its own text or word
     offsets: np.ndarray | None = None
+    words: np.ndarray | None = None  # (total,): the word in which each token begins, -1 for none
+
+    def spans(self) -> np.ndarray:
+        """Begin and end of each token, shape (total, 2)."""
+        if self.offsets is not None:
+            return self.offsets
+        starts = (
+            np.arange(len(self.ids))
+            - np.repeat(self.first, self.counts + self.k - 1)[: len(self.ids)]
+        )
+        return np.stack([starts, starts + self.k], axis=1)
+
+    def word_indices(self) -> np.ndarray:
+        """Word in which each token begins, shape (total,)."""
+        return np.zeros(len(self.ids), dtype=np.int64) if self.words is None else self.words
+
+
+class _Coded(NamedTuple):
+    """Tokens of one text or word."""
+
+    ids: np.ndarray  # (tokens,)
+    offsets: np.ndarray  # (tokens, 2)
+    words: np.ndarray  # (tokens,)
 
 
 class DNABertTokenizer(PreTrainedTokenizer):
@@ -106,8 +141,11 @@ class DNABertTokenizer(PreTrainedTokenizer):
         self.k = k
         self._kmers = ["".join(kmer) for kmer in itertools.product(BASES, repeat=k)]
         self._token_ids = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *self._kmers))}
-        for name, token in zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL_TOKENS, strict=True):
-            kwargs[f"{name}_token"] = token
+        self._splits_dna = False
+        for name, token in _FIXED_TOKENS.items():
+            given = kwargs.pop(name, token)
+            _check_fixed(name, given["content"] if isinstance(given, dict) else given)
+            kwargs[name] = token
         # do_lower_case: the published configs say true, which is wrong for them. The others are
         # notes of from_pretrained about the machine, which must not be saved again.
         for name in ("do_lower_case", "is_local", "local_files_only", "special_tokens_pattern"):
@@ -117,10 +155,23 @@ class DNABertTokenizer(PreTrainedTokenizer):
         )
         self.init_kwargs.pop("special_tokens_pattern", None)
 
+    def __setattr__(self, key: str, value: Any) -> None:
+        """Set an attribute; the five special tokens and their ids cannot be changed."""
+        name = key.removesuffix("_id")
+        if name in _FIXED_TOKENS:
+            is_id = key != name and value in range(N_SPECIAL)
+            _check_fixed(name, SPECIAL_TOKENS[value] if is_id else value)
+        super().__setattr__(key, value)
+
     @property
     def is_fast(self) -> bool:
         """Whether tokens come with offsets, which is what the pipelines ask this for."""
         return True
+
+    @property
+    def vocab(self) -> dict[str, int]:
+        """Every token, the added ones included, and its id."""
+        return self.get_vocab()
 
     @property
     def vocab_size(self) -> int:
@@ -140,12 +191,28 @@ class DNABertTokenizer(PreTrainedTokenizer):
         path.write_text("".join(f"{token}\n" for token in self._token_ids), encoding="utf-8")
         return (str(path),)
 
+    def _add_tokens(self, new_tokens: Any, special_tokens: bool = False) -> int:
+        """Add tokens; a k-mer is there already, so that adding it changes nothing."""
+        return super()._add_tokens(
+            [t for t in new_tokens or () if self._token_ids.get(str(t), 0) < N_SPECIAL],
+            special_tokens,
+        )
+
+    def _update_trie(self, unique_no_split_tokens: list[str] | None = None) -> None:
+        """Note the added tokens, after each change of them."""
+        super()._update_trie(unique_no_split_tokens)
+        added = sorted(self._added_tokens_encoder, key=len, reverse=True)
+        pattern = "|".join(re.escape(token) for token in added if token != "[MASK]")
+        self._added_pattern = re.compile(f"({pattern})" if pattern else "(?!)")
+        self._splits_dna = any(_is_dna(token) for token in added)
+        self._added_names = {i: token for token, i in self._added_tokens_encoder.items()}
+
     def tokenize(
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any
     ) -> list[str]:
         """Turn a text, and the second of a pair, into tokens."""
         texts = [text] if pair is None else [text, pair]
-        ids = [self._encode_texts([t], offsets=False).ids for t in texts]
+        ids = [self._encode_items(_checked([t], is_split=False)).ids for t in texts]
         tokens = np.concatenate(ids).tolist()
         if add_special_tokens:
             tokens = self.build_inputs_with_special_tokens(*(each.tolist() for each in ids))
@@ -156,10 +223,13 @@ class DNABertTokenizer(PreTrainedTokenizer):
         return self._token_ids.get(_plain(token), UNK_ID) if known is None else known
 
     def _convert_id_to_token(self, index: int) -> str:
-        if index < N_SPECIAL:
+        if 0 <= index < N_SPECIAL:
             return SPECIAL_TOKENS[index]
-        if index >= self.vocab_size:
-            raise ValueError(f"token ids must be below {len(self)}, the vocabulary, got {index}")
+        if not 0 <= index < self.vocab_size:
+            raise ValueError(
+                f"token ids must be from 0 to {len(self) - 1}, the vocabulary of k = {self.k}, got "
+                f"{index}" + (_LABEL_ADVICE if index == -100 else "")
+            )
         return self._kmers[index - N_SPECIAL]
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
@@ -217,10 +287,8 @@ class DNABertTokenizer(PreTrainedTokenizer):
         **kwargs: Any,
     ) -> BatchEncoding:
         texts, pairs, is_batch = _as_batch(text, text_pair, is_split_into_words)
-        first = self._encode_items(texts, is_split_into_words, return_offsets_mapping)
-        second = None
-        if pairs is not None:
-            second = self._encode_items(pairs, is_split_into_words, return_offsets_mapping)
+        first = self._encode_items(texts)
+        second = None if pairs is None else self._encode_items(pairs)
         n_special = (2 if second is None else 3) if add_special_tokens else 0
         rows = self._rows(
             first,
@@ -266,65 +334,88 @@ class DNABertTokenizer(PreTrainedTokenizer):
             for name in ("length", "overflow_to_sample_mapping"):
                 if name in data:
                     data[name] = _as_tensor(np.asarray(data[name]), return_tensors)
-        return BatchEncoding(data, n_sequences=1 if second is None else 2)
+        encodings: Any = _Encodings(layout, width, side, dict(self._added_names))
+        return BatchEncoding(data, encodings, n_sequences=1 if second is None else 2)
 
-    def _encode_items(self, items: list[Any], is_split: bool, offsets: bool) -> _Tokens:
+    def _encode_items(self, items: list[Any]) -> _Tokens:
         """Encode texts, lists of words or lists of ids."""
         if all(isinstance(item, str) for item in items):
-            return self._encode_texts(items, offsets=offsets)
+            return self._encode_texts(items)
         parts = []
         for i, item in enumerate(items):
             if isinstance(item, str):
                 parts.append(self._encode_text(item, i))
             elif len(item) and all(isinstance(value, int | np.integer) for value in item):
-                ids = np.asarray(item, dtype=np.int64)
-                parts.append((ids, np.zeros((len(ids), 2), dtype=np.int64)))
+                parts.append(self._take_ids(item, i))
             else:
-                parts.append(self._encode_words(list(item), i))
-        return _concatenate(parts, offsets)
+                parts.append(self._encode_words(item, i))
+        return self._concatenate(parts)
 
-    def _encode_texts(self, texts: list[str], *, offsets: bool) -> _Tokens:
-        joined = "".join(texts)
-        count = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) - (self.k - 1)
-        if joined.isascii():
-            codes = np.frombuffer(joined.encode("ascii").translate(_CODES), dtype=np.uint8)
-            if codes.size and codes.max() <= _UNKNOWN and count.min() > 0:
-                first = np.cumsum(count + self.k - 1) - (count + self.k - 1)
-                ids = kmer_ids(codes, self.k)
-                return _Tokens(
-                    ids, first, count, _plain_offsets(ids, first, count, self.k, offsets)
-                )
-        return _concatenate([self._encode_text(t, i) for i, t in enumerate(texts)], offsets)
+    def _encode_texts(self, texts: list[str]) -> _Tokens:
+        if not self._splits_dna:
+            joined = "".join(texts)
+            count = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)) - (self.k - 1)
+            if joined.isascii():
+                codes = np.frombuffer(joined.encode("ascii").translate(_CODES), dtype=np.uint8)
+                if codes.size and codes.max() <= _UNKNOWN and count.min() > 0:
+                    first = np.cumsum(count + self.k - 1) - (count + self.k - 1)
+                    return _Tokens(self.k, kmer_ids(codes, self.k), first, count)
+        return self._concatenate([self._encode_text(t, i) for i, t in enumerate(texts)])
 
-    def _encode_words(self, words: list[str], index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _concatenate(self, parts: list[_Coded]) -> _Tokens:
+        if not parts:
+            return _Tokens(self.k, *np.zeros((3, 0), dtype=np.int64))
+        count = np.array([len(part.ids) for part in parts], dtype=np.int64)
+        ids, offsets, words = map(np.concatenate, zip(*parts, strict=True))
+        return _Tokens(self.k, ids, np.cumsum(count) - count, count, offsets, words)
+
+    def _take_ids(self, values: Any, index: int) -> _Coded:
+        """Check ids that come in place of a text."""
+        ids = np.asarray(values, dtype=np.int64)
+        if ids.min() < 0 or ids.max() >= len(self):
+            at = int(np.argmax((ids < 0) | (ids >= len(self))))
+            raise ValueError(
+                f"{_name(index)} must hold ids from 0 to {len(self) - 1}, the vocabulary of k = "
+                f"{self.k}; found {ids[at]} at position {at} (0-based)"
+            )
+        return _Coded(ids, np.zeros((len(ids), 2), dtype=np.int64), np.full(len(ids), -1))
+
+    def _encode_words(self, words: Any, index: int) -> _Coded:
         """Encode a text that came as words; offsets count within each word."""
+        for word in words:
+            if not isinstance(word, str):
+                raise ValueError(_no_text(index, words))
         parts = [self._encode_text(word, index) for word in words]
         if not parts:
             raise ValueError(_too_short(index, 0, self.k))
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        words_of_tokens = np.repeat(np.arange(len(parts)), [len(part.ids) for part in parts])
+        ids, offsets, _ = map(np.concatenate, zip(*parts, strict=True))
+        return _Coded(ids, offsets, words_of_tokens)
 
-    def _encode_text(self, text: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Encode one text of any form: ids (tokens,) and offsets (tokens, 2)."""
-        added = [t for t in self.added_tokens_encoder if t != "[MASK]"]
-        pattern = "|".join(re.escape(t) for t in sorted(added, key=len, reverse=True))
-        ids, offsets, at = [], [], 0
-        for piece in re.split(f"({pattern})", text):
+    def _encode_text(self, text: str, index: int) -> _Coded:
+        """Encode one text of any form."""
+        parts: list[_Coded] = []
+        at, n_words = 0, 0
+        for piece in self._added_pattern.split(text):
             if piece in self._added_tokens_encoder:
-                ids.append(np.array([self._added_tokens_encoder[piece]]))
-                offsets.append(np.array([[at, at + len(piece)]]))
+                ids, span = np.array([self._added_tokens_encoder[piece]]), [[0, len(piece)]]
+                part = _Coded(ids, np.array(span), np.zeros(1, dtype=np.int64))
             elif piece.strip(_SPACES) or piece == text:
-                piece_ids, piece_offsets = self._encode_dna(piece, index, at)
-                ids.append(piece_ids)
-                offsets.append(piece_offsets + at)
+                part = self._encode_dna(piece, index, at)
+            else:
+                at += len(piece)
+                continue
+            parts.append(_Coded(part.ids, part.offsets + at, part.words + n_words))
             at += len(piece)
-        return np.concatenate(ids), np.concatenate(offsets)
+            n_words += int(part.words[-1]) + 1
+        return _Coded(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _encode_dna(self, text: str, index: int, at: int) -> tuple[np.ndarray, np.ndarray]:
-        """Encode raw DNA or k-mer text without special tokens other than [MASK]."""
+    def _encode_dna(self, text: str, index: int, at: int) -> _Coded:
+        """Encode raw DNA or k-mer text, at `at` of its text, with no added tokens but [MASK]."""
         words = [(m.group(), m.start()) for m in re.finditer(r"\S+", text)]
         width = _kmer_text_width([word for word, _ in words])
         if width == self.k:
-            return self._encode_kmer_text(words, index)
+            return self._encode_kmer_text(words, index, at)
         is_one_line = "\n" not in text.strip()  # lines are wrapped DNA, whatever their length
         if width is not None and is_one_line and _overlap([word for word, _ in words]):
             raise ValueError(
@@ -342,17 +433,22 @@ class DNABertTokenizer(PreTrainedTokenizer):
         if len(letters) < self.k:
             raise ValueError(_too_short(index, len(letters), self.k))
         dna = "".join(letters)
-        codes = np.frombuffer(dna.encode("latin-1", "replace").translate(_HIDDEN_CODES), np.uint8)
+        # What is not ASCII becomes "?", which is no nucleotide either.
+        codes = np.frombuffer(dna.encode("ascii", "replace").translate(_HIDDEN_CODES), np.uint8)
         if codes.max() > _HIDDEN:
             i = int(np.argmax(codes > _HIDDEN))
             raise ValueError(_no_nucleotide(index, at + begins[i], text[begins[i]]))
         offsets = np.stack([begins[: len(begins) - self.k + 1], ends[self.k - 1 :]], axis=1)
-        return kmer_ids(codes, self.k), offsets
+        word_begins = [begin for _, begin in words]
+        token_words = np.searchsorted(word_begins, offsets[:, 0], side="right") - 1
+        return _Coded(kmer_ids(codes, self.k), offsets, token_words)
 
-    def _encode_kmer_text(
-        self, words: list[tuple[str, int]], index: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _encode_kmer_text(self, words: list[tuple[str, int]], index: int, at: int) -> _Coded:
         """Encode words of k letters and [MASK], one token each."""
+        for word, start in words:
+            for i, letter in enumerate("" if word == "[MASK]" else word):
+                if not letter.isascii() or _CODES[ord(letter)] > _UNKNOWN:
+                    raise ValueError(_no_nucleotide(index, at + start + i, letter))
         plain = [word if word == "[MASK]" else _plain(word) for word, _ in words]
         for i, (left, right) in enumerate(itertools.pairwise(plain)):
             if "[MASK]" not in (left, right) and left[1:] != right[:-1]:
@@ -362,12 +458,9 @@ class DNABertTokenizer(PreTrainedTokenizer):
                     "do not: pass raw DNA without spaces, or the k-mers as a list with "
                     "is_split_into_words=True"
                 )
-        for word, (written, start) in zip(plain, words, strict=True):
-            for i, letter in enumerate("" if word == "[MASK]" else word):
-                if _CODES[min(ord(letter), 255)] > _UNKNOWN:
-                    raise ValueError(_no_nucleotide(index, start + i, written[i]))
         ids = np.array([self._token_ids.get(word, UNK_ID) for word in plain])
-        return ids, np.array([[start, start + len(word)] for word, start in words])
+        offsets = np.array([[start, start + len(word)] for word, start in words])
+        return _Coded(ids, offsets, np.arange(len(words)))
 
     def _rows(
         self,
@@ -420,6 +513,11 @@ class DNABertTokenizer(PreTrainedTokenizer):
             cut_b = excess - cut_a
             return [(*self._kept(a, a - cut_a), *self._kept(b, b - cut_b))]
         cuts_second = strategy == TruncationStrategy.ONLY_SECOND
+        if cuts_second and not b:
+            raise ValueError(
+                'truncation="only_second" needs a second sequence (text_pair), got a single one '
+                f"of {a} tokens for {room}: use truncation=True"
+            )
         length, width = (b, room - a) if cuts_second else (a, room - b)
         if width <= 0 or (stride is not None and stride >= width):
             raise ValueError(
@@ -457,7 +555,14 @@ class _Layout:
 
     def offset_mapping(self) -> list[np.ndarray]:
         special = [np.zeros((1, 2), dtype=np.int64)] * 3
-        return self._assemble(self.first.offsets, self.second and self.second.offsets, special)
+        return self._assemble(self.first.spans(), self.second and self.second.spans(), special)
+
+    def word_ids(self) -> list[np.ndarray]:
+        words, others = self.first.word_indices(), self.second and self.second.word_indices()
+        return self._assemble(words, others, [np.full(1, -1)] * 3)
+
+    def sequence_ids(self) -> list[np.ndarray]:
+        return self._constants(0, 1, (-1, -1, -1))
 
     def token_type_ids(self) -> list[np.ndarray]:
         return self._constants(0, 1, (0, 0, 1))
@@ -546,6 +651,92 @@ class _Layout:
         return out
 
 
+class _Encodings(Sequence["_Encoding"]):
+    """Encodings of the rows of a batch, each made when it is asked for."""
+
+    def __init__(self, layout: _Layout, width: int | None, side: str, added: dict[int, str]):
+        self._layout, self._width, self._side, self._added = layout, width, side, added
+
+    def __len__(self) -> int:
+        return len(self._layout.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row must be below {len(self)}, the rows of this batch, got {index}")
+        index %= len(self)
+        all_rows = self._layout
+        row = all_rows.rows[index : index + 1]
+        layout = _Layout(all_rows.first, all_rows.second, row, all_rows.special)
+        return _Encoding(layout, self._width, self._side, self._added)
+
+
+class _Encoding:
+    """One row of a batch with what `tokenizers.Encoding` tells of it, by the same names.
+
+    A token is in the word, and a character in the token, that comes first of those it may be in:
+    k-mers overlap.
+    """
+
+    def __init__(self, layout: _Layout, width: int | None, side: str, added: dict[int, str]):
+        def row(column: list[np.ndarray], fill: int) -> list[Any]:
+            return _as_lists(column, width, side, fill)[0]
+
+        self.n_sequences = 1 if layout.second is None else 2
+        self.ids: list[int] = row(layout.input_ids(), PAD_ID)
+        self.type_ids: list[int] = row(layout.token_type_ids(), 0)
+        self.attention_mask: list[int] = row(layout.attention_mask(), 0)
+        self.special_tokens_mask: list[int] = row(layout.special_tokens_mask(), 1)
+        self.offsets: list[tuple[int, int]] = row(layout.offset_mapping(), 0)
+        self.word_ids = [i if i >= 0 else None for i in row(layout.word_ids(), -1)]
+        self.sequence_ids = [i if i >= 0 else None for i in row(layout.sequence_ids(), -1)]
+        self.overflowing: list[_Encoding] = []
+        k = layout.first.k
+        self.tokens = [added[i] if i in added else _kmer(i - N_SPECIAL, k) for i in self.ids]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def token_to_sequence(self, token: int) -> int | None:
+        """Sequence of a pair that a token is of: 0, 1 or, of a special token, None."""
+        return self.sequence_ids[token]
+
+    def token_to_word(self, token: int) -> tuple[int | None, int] | int | None:
+        """Word in which a token begins."""
+        return self.word_ids[token]
+
+    def token_to_chars(self, token: int) -> tuple[int, int] | None:
+        """Begin and end of a token in its text, 0-based and half-open."""
+        return None if self.sequence_ids[token] is None else self.offsets[token]
+
+    def char_to_token(self, char_pos: int, sequence_index: int = 0) -> int | None:
+        """First token over a character (0-based) of a text."""
+        for token, (start, end) in enumerate(self.offsets):
+            if self.sequence_ids[token] == sequence_index and start <= char_pos < end:
+                return token
+        return None
+
+    def char_to_word(self, char_pos: int, sequence_index: int = 0) -> int | None:
+        """Word of the first token over a character (0-based) of a text."""
+        token = self.char_to_token(char_pos, sequence_index)
+        return None if token is None else self.word_ids[token]
+
+    def word_to_tokens(self, word_index: int, sequence_index: int = 0) -> tuple[int, int] | None:
+        """First token that begins in a word, and the token after the last one."""
+        tokens = [
+            token
+            for token, word in enumerate(self.word_ids)
+            if word == word_index and self.sequence_ids[token] == sequence_index
+        ]
+        return (tokens[0], tokens[-1] + 1) if tokens else None
+
+    def word_to_chars(self, word_index: int, sequence_index: int = 0) -> tuple[int, int] | None:
+        """Begin and end, in the text, of the tokens that begin in a word."""
+        span = self.word_to_tokens(word_index, sequence_index)
+        return None if span is None else (self.offsets[span[0]][0], self.offsets[span[1] - 1][1])
+
+
 def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
     """Turn base codes (n,) into the ids (n - k + 1,) of the k-mers that begin at each base.
 
@@ -577,65 +768,87 @@ def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
     return ids
 
 
-def _plain_offsets(
-    ids: np.ndarray, first: np.ndarray, count: np.ndarray, k: int, wanted: bool
-) -> np.ndarray | None:
-    if not wanted:
-        return None
-    starts = np.arange(len(ids)) - np.repeat(first, count + k - 1)[: len(ids)]
-    return np.stack([starts, starts + k], axis=1)
-
-
-def _concatenate(parts: list[tuple[np.ndarray, np.ndarray]], offsets: bool) -> _Tokens:
-    count = np.array([len(ids) for ids, _ in parts], dtype=np.int64)
-    ids = np.concatenate([p[0] for p in parts]) if parts else np.empty(0, dtype=np.int64)
-    spans = np.concatenate([p[1] for p in parts]) if parts and offsets else None
-    return _Tokens(ids, np.cumsum(count) - count, count, spans)
-
-
 def _as_batch(
     text: Any, text_pair: Any, is_split: bool
 ) -> tuple[list[Any], list[Any] | None, bool]:
     """Sort out what transformers lets callers pass: a text or a batch, with pairs or without."""
-    if not isinstance(text, str | list | tuple):
-        text = _as_list(text, "text")
-    if text_pair is not None and not isinstance(text_pair, str | list | tuple):
-        text_pair = _as_list(text_pair, "text_pair")
-    is_one = isinstance(text, str) or (
-        len(text) > 0
-        and (is_split or isinstance(text[0], int))
-        and not isinstance(text[0], list | tuple)
-    )
-    if is_one:
+    text, text_pair = _as_text_or_list(text, "text"), _as_text_or_list(text_pair, "text_pair")
+    if isinstance(text, str) or (
+        text and isinstance(text[0], (str | int | np.integer) if is_split else (int | np.integer))
+    ):
         return [text], None if text_pair is None else [text_pair], False
-    texts = list(text)
+    texts = text
     if text_pair is not None:
         if isinstance(text_pair, str) or len(text_pair) != len(texts):
             found = 1 if isinstance(text_pair, str) else len(text_pair)
             raise ValueError(
                 f"text_pair must hold one text for each of the {len(texts)} texts, got {found}"
             )
-        return texts, list(text_pair), True
+        return _checked(texts, is_split), _checked(text_pair, is_split), True
     if texts and all(_is_pair(item, is_split) for item in texts):
-        return [item[0] for item in texts], [item[1] for item in texts], True
-    for i, item in enumerate(texts):
-        is_ids = not isinstance(item, str) and all(isinstance(v, int | np.integer) for v in item)
-        if not isinstance(item, str) and not is_split and not is_ids:
+        firsts, seconds = ([item[i] for item in texts] for i in (0, 1))
+        return _checked(firsts, is_split), _checked(seconds, is_split), True
+    return _checked(texts, is_split), None, True
+
+
+def _as_text_or_list(value: Any, name: str) -> Any:
+    """Give a text as a string, and what holds several things as a list of strings and lists."""
+    if value is None and name == "text_pair":
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("latin-1")  # letter by letter; what is no ASCII is refused
+    if not isinstance(value, list | tuple):
+        if str(getattr(value, "dtype", "")).rpartition(".")[2] in ("int8", "uint8", "byte"):
             raise ValueError(
-                f"{_name(i)} must be a string, a pair of strings or a list of ids, got {item!r:.60}"
-                "; words need is_split_into_words=True, and pairs must be pairs throughout"
+                f"{name} must be text or ids, and an array of single bytes may be either: pass "
+                "array.tobytes() if they are letters, array.astype(int) if they are ids"
             )
-    return texts, None, True
+        if not isinstance(value, Iterable):
+            raise ValueError(f"{name} must be a string or a list of strings, got {value!r:.60}")
+        value = value.tolist() if hasattr(value, "tolist") else list(value)
+        if not isinstance(value, list):  # an array of no dimension
+            return _as_text_or_list(value, name)
+    if set(map(type, value)) == {str}:
+        return list(value)
+    return [
+        item if isinstance(item, int | np.integer) else _as_item(item, i, name)
+        for i, item in enumerate(value)
+    ]
 
 
-def _as_list(values: Any, name: str) -> list[Any]:
-    if not isinstance(values, Iterable):
-        raise ValueError(f"{name} must be a string or a list of strings, got {values!r:.60}")
-    return list(values)
+def _as_item(item: Any, index: int, name: str) -> Any:
+    if isinstance(item, str | list | tuple) or not isinstance(item, Iterable):
+        is_nested = isinstance(item, list | tuple) and any(
+            not isinstance(part, str | int) for part in item
+        )
+        if not is_nested:
+            return item
+        parts = [part if part is None else _as_item(part, index, name) for part in item]
+        return tuple(parts) if isinstance(item, tuple) else parts
+    return _as_text_or_list(item, name)
+
+
+def _checked(items: list[Any], is_split: bool) -> list[Any]:
+    """Refuse what is neither a text, nor ids, nor words where words are expected."""
+    if set(map(type, items)) == {str}:
+        return items
+    for i, item in enumerate(items):
+        is_list = isinstance(item, list | tuple)
+        if isinstance(item, str) or (
+            is_list and all(isinstance(v, int | np.integer) for v in item)
+        ):
+            continue
+        if not is_list or not is_split:
+            raise ValueError(_no_text(i, item))
+    return items
 
 
 def _is_pair(item: Any, is_split: bool) -> bool:
-    if isinstance(item, str) or len(item) != 2 or (is_split and not isinstance(item, tuple)):
+    if not isinstance(item, list | tuple) or len(item) != 2:
+        return False
+    if is_split and not isinstance(item, tuple):
         return False
     return all(isinstance(part, (list | tuple) if is_split else str) for part in item)
 
@@ -735,12 +948,39 @@ def _merge_kmers(tokens: list[str], k: int, hidden: str) -> list[str]:
     return pieces
 
 
+def _kmer(number: int, k: int) -> str:
+    """Write the k-mer whose base-4 number this is."""
+    return "".join(BASES[number >> 2 * place & 3] for place in reversed(range(k)))
+
+
+def _is_dna(token: str) -> bool:
+    return token.isascii() and max(token.encode("ascii").translate(_CODES)) <= _UNKNOWN
+
+
+def _check_fixed(name: str, given: Any) -> None:
+    if str(given) != _FIXED_TOKENS[name]:
+        raise ValueError(
+            f"{name} is {_FIXED_TOKENS[name]} in every DNABERT vocabulary and cannot be changed, "
+            f"got {given!r:.40}; add_tokens adds other tokens"
+        )
+
+
 def _plain(kmer: str) -> str:
     return kmer.upper().replace("U", "T")
 
 
 def _name(index: int) -> str:
     return f"sequence {index} (0-based) of the call"
+
+
+def _no_text(index: int, found: Any) -> str:
+    advice = "words need is_split_into_words=True, and pairs must be pairs throughout"
+    if not isinstance(found, list | tuple):
+        advice = "leave out or fill in what is missing"
+    return (
+        f"{_name(index)} must be a string, a pair of strings or a list of ids, got {found!r:.60}; "
+        f"{advice}"
+    )
 
 
 def _too_short(index: int, n_bases: int, k: int) -> str:

@@ -164,7 +164,7 @@ def test_foreign_vocabulary_is_refused_with_its_line(tmp_path):
 
 
 def test_id_outside_the_vocabulary_is_refused(tokenizer):
-    with pytest.raises(ValueError, match=r"token ids must be below 69, .* got 69"):
+    with pytest.raises(ValueError, match=r"token ids must be from 0 to 68, .* got 69"):
         tokenizer.decode([69])
 
 
