@@ -5,7 +5,7 @@
 DATA_FOLDER holds variants/ (saturation-mutagenesis MPRA of Kircher et al. 2019; slices of ClinVar,
 ExAC and dbSNP with the 512 bases around each variant) and promoters/human_prom300_genomicneg.
 
-Scored without labels by the masked language model (--model: log-likelihood ratio of the hidden
+Scored without labels by the masked language model (--model: log-likelihood ratio of the masked
 base, distance of the embeddings), and by a promoter model that is fine-tuned from it here, beside
 logistic regression on the 5-mers of the same promoters and the change of GC. Of the MPRA, the rank
 correlation of the size of the score with the size of the measured effect for each region; of

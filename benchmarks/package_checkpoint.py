@@ -32,7 +32,7 @@ NAME` starts from it. The weights are stored in bfloat16 and load in float32. Cl
 mean of the k-mers (`token_pooling="mean"`). With few labels, draw its upper layers anew (`dnabert
 finetune --reinitialise-layers`).
 
-![Loss and bits per hidden base by tokens](curves.png)
+![Loss and bits per base by tokens](curves.png)
 """
 
 
@@ -75,7 +75,7 @@ def describe_sources(pieces: Path, contigs: set[str], held_out: set[str]) -> str
 
 
 def draw_curves(stages: list[Path], path: Path) -> None:
-    """Draw loss and bits per hidden base over the tokens of all stages."""
+    """Draw loss and bits per base over the tokens of all stages."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -93,7 +93,7 @@ def draw_curves(stages: list[Path], path: Path) -> None:
         for axes in (losses, bits):
             axes.axvline(before, color="#d0d0d0", linewidth=0.8, zorder=0)
     losses.set(xlabel="million tokens", ylabel="nats per masked k-mer", title="Training loss")
-    bits.set(xlabel="million tokens", ylabel="bits per hidden base", title="Held-out DNA")
+    bits.set(xlabel="million tokens", ylabel="bits per base", title="Held-out DNA")
     for axes in (losses, bits):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

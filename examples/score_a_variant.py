@@ -26,10 +26,10 @@ def main() -> None:
         tokenizer=AutoTokenizer.from_pretrained(start),
         pipeline_class=dnabert_hf.FillBasePipeline,
     )
-    hidden = [f"{sequence[:i]}[MASK]{sequence[i + 1 :]}" for i in range(len(sequence))]
+    masked = [f"{sequence[:i]}[MASK]{sequence[i + 1 :]}" for i in range(len(sequence))]
     print("position  base  A     C     G     T     least probable change, most probable change")
-    for position, (base, answers) in enumerate(zip(sequence, fill(hidden), strict=True)):
-        # Near the ends, no k-mer shows the bases beside a hidden one: they are answered for, too.
+    for position, (base, answers) in enumerate(zip(sequence, fill(masked), strict=True)):
+        # Near the ends, no k-mer shows the bases beside a masked one: they are answered for, too.
         answer = next(each for each in answers if each["position"] == position)
         shares = [answer[letter] for letter in "ACGT"]
         ratios = sorted(

@@ -33,7 +33,7 @@ def test_a_checkpoint_loads_in_32_bits_and_knows_its_dna(name):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForMaskedLM.from_pretrained(folder)
     assert model.dtype == AutoModel.from_pretrained(folder).dtype == torch.float32
-    # The k-mers around a hidden base leave four for each k-mer over it: a trained model finds them.
+    # The k-mers around a masked base leave four for each k-mer over it: a trained model finds them.
     fill = pipeline("fill-mask", model=model, tokenizer=tokenizer)
     text = "GGCCGGGCGCGGTGGCTCACGCCTGTAATCCC[MASK]GCACTTTGGGAGGCCGAGGCGGGCGGATCACGAG"
     found = [answers[0]["token_str"] for answers in fill(text)]

@@ -17,9 +17,9 @@ _N_SPECIAL = 5  # [PAD] [UNK] [CLS] [SEP] [MASK] have the ids 0 to 4
 class FillBasePipeline(Pipeline):
     """Tells the probabilities of A, C, G and T of each base that `[MASK]` hides.
 
-    The standard "fill-mask" answers in k-mers, one list for each of the k k-mers over a hidden
+    The standard "fill-mask" answers in k-mers, one list for each of the k k-mers over a masked
     base. Here each of these k-mers votes for the base: the probabilities of the k-mers that agree
-    with the visible bases are summed by the hidden base and made to sum to 1; the votes' mean is
+    with the visible bases are summed by the masked base and made to sum to 1; the votes' mean is
     the answer.
 
     Example:
@@ -29,8 +29,8 @@ class FillBasePipeline(Pipeline):
         pipe("ACGTAC[MASK]GTACGT")
         # [{"position": 6, "base": "G", "score": 0.9, "A": .., "C": .., "G": 0.9, "T": ..}]
 
-    A position counts bases from 0, a hidden one as one base. A text gives a list with an entry for
-    each hidden base, a list of texts a list of such lists.
+    A position counts bases from 0, a masked one as one base. A text gives a list with an entry for
+    each masked base, a list of texts a list of such lists.
     """
 
     tokenizer: Any
@@ -43,11 +43,11 @@ class FillBasePipeline(Pipeline):
         return {}, {}, {}
 
     def preprocess(self, input_: str, **_: Any) -> Any:
-        """Encode a text, which must hide a base."""
+        """Encode a text, which must mask a base."""
         encoded = self.tokenizer(input_, return_tensors="pt")
         if not (encoded["input_ids"] == self.tokenizer.mask_token_id).any():
             raise ValueError(
-                f"the text must hide a base with {self.tokenizer.mask_token}, found none in "
+                f"the text must mask a base with {self.tokenizer.mask_token}, found none in "
                 f"{input_!r:.60}"
             )
         return encoded
@@ -57,15 +57,15 @@ class FillBasePipeline(Pipeline):
         return {"input_ids": input_tensors["input_ids"], "logits": output.logits}
 
     def postprocess(self, model_outputs: Any, **_: Any) -> list[dict[str, Any]]:
-        """Turn the scores of the hidden k-mers into probabilities of bases."""
+        """Turn the scores of the masked k-mers into probabilities of bases."""
         k = self.tokenizer.k
         ids = model_outputs["input_ids"][0, 1:-1].numpy()
         logits = model_outputs["logits"][0, 1:-1].float()
-        hidden = np.flatnonzero(ids == self.tokenizer.mask_token_id)
-        probabilities = logits[hidden].softmax(-1).numpy()[:, _N_SPECIAL : _N_SPECIAL + 4**k]
+        masked = np.flatnonzero(ids == self.tokenizer.mask_token_id)
+        probabilities = logits[masked].softmax(-1).numpy()[:, _N_SPECIAL : _N_SPECIAL + 4**k]
         kmers = np.where(ids < _N_SPECIAL, -1, ids - _N_SPECIAL)
         entries = []
-        for position, votes in vote_for_bases(kmers, hidden, probabilities, k=k).items():
+        for position, votes in vote_for_bases(kmers, masked, probabilities, k=k).items():
             scores = dict(zip(_VOCABULARY_BASES, votes.mean(axis=0).tolist(), strict=True))
             best = max(_BASES, key=scores.__getitem__)
             entry = {"position": position, "base": best, "score": scores[best]}

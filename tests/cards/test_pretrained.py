@@ -48,7 +48,7 @@ def test_the_card_tells_data_recipe_steps_tokens_and_scores():
     assert "Held out: `chrXVI`, `chrI:0-1000`." in card
     assert "| 510 | 1,200 | 32 | 9.6 | 0.003 | 0.3 | 10 | 7 |" in card
     assert "Training began from random weights." in card
-    assert "On 24,000 bases of held-out DNA, each hidden alone: 1.9000 bits per base" in card
+    assert "On 24,000 bases of held-out DNA, each masked alone: 1.9000 bits per base" in card
     assert "Nothing was held out." in make_card()
 
 
@@ -82,7 +82,7 @@ def test_the_card_names_what_knows_more_than_the_model():
     rows = {"model": SCORES}
     for name, bits in {"random weights": 2.0, "Markov order 11, left": 1.8, "counts": 1.7}.items():
         rows[name] = SCORES | {"bits_per_base": bits}
-    sentence = "Hidden bases are predicted better by Markov order 11, left; counts."
+    sentence = "Masked bases are predicted better by Markov order 11, left; counts."
     assert make_card(comparison=rows).endswith(sentence)
     rows["model"] = SCORES | {"bits_per_base": 1.6}
     assert make_card(comparison=rows).endswith("Not for clinical use.")

@@ -7,7 +7,7 @@ import torch
 
 from dnabert_hf import DNABertForMaskedLM
 from dnabert_hf.data.genome.genome import open_genome
-from dnabert_hf.data.masking.masked_bases import choose_hidden_bases
+from dnabert_hf.data.masking.masked_bases import choose_masked_bases
 from dnabert_hf.inference.evaluate_masked_lm import evaluate_masked_lm
 
 
@@ -45,7 +45,7 @@ def write_fasta(path, **contigs):
 @pytest.mark.parametrize(
     ("base", "weight", "accuracy", "cross_entropy"),
     [
-        # Of the three 3-mers over a hidden base one begins with it: it votes 3 : 1 : 1 : 1 for A,
+        # Of the three 3-mers over a masked base one begins with it: it votes 3 : 1 : 1 : 1 for A,
         # the others have no opinion, and the cube root of 3 is the geometric mean.
         ("A", 3 ** (1 / 3), 1.0, math.log(96 / 3)),
         ("C", 1.0, 0.0, math.log(96)),
@@ -56,7 +56,7 @@ def test_scores_of_a_model_that_is_computed_in_the_head(
 ):
     genome = write_fasta(tmp_path / "g.fa", chr1=base * 2000)
     scores = evaluate_masked_lm(first_base, genome, tokenizer=tokenizer)
-    # 1978 bases without the flanks: 3 windows of 512 with 25 hidden bases, and one of 442 with 22.
+    # 1978 bases without the flanks: 3 windows of 512 with 25 masked bases, and one of 442 with 22.
     assert (scores.n_windows, scores.n_bases) == (4, 97)
     probability = weight / (3 ** (1 / 3) + 3)
     assert scores.model.bases.bits_per_base == pytest.approx(-math.log2(probability), abs=1e-5)
@@ -71,7 +71,7 @@ def test_scores_of_a_model_that_is_computed_in_the_head(
 
 
 def test_scores_are_those_of_masked_text(model, tokenizer, tmp_path, monkeypatch):
-    """Against one forward pass a window, its hidden bases written as [MASK]."""
+    """Against one forward pass a window, its masked bases written as [MASK]."""
     monkeypatch.setattr("dnabert_hf.inference.masked_lm_scores._CHUNK_WINDOWS", 2)
     path = write_fasta(
         tmp_path / "g.fa",
@@ -81,11 +81,11 @@ def test_scores_are_those_of_masked_text(model, tokenizer, tmp_path, monkeypatch
     scores = evaluate_masked_lm(model, path, tokenizer=tokenizer, batch_tokens=1500)
     genome = open_genome(path)
     stretches = genome.offsets[genome.runs[:, 0], None] + genome.runs[:, 1:]
-    hidden = choose_hidden_bases(stretches, k=3)
+    chosen = choose_masked_bases(stretches, k=3)
     text = np.frombuffer(b"ATCGN", dtype=np.uint8)[genome.codes & 0x7F].tobytes().decode()
     bits, nats = [], []
-    for window, (start, end) in enumerate(zip(hidden.starts, hidden.ends, strict=True)):
-        positions = hidden.positions[hidden.windows == window].tolist()
+    for window, (start, end) in enumerate(zip(chosen.starts, chosen.ends, strict=True)):
+        positions = chosen.positions[chosen.windows == window].tolist()
         pieces, last = [], start
         for position in positions:
             pieces += [text[last:position], "[MASK]"]

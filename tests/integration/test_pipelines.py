@@ -66,8 +66,8 @@ def test_fill_mask_masks_every_kmer_over_the_base_and_finds_it(mlm):
     dna = PERIOD * 3
     answers = pipe(f"{dna[:14]}[MASK]{dna[15:]}")  # hides the T in ...ACGG[T]CAATG...
     assert len(answers) == 3  # one list for each of the k k-mers over the base
-    hidden = dna[14]
-    assert hidden == "T"
+    masked = dna[14]
+    assert masked == "T"
     for offset, candidates in enumerate(answers):
         best = candidates[0]
         assert best["token_str"] == dna[12 + offset : 15 + offset]
@@ -91,15 +91,15 @@ def test_fill_base_gives_the_probabilities_of_the_four_bases(mlm):
     assert len(one) == 1
 
 
-def test_fill_base_needs_a_hidden_base(mlm):
+def test_fill_base_needs_a_masked_base(mlm):
     model, tokenizer = mlm
     pipe = pipeline("fill-mask", model=model, tokenizer=tokenizer, pipeline_class=FillBasePipeline)
-    with pytest.raises(ValueError, match=r"must hide a base with \[MASK\], found none"):
+    with pytest.raises(ValueError, match=r"must mask a base with \[MASK\], found none"):
         pipe("ACGTACGT")
 
 
 def test_fill_base_sums_the_kmers_that_agree_with_the_visible_bases(tiny_config, tokenizer):
-    """Against the definition, written out: one hidden base, three k-mers, four bases each."""
+    """Against the definition, written out: one masked base, three k-mers, four bases each."""
     model = DNABertForMaskedLM(tiny_config).eval()
     pipe = pipeline("fill-mask", model=model, tokenizer=tokenizer, pipeline_class=FillBasePipeline)
     (answer,) = pipe("ACGT[MASK]GCA")

@@ -9,10 +9,10 @@ from huggingface_hub import EvalResult, ModelCardData
 __all__ = ["card_metadata", "describe_start", "is_on_the_hub"]
 
 # What the page of a model offers to try. The first is the head of an Alu repeat, the commonest
-# sequence of the human genome, with one base hidden.
+# sequence of the human genome, with one base masked.
 _EXAMPLES = {
     "fill-mask": {
-        "example_title": "A hidden base in an Alu repeat",
+        "example_title": "A masked base in an Alu repeat",
         "text": "GGCCGGGCGCGGTGGCTCACGCCTGTAATCCC[MASK]GCACTTTGGGAGGCCGAGGCGGGCGGATCACGAG",
     },
     "text-classification": {

@@ -121,18 +121,18 @@ def _recipe(report: Mapping[str, Any]) -> str:
 
 
 def _behind(comparison: Mapping[str, Mapping[str, float]]) -> str:
-    """Name what predicts hidden bases better than the model."""
+    """Name what predicts masked bases better than the model."""
     bits = {name: row["bits_per_base"] for name, row in comparison.items()}
     of_model = bits.pop("model", 0.0)
     better = [name for name, of_counts in bits.items() if of_counts < of_model]
     if not better:
         return ""
-    return f" Hidden bases are predicted better by {'; '.join(better)}."
+    return f" Masked bases are predicted better by {'; '.join(better)}."
 
 
 def _sentence(scores: Mapping[str, float]) -> str:
     return (
-        f"On {scores['n_bases']:,.0f} bases of held-out DNA, each hidden alone: "
+        f"On {scores['n_bases']:,.0f} bases of held-out DNA, each masked alone: "
         f"{scores['bits_per_base']:.4f} bits per base (standard error "
         f"{scores['standard_error']:.4f}; guessing is 2), accuracy {scores['accuracy']:.4f}; "
         f"perplexity {scores['perplexity']:.2f} per masked k-mer."

@@ -1,4 +1,4 @@
-"""`dnabert evaluate`: how well a model does on labelled sequences, or on hidden bases."""
+"""`dnabert evaluate`: how well a model does on labelled sequences, or on masked bases."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,7 +69,7 @@ def evaluate(
 
     Example: dnabert evaluate my_model test.tsv -o metrics.json
 
-    With --mlm, scores a pretrained model on single bases hidden in a genome: bits per base (2 is
+    With --mlm, scores a pretrained model on single masked bases of a genome: bits per base (2 is
     guessing) and accuracy, beside what counts of other DNA tell of the same bases; of the masked
     k-mers, cross-entropy in nats, perplexity and accuracy.
 

@@ -1,4 +1,4 @@
-"""How well a masked language model knows hidden bases, beside what counting alone knows."""
+"""Evaluation of a masked language model on masked bases, beside Markov baselines."""
 
 import copy
 import json
@@ -21,8 +21,8 @@ from dnabert_hf.data.masking.markov_baselines import (
 )
 from dnabert_hf.data.masking.masked_bases import (
     BaseScores,
-    HiddenBases,
-    choose_hidden_bases,
+    MaskedBases,
+    choose_masked_bases,
     score_bases,
 )
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, as_checkpoint
@@ -45,10 +45,10 @@ _BASELINES = {
 
 
 class MaskedLMEvaluation(NamedTuple):
-    """Scores of a masked language model and of what it has to beat, on the same hidden bases.
+    """Scores of a masked language model and of what it has to beat, on the same masked bases.
 
     Attributes:
-        n_bases: Bases that were hidden, each alone; the masked k-mers are k times as many.
+        n_bases: Bases that were masked, each alone; the masked k-mers are k times as many.
         n_windows: Windows that they lie in.
         model: Scores of the model.
         untrained: Scores of the same network from random weights, if asked for.
@@ -91,7 +91,7 @@ def evaluate_masked_lm(
 ) -> MaskedLMEvaluation:
     """Hide single bases of a genome and score what a model says of each.
 
-    All k k-mers over a hidden base become [MASK], some 15 % of all k-mers; the same ones for every
+    All k k-mers over a masked base become [MASK], some 15 % of all k-mers; the same ones for every
     model of the same k and length. Each of them votes by the four k-mers that agree with its
     visible bases; the base gets the geometric mean.
 
@@ -104,9 +104,9 @@ def evaluate_masked_lm(
         train: FASTA files with the DNA to count for the baselines. What is scored is left out of
             it where it holds the same contigs of the same files.
         untrained: Whether to score the same network from random weights too.
-        n_windows: Windows of 510 k-mers to score, evenly spread (each has 12 hidden bases at
+        n_windows: Windows of 510 k-mers to score, evenly spread (each has 12 masked bases at
             k = 6); None takes all.
-        seed: Decides which bases are hidden, and the random weights.
+        seed: Decides which bases are masked, and the random weights.
         tokenizer: Tokenizer, needed if `model` is an object.
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
@@ -126,7 +126,7 @@ def evaluate_masked_lm(
     config = checkpoint.model.config
     genome = open_genome(sources)
     scored = _find_regions(genome, regions)
-    hidden = choose_hidden_bases(
+    masked = choose_masked_bases(
         _stretches(genome, intersect_regions(genome.runs, scored)),
         k=config.k,
         n_kmers=config.max_position_embeddings - 2,
@@ -136,17 +136,17 @@ def evaluate_masked_lm(
     # The counts first: they take seconds, and find out whether there is DNA to count.
     baselines = {}
     if train is not None:
-        baselines = _score_baselines(_training_dna(train, genome, scored), genome.codes, hidden)
+        baselines = _score_baselines(_training_dna(train, genome, scored), genome.codes, masked)
     checkpoints = [checkpoint]
     if untrained:
         checkpoints.append(_randomise(checkpoint, seed))
     scores = []
     for each in checkpoints:
         engine = Engine(each, device=device, dtype=dtype, batch_tokens=batch_tokens)
-        scores.append(score_model(engine, genome.codes, hidden))
+        scores.append(score_model(engine, genome.codes, masked))
     evaluation = MaskedLMEvaluation(
-        n_bases=len(hidden.positions),
-        n_windows=len(hidden.starts),
+        n_bases=len(masked.positions),
+        n_windows=len(masked.starts),
         model=scores[0],
         untrained=scores[1] if untrained else None,
         baselines=baselines,
@@ -201,20 +201,20 @@ def _training_dna(train: GenomeSource, genome: Genome, scored: np.ndarray) -> li
 
 
 def _score_baselines(
-    stretches: Sequence[np.ndarray], codes: np.ndarray, hidden: HiddenBases
+    stretches: Sequence[np.ndarray], codes: np.ndarray, masked: MaskedBases
 ) -> dict[str, BaseScores]:
     statistics = BaseStatistics(stretches)
     places = np.arange(-FLANK, FLANK + 1)
     chunks = [
         statistics.probabilities(codes[positions[:, None] + places] & 3)
         for positions in np.split(
-            hidden.positions, range(_CHUNK_CONTEXTS, len(hidden.positions), _CHUNK_CONTEXTS)
+            masked.positions, range(_CHUNK_CONTEXTS, len(masked.positions), _CHUNK_CONTEXTS)
         )
     ]
-    truth = codes[hidden.positions] & 3
+    truth = codes[masked.positions] & 3
     by_kind = {
         kind: [
-            score_bases(np.log(np.concatenate(parts)), truth, hidden.windows)
+            score_bases(np.log(np.concatenate(parts)), truth, masked.windows)
             for parts in zip(*(chunk[kind] for chunk in chunks), strict=True)
         ]
         for kind in _BASELINES

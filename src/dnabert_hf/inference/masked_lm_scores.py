@@ -1,4 +1,4 @@
-"""The k-mers over hidden bases, scored by a masked language model."""
+"""Scores of masked bases by a masked language model, from all k-mers over them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -8,14 +8,14 @@ import torch
 
 from dnabert_hf.data.masking.masked_bases import (
     BaseScores,
-    HiddenBases,
+    MaskedBases,
     agreeing_kmers,
     combine_votes,
     score_bases,
 )
 from dnabert_hf.inference.engine.engine import Engine, Window
 
-__all__ = ["ModelScores", "hidden_base_log_probabilities", "score_model"]
+__all__ = ["ModelScores", "masked_base_log_probabilities", "score_model"]
 
 _CHUNK_WINDOWS = 2048
 _N_SPECIAL = 5  # [PAD] [UNK] [CLS] [SEP] [MASK] have the ids 0 to 4
@@ -23,10 +23,10 @@ _LETTERS = np.frombuffer(b"ATCG", dtype=np.uint8)
 
 
 class ModelScores(NamedTuple):
-    """How well a model predicts what is hidden.
+    """Scores of a masked language model.
 
     Attributes:
-        bases: Scores of the hidden bases, from the k-mers over each of them.
+        bases: Scores of the masked bases, from the k-mers over each of them.
         cross_entropy: Of the masked k-mers, mean in nats over the whole vocabulary.
         perplexity: exp(cross_entropy).
         kmer_accuracy: Share of the masked k-mers that the model gives the highest score.
@@ -42,44 +42,44 @@ class ModelScores(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "bases"}
 
 
-def score_model(engine: Engine, codes: np.ndarray, hidden: HiddenBases) -> ModelScores:
+def score_model(engine: Engine, codes: np.ndarray, masked: MaskedBases) -> ModelScores:
     """Hide bases from a model and score what it says of them.
 
     Args:
         engine: Engine with a DNABertForMaskedLM.
         codes: The DNA that the bases were chosen in: digits 0 to 3 for A, T, C, G, uint8; the soft
             mask (bit 7) is ignored.
-        hidden: The bases.
+        masked: The bases.
 
     Returns:
         The scores.
     """
     k = engine.tokenizer.k
     chunks = []
-    n_kmers = int((hidden.ends - hidden.starts - k + 1).sum())
+    n_kmers = int((masked.ends - masked.starts - k + 1).sum())
     with engine.progress(n_kmers):
-        for windows in _cut_windows(codes, hidden):
+        for windows in _cut_windows(codes, masked):
             rows = engine.run(windows, lambda model, inputs: _score_kmers(model, inputs, engine))
             chunks.append(np.concatenate(rows).reshape(-1, k, 5))
     scores = np.concatenate(chunks)
-    truth = codes[hidden.positions] & 3
+    truth = codes[masked.positions] & 3
     of_truth = np.take_along_axis(scores, truth[:, None, None].astype(np.intp), axis=2)[..., 0]
     cross_entropy = -float(of_truth.mean(dtype=np.float64))
     votes = combine_votes(scores[..., :4].astype(np.float64))
     return ModelScores(
-        bases=score_bases(votes, truth, hidden.windows),
+        bases=score_bases(votes, truth, masked.windows),
         cross_entropy=cross_entropy,
         perplexity=float(np.exp(cross_entropy)),
         kmer_accuracy=float((of_truth == scores[..., 4]).mean()),
     )
 
 
-def hidden_base_log_probabilities(engine: Engine, windows: Sequence[Window]) -> np.ndarray:
-    """Let a model say what a hidden base is, from all k-mers over it.
+def masked_base_log_probabilities(engine: Engine, windows: Sequence[Window]) -> np.ndarray:
+    """Let a model say what a masked base is, from all k-mers over it.
 
     Args:
         engine: Engine with a DNABertForMaskedLM.
-        windows: DNA of A, C, G and T with one N, the hidden base, which has k bases or more on
+        windows: DNA of A, C, G and T with one N, the masked base, which has k bases or more on
             either side.
 
     Returns:
@@ -89,13 +89,13 @@ def hidden_base_log_probabilities(engine: Engine, windows: Sequence[Window]) -> 
     return combine_votes(np.stack(rows)[..., :4].astype(np.float64))
 
 
-def _cut_windows(codes: np.ndarray, hidden: HiddenBases) -> Iterator[list[Window]]:
-    """Give the windows in chunks, N in place of each hidden base."""
-    firsts = np.searchsorted(hidden.windows, np.arange(len(hidden.starts) + 1))
+def _cut_windows(codes: np.ndarray, masked: MaskedBases) -> Iterator[list[Window]]:
+    """Give the windows in chunks, N in place of each masked base."""
+    firsts = np.searchsorted(masked.windows, np.arange(len(masked.starts) + 1))
     chunk: list[Window] = []
-    for window, (start, end) in enumerate(zip(hidden.starts, hidden.ends, strict=True)):
+    for window, (start, end) in enumerate(zip(masked.starts, masked.ends, strict=True)):
         letters = _LETTERS[codes[start:end] & 3]
-        positions = hidden.positions[firsts[window] : firsts[window + 1]]
+        positions = masked.positions[firsts[window] : firsts[window + 1]]
         letters[positions - start] = ord("N")
         chunk.append(Window(letters.tobytes().decode("ascii")))
         if len(chunk) == _CHUNK_WINDOWS:
@@ -108,22 +108,22 @@ def _cut_windows(codes: np.ndarray, hidden: HiddenBases) -> Iterator[list[Window
 def _score_kmers(
     model: Any, inputs: dict[str, torch.Tensor], engine: Engine
 ) -> tuple[torch.Tensor, ...]:
-    """Score the k-mers over hidden bases, a tensor of shape (masked k-mers, 5) for each row.
+    """Score the k-mers over masked bases, a tensor of shape (masked k-mers, 5) for each row.
 
     The columns are the log-probabilities of the four k-mers with A, T, C and G in place of the
-    hidden base, and the highest one of all k-mers: 5 numbers for 4^k, which would not fit.
+    masked base, and the highest one of all k-mers: 5 numbers for 4^k, which would not fit.
     """
     tokenizer, k = engine.tokenizer, engine.tokenizer.k
-    is_hidden = inputs["input_ids"] == tokenizer.unk_token_id
+    is_masked = inputs["input_ids"] == tokenizer.unk_token_id
     ids = inputs["input_ids"].cpu().numpy()
-    rows, columns = (index.reshape(-1, k)[:, 0] for index in is_hidden.cpu().numpy().nonzero())
+    rows, columns = (index.reshape(-1, k)[:, 0] for index in is_masked.cpu().numpy().nonzero())
     before, after = ids[rows, columns - 1], ids[rows, columns + k]
     agreeing = agreeing_kmers(before - _N_SPECIAL, after - _N_SPECIAL, k=k) + _N_SPECIAL
-    masked = inputs["input_ids"].masked_fill(is_hidden, tokenizer.mask_token_id)
+    masked = inputs["input_ids"].masked_fill(is_masked, tokenizer.mask_token_id)
     states = model.bert(**{**inputs, "input_ids": masked}, return_dict=True).last_hidden_state
-    log_probabilities = model.cls(states[is_hidden]).float().log_softmax(-1)
+    log_probabilities = model.cls(states[is_masked]).float().log_softmax(-1)
     candidates = torch.from_numpy(agreeing.reshape(-1, 4)).to(log_probabilities.device)
     scores = torch.cat(
         [log_probabilities.gather(1, candidates), log_probabilities.amax(1, keepdim=True)], dim=1
     )
-    return scores.split(is_hidden.sum(dim=1).tolist())
+    return scores.split(is_masked.sum(dim=1).tolist())

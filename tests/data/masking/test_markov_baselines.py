@@ -109,13 +109,13 @@ def test_every_prediction_sums_to_one_and_ignores_the_base_itself(chain):
     statistics = BaseStatistics([train])
     predicted = statistics.probabilities(contexts)
     contexts[:, FLANK] = 0
-    hidden = statistics.probabilities(contexts)
+    masked = statistics.probabilities(contexts)
     for kind, sizes in predicted.items():
         for size, probabilities in enumerate(sizes):
             assert probabilities.shape == (500, 4)
             np.testing.assert_allclose(probabilities.sum(axis=1), 1)
             assert probabilities.min() > 0
-            np.testing.assert_array_equal(probabilities, hidden[kind][size])
+            np.testing.assert_array_equal(probabilities, masked[kind][size])
 
 
 def test_both_strands_are_counted_where_that_helps(chain):

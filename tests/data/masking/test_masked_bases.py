@@ -5,7 +5,7 @@ from dnabert_hf import DNABertTokenizer
 from dnabert_hf.data.masking.markov_baselines import FLANK
 from dnabert_hf.data.masking.masked_bases import (
     agreeing_kmers,
-    choose_hidden_bases,
+    choose_masked_bases,
     combine_votes,
     score_bases,
     vote_for_bases,
@@ -15,16 +15,16 @@ STRETCHES = np.array([[0, 3000], [4000, 4060], [5000, 5600], [9000, 12345]])
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
-def test_each_base_is_hidden_alone_and_some_15_percent_of_the_kmers_with_them(k):
-    hidden = choose_hidden_bases(STRETCHES, k=k)
+def test_each_base_is_masked_alone_and_some_15_percent_of_the_kmers_with_them(k):
+    masked = choose_masked_bases(STRETCHES, k=k)
     n_masked = n_kmers = 0
-    for window, (start, end) in enumerate(zip(hidden.starts, hidden.ends, strict=True)):
-        positions = hidden.positions[hidden.windows == window] - start
+    for window, (start, end) in enumerate(zip(masked.starts, masked.ends, strict=True)):
+        positions = masked.positions[masked.windows == window] - start
         is_masked = np.zeros(end - start - k + 1, dtype=bool)
         for position in positions:
             assert k <= position < end - start - k
             is_masked[position - k + 1 : position + 1] = True
-        # At least k visible k-mers between two spans show every base but the hidden ones.
+        # At least k visible k-mers between two spans show every base but the masked ones.
         assert (np.diff(positions) >= 2 * k).all()
         is_shown = np.convolve(~is_masked, np.ones(k, dtype=int)) > 0
         assert np.flatnonzero(~is_shown).tolist() == positions.tolist()
@@ -34,41 +34,41 @@ def test_each_base_is_hidden_alone_and_some_15_percent_of_the_kmers_with_them(k)
 
 
 def test_windows_tile_each_stretch_without_its_flanks():
-    hidden = choose_hidden_bases(STRETCHES, k=6)
-    windows = list(zip(hidden.starts.tolist(), hidden.ends.tolist(), strict=True))
+    masked = choose_masked_bases(STRETCHES, k=6)
+    windows = list(zip(masked.starts.tolist(), masked.ends.tolist(), strict=True))
     # 3000 bases: 5 windows of 515 bases and one of 403 between the flanks of 11.
     assert windows[:6] == [(11 + 515 * i, 526 + 515 * i) for i in range(5)] + [(2586, 2989)]
-    # 4000-4060 leaves 38 bases, less than the 45 of one hidden base; 5000-5600 leaves 515 and 63.
+    # 4000-4060 leaves 38 bases, less than the 45 of one masked base; 5000-5600 leaves 515 and 63.
     assert windows[6:9] == [(5011, 5526), (5526, 5589), (9011, 9526)]
     assert FLANK == 11
-    assert np.bincount(hidden.windows)[:8].tolist() == [12] * 5 + [9, 12, 1]
+    assert np.bincount(masked.windows)[:8].tolist() == [12] * 5 + [9, 12, 1]
 
 
 def test_the_choice_depends_on_the_seed_alone():
-    first, again = (choose_hidden_bases(STRETCHES, k=4, seed=1) for _ in range(2))
-    other = choose_hidden_bases(STRETCHES, k=4, seed=2)
+    first, again = (choose_masked_bases(STRETCHES, k=4, seed=1) for _ in range(2))
+    other = choose_masked_bases(STRETCHES, k=4, seed=2)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert np.array_equal(first.starts, other.starts)
     assert not np.array_equal(first.positions, other.positions)
 
 
 def test_a_limit_spreads_the_windows_evenly():
-    every = choose_hidden_bases(np.array([[0, 51522]]), k=6)  # 100 windows
-    some = choose_hidden_bases(np.array([[0, 51522]]), k=6, n_windows=4)
+    every = choose_masked_bases(np.array([[0, 51522]]), k=6)  # 100 windows
+    some = choose_masked_bases(np.array([[0, 51522]]), k=6, n_windows=4)
     assert len(every.starts) == 100
     assert some.starts.tolist() == every.starts[[0, 25, 50, 75]].tolist()
     assert np.bincount(some.windows).tolist() == [12] * 4
-    many = choose_hidden_bases(np.array([[0, 51522]]), k=6, n_windows=1000)
+    many = choose_masked_bases(np.array([[0, 51522]]), k=6, n_windows=1000)
     assert np.array_equal(many.positions, every.positions)
 
 
 def test_stretches_that_are_too_short_are_counted(caplog):
-    choose_hidden_bases(STRETCHES, k=6)
+    choose_masked_bases(STRETCHES, k=6)
     assert "1 of 4 stretches of known bases are shorter than 67 bases and are not scored" in (
         caplog.text
     )
     caplog.clear()
-    choose_hidden_bases(np.array([[0, 67]]), k=6)
+    choose_masked_bases(np.array([[0, 67]]), k=6)
     assert not caplog.text
 
 
@@ -81,13 +81,13 @@ def test_stretches_that_are_too_short_are_counted(caplog):
         ([[0, 999]], {"n_windows": 0}, "n_windows must be 1 or more, or None for all, got 0"),
     ],
 )
-def test_what_cannot_be_hidden_is_refused(stretches, options, message):
+def test_what_cannot_be_masked_is_refused(stretches, options, message):
     with pytest.raises(ValueError, match=message):
-        choose_hidden_bases(np.array(stretches), k=6, **options)
+        choose_masked_bases(np.array(stretches), k=6, **options)
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
-def test_agreeing_kmers_differ_in_the_hidden_base_alone(k):
+def test_agreeing_kmers_differ_in_the_masked_base_alone(k):
     rng = np.random.default_rng(k)
     tokenizer = DNABertTokenizer(k=k)
     dna = "".join(rng.choice(list("ACGT"), 2 * k + 1 + 5))
@@ -111,8 +111,8 @@ def test_votes_are_combined_by_their_geometric_mean():
     np.testing.assert_allclose(np.exp(combine_votes(shifted)), [[2 / 3, 1 / 3, 0, 0]])
 
 
-def test_hidden_neighbours_share_the_weight_of_each_kmer():
-    """A??T in 2-mers: A?, ??, ?T; three k-mers hidden, two bases of each other's context."""
+def test_masked_neighbours_share_the_weight_of_each_kmer():
+    """A??T in 2-mers: A?, ??, ?T; three k-mers masked, two bases of each other's context."""
     probabilities = np.zeros((3, 16))
     probabilities[0, [0b0010, 0b0011]] = 0.1, 0.3  # AC, AG; the rest does not agree
     probabilities[0, 0b1111] = 0.6  # GG
@@ -128,7 +128,7 @@ def test_hidden_neighbours_share_the_weight_of_each_kmer():
 
 
 @pytest.mark.parametrize("k", [3, 6])
-def test_both_ways_to_vote_agree_on_a_base_that_is_hidden_alone(k):
+def test_both_ways_to_vote_agree_on_a_base_that_is_masked_alone(k):
     rng = np.random.default_rng(0)
     dna = "".join(rng.choice(list("ACGT"), 4 * k))
     kmers = np.array(DNABertTokenizer(k=k)(dna)["input_ids"][1:-1]) - 5

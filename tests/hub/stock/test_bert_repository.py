@@ -100,7 +100,7 @@ def test_plain_transformers_gives_our_ids_and_logits(tiny_config, tokenizer, tmp
             assert answers == [
                 {"label": best, "score": pytest.approx(float(probabilities.max()), abs=1e-6)}
             ]
-        if auto_class == "AutoModelForMaskedLM":  # k = 3: three k-mers lie over the hidden base
+        if auto_class == "AutoModelForMaskedLM":  # k = 3: three k-mers lie over the masked base
             masked = expected[0][inputs["input_ids"][0] == 4].argmax(-1)
             likeliest = tokenizer.convert_ids_to_tokens(masked.tolist())
             assert [row[0]["token_str"] for row in answers] == likeliest

@@ -127,16 +127,16 @@ def test_a_pretrained_model_scores_bases(masked, tokenizer, tmp_path, caplog):
     done = mutagenesis(masked, [LONG], output=out, tokenizer=tokenizer, dtype="float32")
     rows = pq.read_table(out).to_pylist()
     assert len(rows) == done.n_mutations == 3 * len(LONG)
-    # By hand: 20 bases around base 25, the k-mers over it hidden, each of them a vote.
+    # By hand: 20 bases around base 25, the k-mers over it masked, each of them a vote.
     position, window = 25, LONG[15:35]
-    hidden = f"{window[:10]}N{window[11:]}"
-    ids = tokenizer(hidden, return_tensors="pt")["input_ids"]
+    with_n = f"{window[:10]}N{window[11:]}"
+    ids = tokenizer(with_n, return_tensors="pt")["input_ids"]
     is_masked = ids == tokenizer.unk_token_id
     with torch.no_grad():
         logits = masked(ids.masked_fill(is_masked, tokenizer.mask_token_id)).logits[is_masked]
     logs = {}
     for base in "ACGT":
-        sequence = hidden.replace("N", base)
+        sequence = with_n.replace("N", base)
         kmers = tokenizer.convert_tokens_to_ids([sequence[i : i + 3] for i in (8, 9, 10)])
         logs[base] = sum(logits[row, kmer].item() for row, kmer in enumerate(kmers)) / 3
     for row in rows[3 * position : 3 * position + 3]:

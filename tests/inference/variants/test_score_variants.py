@@ -203,14 +203,14 @@ def test_a_pretrained_model_scores_without_labels(masked, tokenizer, vcf, genome
     table = pq.read_table(out).to_pylist()
     # By hand: hide the base, let each of the k k-mers over it vote.
     model = DNABertForMaskedLM.from_pretrained(masked).eval()
-    hidden = DNA[12:19] + "N" + DNA[20:27]
-    ids = tokenizer(hidden, return_tensors="pt")["input_ids"]
+    with_n = DNA[12:19] + "N" + DNA[20:27]
+    ids = tokenizer(with_n, return_tensors="pt")["input_ids"]
     is_masked = ids == tokenizer.unk_token_id
     with torch.no_grad():
         logits = model(ids.masked_fill(is_masked, tokenizer.mask_token_id)).logits[is_masked]
     logs = {}
     for base in "ACG":
-        sequence = hidden.replace("N", base)
+        sequence = with_n.replace("N", base)
         kmers = tokenizer.convert_tokens_to_ids([sequence[i : i + 3] for i in (5, 6, 7)])
         logs[base] = sum(logits[row, kmer].item() for row, kmer in enumerate(kmers)) / 3
     assert table[0]["log_likelihood_ratio"] == pytest.approx(logs["C"] - logs["A"], abs=1e-4)

@@ -54,7 +54,7 @@ def test_only_an_unknown_letter_is_lost_unless_it_is_near_an_end():
     assert read_bases(["ATGGNCTTA", "ATGGCTNTA"])[0] == ["ATGG.CTTA", "ATGGCT..."]
 
 
-def test_a_hidden_base_is_zero_and_special_tokens_give_none():
+def test_a_masked_base_is_zero_and_special_tokens_give_none():
     assert read_bases(["ATGG[MASK]CTTA"]) == (["ATGG.CTTA"], [9])
 
 

@@ -45,10 +45,10 @@ def texts_and_lines(path):
     return texts, sorted(n_points)
 
 
-def test_pretraining_shows_loss_and_bits_of_hidden_bases(tmp_path):
+def test_pretraining_shows_loss_and_bits_of_masked_bases(tmp_path):
     plot_pretraining(PRETRAINING, tmp_path / "curves.svg")
     texts, n_points = texts_and_lines(tmp_path / "curves.svg")
-    for text in ("nats per masked k-mer", "bits per hidden base", "train", "held out", "guessing"):
+    for text in ("nats per masked k-mer", "bits per base", "train", "held out", "guessing"):
         assert text in texts
     # Three losses; two losses and two scores of held-out DNA; guessing from end to end.
     assert n_points == [2, 2, 2, 3]

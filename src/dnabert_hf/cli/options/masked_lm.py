@@ -14,7 +14,7 @@ _DEFAULT_SEED = 42
 
 Mlm = Annotated[
     bool,
-    typer.Option("--mlm", help="Score hidden bases of a FASTA file.", rich_help_panel=_PANEL),
+    typer.Option("--mlm", help="Score masked bases of a FASTA file.", rich_help_panel=_PANEL),
 ]
 Regions = Annotated[
     list[str] | None,
@@ -51,7 +51,7 @@ Windows = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        help="Decides which bases are hidden, and the random weights.",
+        help="Decides which bases are masked, and the random weights.",
         show_default=str(_DEFAULT_SEED),
         rich_help_panel=_PANEL,
     ),
@@ -95,7 +95,7 @@ def evaluate_masked(
     output: Path | None,
     **options: Any,
 ) -> None:
-    """Score hidden bases and print a table, one line a model or baseline.
+    """Score masked bases and print a table, one line a model or baseline.
 
     Args:
         model: Checkpoint.
@@ -119,7 +119,7 @@ def evaluate_masked(
         output=output,
         **options,
     )
-    typer.echo(f"# {evaluation.n_bases} hidden bases in {evaluation.n_windows} windows")
+    typer.echo(f"# {evaluation.n_bases} masked bases in {evaluation.n_windows} windows")
     typer.echo("\t".join(["", *_COLUMNS.values()]))
     for name, scores in evaluation.rows().items():
         cells = [f"{scores[column]:.4f}" if column in scores else "-" for column in _COLUMNS]

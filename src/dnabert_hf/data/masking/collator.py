@@ -1,4 +1,4 @@
-"""Masked language modelling batches in which whole k-mers' worth of neighbours are hidden."""
+"""Masked language modelling batches with spans of contiguous k-mers masked."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class DataCollatorForContiguousKmerMasking:
         mlm_probability: Share of the k-mers to be masked, between 0 and 1, exclusive.
         per_span: Decide once per masked run, not once per token, whether it becomes [MASK] (80 %),
             random k-mers (10 %) or stays (10 %). The published rule decides per token, which at
-            k = 6 lets nearly half of the hidden bases be read off an unchanged neighbour.
+            k = 6 lets nearly half of the masked bases be read off an unchanged neighbour.
         pad_to_multiple_of: Pad the length to a multiple of this.
         seed: Makes the masks reproducible, whatever the number of workers and wherever a resumed
             run begins. The mask of an example that brings its "index" (its place in the stream of
@@ -140,8 +140,8 @@ class DataCollatorForContiguousKmerMasking:
         random_kmers = below.astype(np.int64) + _N_SPECIAL
         replaced = np.where(fate < round(0.9 * 2**32), random_kmers, original)
         inputs, labels = ids.copy(), np.full_like(ids, -100)
-        is_hidden = fate < round(0.8 * 2**32)
-        inputs[rows, columns] = np.where(is_hidden, self.tokenizer.mask_token_id, replaced)
+        is_masked = fate < round(0.8 * 2**32)
+        inputs[rows, columns] = np.where(is_masked, self.tokenizer.mask_token_id, replaced)
         labels[rows, columns] = original
         return inputs, labels
 

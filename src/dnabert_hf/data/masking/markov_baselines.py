@@ -1,4 +1,4 @@
-"""What counting alone tells of a hidden base: composition, Markov chains, two-sided contexts."""
+"""Markov baselines: a masked base predicted by counting, from one side or both."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -13,7 +13,7 @@ __all__ = [
     "count_words",
 ]
 
-FLANK = 11  # bases on either side of a hidden base that the statistics may ask for
+FLANK = 11  # bases on either side of a masked base that the statistics may ask for
 
 MARKOV_LEFT = "Markov chain, left"
 MARKOV_BOTH_SIDES = "Markov chain, both sides"

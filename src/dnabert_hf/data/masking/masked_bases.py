@@ -1,4 +1,4 @@
-"""Single bases hidden from a masked language model, and what its k-mers say of them."""
+"""Single masked bases, and the votes of the k-mers over them."""
 
 import logging
 from typing import NamedTuple
@@ -9,9 +9,9 @@ from dnabert_hf.data.masking.markov_baselines import FLANK
 
 __all__ = [
     "BaseScores",
-    "HiddenBases",
+    "MaskedBases",
     "agreeing_kmers",
-    "choose_hidden_bases",
+    "choose_masked_bases",
     "combine_votes",
     "score_bases",
     "vote_for_bases",
@@ -22,16 +22,16 @@ logger = logging.getLogger(__name__)
 _MASKED_SHARE = 0.15
 
 
-class HiddenBases(NamedTuple):
-    """Bases to hide, each alone, in windows that the model takes in one row.
+class MaskedBases(NamedTuple):
+    """Bases to mask, each alone, in windows that the model takes in one row.
 
     Coordinates are 0-based and half-open, in the array of codes that the stretches came from.
 
     Attributes:
         starts: First base of each window, int64, shape (windows,).
         ends: Base after the last one of each window, int64, shape (windows,).
-        windows: Index of the window of each hidden base, int64, shape (bases,), in order.
-        positions: Where each hidden base is, int64, shape (bases,), in order.
+        windows: Index of the window of each masked base, int64, shape (bases,), in order.
+        positions: Where each masked base is, int64, shape (bases,), in order.
     """
 
     starts: np.ndarray
@@ -40,18 +40,18 @@ class HiddenBases(NamedTuple):
     positions: np.ndarray
 
 
-def choose_hidden_bases(
+def choose_masked_bases(
     stretches: np.ndarray,
     *,
     k: int,
     n_kmers: int = 510,
     n_windows: int | None = None,
     seed: int = 42,
-) -> HiddenBases:
-    """Choose windows of DNA and, in each, bases to hide, so far apart that each is hidden alone.
+) -> MaskedBases:
+    """Choose windows of DNA and, in each, bases to mask, so far apart that each is masked alone.
 
     The windows tile the stretches without overlap; the last one of a stretch may be shorter. In a
-    window, one base is hidden in each round(k / 0.15) k-mers (k = 6: 40), at a random place, so
+    window, one base is masked in each round(k / 0.15) k-mers (k = 6: 40), at a random place, so
     that some 15 % of the k-mers are over one and at least k visible ones lie between two such
     spans. The first and last `FLANK` bases of a stretch are left out: base statistics need
     neighbours.
@@ -68,18 +68,18 @@ def choose_hidden_bases(
         The bases, in the order of the stretches.
 
     Raises:
-        ValueError: If a window is too short to hide a base, no stretch is long enough, or
+        ValueError: If a window is too short to mask a base, no stretch is long enough, or
             `n_windows` is not positive.
 
     Example:
-        >>> hidden = choose_hidden_bases(np.array([[100, 222]]), k=3, n_kmers=40)
-        >>> hidden.starts.tolist(), hidden.ends.tolist(), len(hidden.positions)
+        >>> masked = choose_masked_bases(np.array([[100, 222]]), k=3, n_kmers=40)
+        >>> masked.starts.tolist(), masked.ends.tolist(), len(masked.positions)
         ([111, 153], [153, 195], 4)
     """
     spacing = round(k / _MASKED_SHARE)
     if n_kmers < spacing:
         raise ValueError(
-            f"a window must have {spacing} k-mers or more to hide a base (k = {k}), got {n_kmers}; "
+            f"a window must have {spacing} k-mers or more to mask a base (k = {k}), got {n_kmers}; "
             "train on longer segments (--max-tokens), or take a model of longer sequences"
         )
     if n_windows is not None and n_windows < 1:
@@ -92,11 +92,11 @@ def choose_hidden_bases(
     windows = np.repeat(np.arange(len(starts)), n_hidden)
     cells = np.arange(len(windows)) - np.repeat(np.cumsum(n_hidden) - n_hidden, n_hidden)
     # The base is the first one of the last k-mer of its span. A span never begins with the first
-    # k-mer, for the bases before the hidden one would have no visible k-mer over them.
+    # k-mer, for the bases before the masked one would have no visible k-mer over them.
     places = np.random.default_rng(seed).integers(
         1, spacing - 2 * k + 1, len(windows), endpoint=True
     )
-    return HiddenBases(starts, ends, windows, starts[windows] + cells * spacing + places + k - 1)
+    return MaskedBases(starts, ends, windows, starts[windows] + cells * spacing + places + k - 1)
 
 
 def _tile(stretches: np.ndarray, *, shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,17 +123,17 @@ def _tile(stretches: np.ndarray, *, shortest: int, longest: int) -> tuple[np.nda
 
 
 def agreeing_kmers(before: np.ndarray, after: np.ndarray, *, k: int) -> np.ndarray:
-    """Find the four k-mers that agree with the visible bases, for each k-mer over a hidden base.
+    """Find the four k-mers that agree with the visible bases, for each k-mer over a masked base.
 
     Args:
-        before: The visible k-mer just before each span of k hidden ones, as its index among all
+        before: The visible k-mer just before each span of k masked ones, as its index among all
             k-mers (its token id less 5), shape (spans,).
         after: The visible k-mer just after each span, shape (spans,).
         k: Bases per k-mer, and k-mers of a span.
 
     Returns:
         Indices of k-mers, int64, shape (spans, k, 4): for each k-mer of the span, those with A, T,
-        C and G in place of the hidden base.
+        C and G in place of the masked base.
 
     Example:
         >>> agreeing_kmers(np.array([0]), np.array([63]), k=3)[0].tolist()  # AAA, GGG: AA?GG
@@ -172,17 +172,17 @@ def _normalise(log_weights: np.ndarray) -> np.ndarray:
 
 
 def vote_for_bases(
-    kmers: np.ndarray, hidden: np.ndarray, probabilities: np.ndarray, *, k: int
+    kmers: np.ndarray, masked: np.ndarray, probabilities: np.ndarray, *, k: int
 ) -> dict[int, np.ndarray]:
-    """Let each hidden k-mer of a sequence vote for the bases under it that no k-mer shows.
+    """Let each masked k-mer of a sequence vote for the bases under it that no k-mer shows.
 
-    Unlike in `agreeing_kmers`, hidden bases may be neighbours: the probabilities of the k-mers that
-    agree with the visible bases are summed by each hidden base in turn.
+    Unlike in `agreeing_kmers`, masked bases may be neighbours: the probabilities of the k-mers that
+    agree with the visible bases are summed by each masked base in turn.
 
     Args:
-        kmers: The sequence as indices of k-mers, -1 where hidden or unknown, shape (kmers,).
-        hidden: Which of them are hidden, shape (hidden,).
-        probabilities: Probability of each k-mer in these places, shape (hidden, 4**k).
+        kmers: The sequence as indices of k-mers, -1 where masked or unknown, shape (kmers,).
+        masked: Which of them are masked, shape (masked,).
+        probabilities: Probability of each k-mer in these places, shape (masked, 4**k).
         k: Bases per k-mer.
 
     Returns:
@@ -200,7 +200,7 @@ def vote_for_bases(
     for offset in range(k):
         visible[shown + offset] = digits[kmers[shown], offset]
     votes: dict[int, list[np.ndarray]] = {}
-    for row, kmer in zip(probabilities, hidden.tolist(), strict=True):
+    for row, kmer in zip(probabilities, masked.tolist(), strict=True):
         bases = visible[kmer : kmer + k]
         weights = row * ((digits == bases) | (bases < 0)).all(axis=1)
         weights /= weights.sum()
@@ -211,7 +211,7 @@ def vote_for_bases(
 
 
 class BaseScores(NamedTuple):
-    """How well hidden bases were predicted.
+    """Scores of predicted bases.
 
     Attributes:
         bits_per_base: Mean of -log2 of the probability that the true base got; 2 is guessing.
@@ -227,7 +227,7 @@ class BaseScores(NamedTuple):
 def score_bases(
     log_probabilities: np.ndarray, truth: np.ndarray, windows: np.ndarray
 ) -> BaseScores:
-    """Score the probabilities of hidden bases.
+    """Score the probabilities of masked bases.
 
     Args:
         log_probabilities: Natural logarithms for A, T, C, G, shape (bases, 4).

@@ -12,7 +12,7 @@ from dnabert_hf.inference.evaluate_masked_lm import evaluate_masked_lm
 __all__ = ["MLM_BIASES", "MLMBias", "set_mlm_bias"]
 
 MLM_BIASES = ("auto", "single", "double")
-_WINDOWS = 100  # of 510 k-mers: some 1,200 hidden bases, a minute on a CPU for each of the two
+_WINDOWS = 100  # of 510 k-mers: some 1,200 masked bases, a minute on a CPU for each of the two
 
 
 class MLMBias(NamedTuple):
@@ -21,7 +21,7 @@ class MLMBias(NamedTuple):
     Attributes:
         kind: "single" or "double".
         reason: Why, as a sentence.
-        losses: Mean cross-entropy in nats of the hidden k-mers by kind, if they were compared.
+        losses: Mean cross-entropy in nats of the masked k-mers by kind, if they were compared.
     """
 
     kind: str

@@ -16,16 +16,16 @@ from dnabert_hf.modeling.tokenization_dnabert import BASES, CLS_ID, SEP_ID, SPEC
 
 __all__ = ["build_stock_tokenizer"]
 
-_HIDDEN, _OTHER = "?", "n"  # one letter for [MASK], one for all that is no base
+_MASKED, _OTHER = "?", "n"  # one letter for [MASK], one for all that is no base
 _LETTERS = "acgtn"
-_UNKNOWN_MARK, _HIDDEN_MARK = ".", "!"
+_UNKNOWN_MARK, _MASKED_MARK = ".", "!"
 
 
 def build_stock_tokenizer(k: int) -> Tokenizer:
     """Build a tokenizer of the `tokenizers` library with the ids of `DNABertTokenizer`.
 
     Takes what that one takes: DNA or RNA in any case, white space, k-mer text, [MASK] for a
-    hidden base. Where that one raises an error, this one cannot: a sequence shorter than k gives
+    masked base. Where that one raises an error, this one cannot: a sequence shorter than k gives
     the special tokens alone; letters that are no nucleotides make their k-mers [UNK]; k-mer text
     of another k is read as DNA with spaces, and that of k as it stands even if neighbours do not
     overlap. The offsets of a k-mer are those of its first base.
@@ -65,8 +65,8 @@ def _plain_letters() -> list[normalizers.Normalizer]:
     """Leave a, c, g, t, n for all others, ? for [MASK], and white space."""
     return [
         _replace(r"[?!.]", _OTHER),
-        _replace(r"\A\s*\[MASK\]\s*\z", _HIDDEN_MARK),  # alone, it is the token
-        normalizers.Replace("[MASK]", _HIDDEN),
+        _replace(r"\A\s*\[MASK\]\s*\z", _MASKED_MARK),  # alone, it is the token
+        normalizers.Replace("[MASK]", _MASKED),
         normalizers.Lowercase(),
         normalizers.Replace("u", "t"),
         _replace(r"[^acgt?!\s]", _OTHER),
@@ -81,12 +81,12 @@ def _keep_kmer_text(k: int) -> list[normalizers.Normalizer]:
     # From the beginning of such a text, or from the match before: so only such texts change.
     return [
         _replace(rf"(?:{is_kmer_text}|(?!\A)\G)[^{old}]*\K[{old}]", new)
-        for old, new in zip(_LETTERS + _HIDDEN, _LETTERS.upper() + _HIDDEN_MARK, strict=True)
+        for old, new in zip(_LETTERS + _MASKED, _LETTERS.upper() + _MASKED_MARK, strict=True)
     ]
 
 
 def _mark_kmers(k: int) -> list[normalizers.Normalizer]:
-    """Join what white space parts, and mark k-mers over hidden and over unknown bases."""
+    """Join what white space parts, and mark k-mers over masked and over unknown bases."""
     rest, base = k - 1, r"\.?[acgtn]"
     return [
         _replace(r"(?<=[acgtn?])\s+(?=[acgtn?])", ""),

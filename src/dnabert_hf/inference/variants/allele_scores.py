@@ -11,7 +11,7 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.inference.embed import mean_over_kmers
 from dnabert_hf.inference.engine.engine import Engine, Window
-from dnabert_hf.inference.masked_lm_scores import hidden_base_log_probabilities
+from dnabert_hf.inference.masked_lm_scores import masked_base_log_probabilities
 from dnabert_hf.inference.predict import Classifier, choose_class
 
 __all__ = [
@@ -123,7 +123,7 @@ class MaskedScorer:
 
     names: tuple[str, ...] = ("log_likelihood_ratio", "embedding_distance")
     descriptions: tuple[str, ...] = (
-        "ln P(ALT) - ln P(REF) of the hidden base, from all k-mers over it; single bases only",
+        "ln P(ALT) - ln P(REF) of the masked base, from all k-mers over it; single bases only",
         "Cosine distance between the mean hidden states with REF and with ALT",
     )
 
@@ -159,7 +159,7 @@ class MaskedScorer:
                 changes.append((row, site, ref[offset], alt[offset]))
         if not changes:
             return ratios
-        logs = hidden_base_log_probabilities(self._engine, [Window(site) for site in sites])
+        logs = masked_base_log_probabilities(self._engine, [Window(site) for site in sites])
         place = {site: row for row, site in enumerate(sites)}
         for row, site, before, after in changes:
             of_site = logs[place[site]]

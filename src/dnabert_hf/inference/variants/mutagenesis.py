@@ -85,7 +85,7 @@ def mutagenesis(
     A fine-tuned classifier gives for each class the probability before and after, the change of its
     logit, and DNABERT's `diff` and log odds ratio (Ji et al. 2021; see `change_scores`); a model of
     regression the values. A pretrained masked language model gives, without labels, ln P(alt) - ln
-    P(ref) of the hidden base; bases within k of an end, or with N in the window, have no score.
+    P(ref) of the masked base; bases within k of an end, or with N in the window, have no score.
 
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model.
@@ -219,7 +219,7 @@ def _chunks(
     deletions: bool,
     insertions: bool,
 ) -> Iterator[_Chunk]:
-    """Join the changes of whole bases, so that none is hidden twice, until there is enough."""
+    """Join the changes of whole bases, so that none is masked twice, until there is enough."""
     for group in _groups(targets):
         counts[_SEQUENCES] += len(group)
         chunk: list[tuple[int, Mutation]] = []

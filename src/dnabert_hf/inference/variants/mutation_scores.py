@@ -8,7 +8,7 @@ import numpy as np
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.inference.engine.engine import Engine, Window
-from dnabert_hf.inference.masked_lm_scores import hidden_base_log_probabilities
+from dnabert_hf.inference.masked_lm_scores import masked_base_log_probabilities
 from dnabert_hf.inference.predict import (
     Classifier,
     choose_class,
@@ -202,7 +202,7 @@ class _Strand:
 class MaskedMap:
     """Scores changes with a pretrained model alone, as `log_likelihood_ratio` of variants.
 
-    One pass with a base hidden gives its three changes. Of a sequence that is longer than the model
+    One pass with a base masked gives its three changes. Of a sequence that is longer than the model
     takes, it sees as much as it can around the base.
 
     Args:
@@ -244,12 +244,12 @@ class MaskedMap:
         return ratios
 
     def _log_probabilities(self, windows: list[str]) -> np.ndarray:
-        logs = hidden_base_log_probabilities(self._engine, [Window(each) for each in windows])
+        logs = masked_base_log_probabilities(self._engine, [Window(each) for each in windows])
         if not self._both_strands:
             return logs
         others = [Window(reverse_complement(each)) for each in windows]
         # A, T, C, G are T, A, G, C there.
-        return (logs + hidden_base_log_probabilities(self._engine, others)[:, [1, 0, 3, 2]]) / 2
+        return (logs + masked_base_log_probabilities(self._engine, others)[:, [1, 0, 3, 2]]) / 2
 
     def _window(self, target: int, position: int) -> str | None:
         """Cut what the model sees, N in place of the base; None if it cannot be scored."""

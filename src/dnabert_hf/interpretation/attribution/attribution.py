@@ -18,7 +18,7 @@ from dnabert_hf.inference.engine.precision import choose_device
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.predict import Classifier, classify_pieces
 from dnabert_hf.interpretation.attribution.gradients import attribute_by_gradients, class_logits
-from dnabert_hf.interpretation.attribution.occlusion import attribute_by_occlusion, pool_hidden
+from dnabert_hf.interpretation.attribution.occlusion import attribute_by_occlusion, pool_masked
 from dnabert_hf.interpretation.attribution.scores import (
     AttentionScores,
     Pieces,
@@ -69,7 +69,7 @@ def attribution_scores(
       this one (Sundararajan et al. 2017), at the points of Gauss and Legendre. The scores of a
       sequence add up to the difference between the two ends, if there are points enough: a
       fine-tuned model may need hundreds, and a warning says by how much they miss it.
-    - "occlusion": by how much the class falls when a base is hidden, that is, all k-mers over it
+    - "occlusion": by how much the class falls when a base is masked, that is, all k-mers over it
       become [MASK]. As many runs of the model as there are bases.
 
     A k-mer's share is divided equally among its k bases. Sequences of any length are cut as the
@@ -183,13 +183,13 @@ class _Attributor:
         """Warn if scores do not add up to the difference from a sequence of [MASK] k-mers."""
         n_kmers = [len(w.sequence) - self._engine.tokenizer.k + 1 for w in pieces.windows]
         extras = {"first": np.ones(len(n_kmers), dtype=int), "end": np.add(n_kmers, 1)}
-        pooled = np.stack(self._engine.run(pieces.windows, pool_hidden, extras=extras))
-        hidden = classify_pieces(self._engine, pooled, pieces.rows.tolist())
+        pooled = np.stack(self._engine.run(pieces.windows, pool_masked, extras=extras))
+        masked = classify_pieces(self._engine, pooled, pieces.rows.tolist())
         whole, baseline = (
             class_logits(
                 torch.from_numpy(each), torch.from_numpy(targets), self._scheme.problem_type
             ).numpy()
-            for each in (logits, hidden)
+            for each in (logits, masked)
         )
         sums = np.array([scores.sum() for scores in found])
         gap = float(np.abs(whole - baseline - sums).mean())

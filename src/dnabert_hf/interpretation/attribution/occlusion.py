@@ -1,4 +1,4 @@
-"""Occlusion: what a class loses when a base is hidden."""
+"""Occlusion: what a class loses when a base is masked."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from dnabert_hf.inference.predict import classify_pieces
 from dnabert_hf.interpretation.attribution.gradients import class_logits
 from dnabert_hf.interpretation.attribution.scores import Pieces
 
-__all__ = ["attribute_by_occlusion", "pool_hidden"]
+__all__ = ["attribute_by_occlusion", "pool_masked"]
 
 _MASK_ID = 4
 _BLOCK_PIECES = 4096  # that are joined at a time
@@ -48,7 +48,7 @@ def attribute_by_occlusion(
     changed = np.stack(
         engine.run(
             [pieces.windows[i] for i in piece.tolist()],
-            pool_hidden,
+            pool_masked,
             extras={"first": first, "end": end},
         )
     )
@@ -91,11 +91,11 @@ def _logits_without(
     return np.concatenate(logits)
 
 
-def pool_hidden(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def pool_masked(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Give what is pooled of rows with the tokens from `first` to before `end` as [MASK]."""
     first, end = inputs.pop("first")[:, None], inputs.pop("end")[:, None]
     column = torch.arange(inputs["input_ids"].shape[1], device=first.device)
-    is_hidden = (column >= first) & (column < end)
-    inputs["input_ids"] = inputs["input_ids"].masked_fill(is_hidden, _MASK_ID)
+    is_masked = (column >= first) & (column < end)
+    inputs["input_ids"] = inputs["input_ids"].masked_fill(is_masked, _MASK_ID)
     pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
     return pooled

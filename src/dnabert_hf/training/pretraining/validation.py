@@ -9,7 +9,7 @@ import torch
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.masking.masked_bases import (
     agreeing_kmers,
-    choose_hidden_bases,
+    choose_masked_bases,
     combine_votes,
     score_bases,
 )
@@ -37,7 +37,7 @@ class HeldOutScorer:
         self, genome: Genome, runs: np.ndarray, *, k: int, n_windows: int, n_kmers: int, seed: int
     ):
         stretches = genome.offsets[runs[:, 0], None] + runs[:, 1:]
-        hidden = choose_hidden_bases(
+        hidden = choose_masked_bases(
             stretches, k=k, n_kmers=n_kmers, n_windows=n_windows, seed=seed
         )
         self.hidden, self.k = hidden, k

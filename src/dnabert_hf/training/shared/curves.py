@@ -46,7 +46,7 @@ def plot_curves(
 
 
 def plot_pretraining(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
-    """Draw the training loss and, where DNA was held out, the bits per hidden base.
+    """Draw the training loss and, where DNA was held out, the bits per base.
 
     Args:
         history: `log_history` of the Trainer.
@@ -63,7 +63,7 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], path: str | Path) -> 
     losses.set(xlabel="step", ylabel="nats per masked k-mer", title="Loss")
     losses.legend(frameon=False)
     bits.axhline(2, color=_TRAIN, linewidth=1, linestyle=":", label="guessing")
-    bits.set(xlabel="step", ylabel="bits per hidden base", title="Held-out DNA")
+    bits.set(xlabel="step", ylabel="bits per base", title="Held-out DNA")
     bits.legend(frameon=False)
     for axes in (losses, bits):
         axes.spines[["top", "right"]].set_visible(False)
