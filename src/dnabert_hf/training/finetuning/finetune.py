@@ -42,8 +42,8 @@ from dnabert_hf.training.finetuning.frozen_encoder import (
     FrozenHead,
     check_freezable,
 )
-from dnabert_hf.training.finetuning.layer_reinit import check_layers, reinitialise_top_layers
-from dnabert_hf.training.finetuning.long_sequences import (
+from dnabert_hf.training.shared.layer_reinit import check_layers, reinitialise_top_layers
+from dnabert_hf.training.shared.long_sequences import (
     check_checkpointing,
     fit_segments,
     load_config_before_data,

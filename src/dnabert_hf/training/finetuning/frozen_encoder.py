@@ -19,7 +19,7 @@ from dnabert_hf.modeling.modeling_dnabert import (
     sequence_loss,
 )
 from dnabert_hf.training.finetuning.collators import SequenceCollator
-from dnabert_hf.training.finetuning.long_sequences import count_pieces
+from dnabert_hf.training.shared.long_sequences import count_pieces
 from dnabert_hf.training.shared.initialisation import STARTS
 
 __all__ = ["FROZEN_RECIPE", "EmbeddingCollator", "Embeddings", "FrozenHead", "check_freezable"]

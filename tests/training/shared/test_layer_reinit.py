@@ -5,7 +5,7 @@ import torch
 from transformers import TrainerCallback
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertModel, finetune
-from dnabert_hf.training.finetuning.layer_reinit import reinitialise_top_layers
+from dnabert_hf.training.shared.layer_reinit import reinitialise_top_layers
 
 
 @pytest.fixture
