@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dnabert_hf.training.benchmark import kmer_regression as baselines
+from dnabert_hf.training.shared import kmer_regression as baselines
 from dnabert_hf.training.shared.kmer_regression import count_kmers, kmer_logistic_regression
 
 
