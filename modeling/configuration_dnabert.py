@@ -5,7 +5,14 @@ from typing import Any, Literal
 from huggingface_hub.dataclasses import strict
 from transformers import BertConfig
 
-__all__ = ["AUTO_MAP", "N_SPECIAL_TOKENS", "SUPPORTED_K", "DNABertConfig", "vocabulary_size"]
+__all__ = [
+    "AUTO_MAP",
+    "N_SPECIAL_TOKENS",
+    "SUPPORTED_K",
+    "DNABertConfig",
+    "check_vocabulary_size",
+    "vocabulary_size",
+]
 
 SUPPORTED_K = (3, 4, 5, 6)
 N_SPECIAL_TOKENS = 5  # [PAD] [UNK] [CLS] [SEP] [MASK]
@@ -45,6 +52,24 @@ def vocabulary_size(k: int) -> int:
         [69, 261, 1029, 4101]
     """
     return N_SPECIAL_TOKENS + 4**k
+
+
+def check_vocabulary_size(k: int, vocab_size: int | None) -> None:
+    """Check that a vocabulary holds all k-mers and is smaller than that of k + 1.
+
+    Args:
+        k: Bases per k-mer.
+        vocab_size: Tokens of the vocabulary, those that were added included.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    smallest, next_size = vocabulary_size(k), vocabulary_size(k + 1)
+    if vocab_size is None or not smallest <= vocab_size < next_size:
+        raise ValueError(
+            f"vocab_size must be {smallest} for k = {k} (or more, up to {next_size - 1}, if tokens "
+            f"were added), got {vocab_size}; leave out vocab_size to have it set from k"
+        )
 
 
 @strict
@@ -105,12 +130,7 @@ class DNABertConfig(BertConfig):
         """Check that `k` is supported and agrees with the size of the vocabulary."""
         if self.k not in SUPPORTED_K:
             raise ValueError(f"k must be 3, 4, 5 or 6, got {self.k}")
-        smallest, next_size = vocabulary_size(self.k), vocabulary_size(self.k + 1)
-        if self.vocab_size is None or not smallest <= self.vocab_size < next_size:
-            raise ValueError(
-                f"vocab_size must be {smallest} for k = {self.k} (or a little more, if tokens were "
-                f"added), got {self.vocab_size}; leave out vocab_size to have it set from k"
-            )
+        check_vocabulary_size(self.k, self.vocab_size)
 
     def validate_segments(self) -> None:
         """Check that "concat" knows how many pieces it joins."""

@@ -2,8 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,9 +20,14 @@ from transformers.modeling_outputs import (
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
+from transformers.models.bert.modeling_bert import (
+    BertOnlyMLMHead,
+    BertSelfAttention,
+    eager_attention_forward,
+)
 from transformers.utils.generic import can_return_tuple
 
-from .configuration_dnabert import DNABertConfig
+from .configuration_dnabert import DNABertConfig, check_vocabulary_size
 
 _CLS_ID, _SEP_ID = 2, 3
 _ENCODER = r"(bert\.)?(embeddings|encoder)\."  # names of weights that no model does without
@@ -78,6 +81,24 @@ class DNABertPreTrainedModel(BertPreTrainedModel):
             )
         return (model, info) if wants_info else model
 
+    def resize_token_embeddings(
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        mean_resizing: bool = True,
+    ) -> nn.Embedding:
+        """Make room for added tokens, as in `transformers.PreTrainedModel`.
+
+        Raises:
+            ValueError: If a vocabulary of this size could not be one of this k: the model could
+                not be saved after the training.
+        """
+        size = self.config.vocab_size if new_num_tokens is None else new_num_tokens
+        if pad_to_multiple_of:
+            size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
+        check_vocabulary_size(self.config.k, size)
+        return super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
@@ -95,6 +116,11 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
     """
 
     _auto_class = "AutoModel"
+
+    def __init__(self, config: DNABertConfig, add_pooling_layer: bool = True):
+        super().__init__(config, add_pooling_layer=add_pooling_layer)
+        for layer in self.encoder.layer:  # in place: built anew, they would be initialised twice
+            layer.attention.self.__class__ = _SelfAttention
 
     def forward(
         self,
@@ -125,29 +151,36 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
         Raises:
             ValueError: If a sequence is too long or a token id is not in the vocabulary.
         """
-        inputs = input_ids if input_ids is not None else inputs_embeds
+        inputs = _check_inputs(input_ids, inputs_embeds)
         limit = self.config.max_position_embeddings
-        if inputs is not None and inputs.shape[1] > limit:
+        if inputs.shape[1] > limit:
             raise ValueError(
                 f"a sequence must have at most {limit} tokens ({limit - 2} k-mers, [CLS] and "
                 f"[SEP]), got {inputs.shape[1]}; cut it into windows with tokenizer(..., "
                 f"truncation=True, max_length={limit}, stride=..., return_overflowing_tokens=True),"
                 " or use DNABertForSequenceClassification, which takes any length"
             )
-        wants_attentions = kwargs.get("output_attentions", self.config.output_attentions)
+        mask = attention_mask
+        if kwargs.get("output_attentions", self.config.output_attentions):
+            kwargs["output_attentions"] = True  # for the layers, if the config says it
+            mask = _additive_mask(
+                attention_mask, inputs, inputs.dtype if input_ids is None else self.dtype
+            )
         kwargs.setdefault("use_cache", False)  # an encoder has none; checkpointing would warn
-        with _eager_attention(self.config, when=bool(wants_attentions)):
-            try:
-                outputs = super().forward(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
-                    token_type_ids=token_type_ids,
-                    position_ids=position_ids,
-                    inputs_embeds=inputs_embeds,
-                    **kwargs,
-                )
-            except IndexError as error:
-                raise ValueError(self._explain(input_ids)) from error
+        try:
+            outputs = super().forward(
+                input_ids=input_ids,
+                attention_mask=mask,
+                token_type_ids=token_type_ids,
+                position_ids=position_ids,
+                inputs_embeds=inputs_embeds,
+                **kwargs,
+            )
+        except (IndexError, RuntimeError) as error:
+            message = self._explain(input_ids, token_type_ids, position_ids)
+            if message is None:
+                raise
+            raise ValueError(message) from error
         if self.pooler is None or self.config.token_pooling == "cls":
             return outputs
         mean = _mean_of_kmers(outputs[0], input_ids, attention_mask)
@@ -157,13 +190,26 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
         outputs["pooler_output"] = pooled
         return outputs
 
-    def _explain(self, input_ids: torch.Tensor | None) -> str:
-        largest = None if input_ids is None else int(input_ids.max())
-        return (
-            f"token ids must be below {self.config.vocab_size}, the vocabulary of k = "
-            f"{self.config.k}, and position and token type ids in range; the largest token id is "
-            f"{largest}: use the tokenizer of this checkpoint (DNABertTokenizer(k={self.config.k}))"
-        )
+    def _explain(
+        self,
+        input_ids: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None,
+        position_ids: torch.Tensor | None,
+    ) -> str | None:
+        """Name the first of the inputs that is out of range."""
+        config = self.config
+        advice = f"use the tokenizer of this checkpoint (DNABertTokenizer(k={config.k}))"
+        for name, values, limit, what in (
+            ("token ids", input_ids, config.vocab_size, f"the vocabulary of k = {config.k}"),
+            ("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size"),
+            ("position_ids", position_ids, config.max_position_embeddings, "the positions"),
+        ):
+            if values is not None and (int(values.min()) < 0 or int(values.max()) >= limit):
+                return (
+                    f"{name} must be from 0 to {limit - 1} ({what}), got {int(values.min())} to "
+                    f"{int(values.max())}" + (f": {advice}" if name == "token ids" else "")
+                )
+        return None
 
 
 class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
@@ -172,8 +218,9 @@ class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
     _auto_class = "AutoModelForMaskedLM"
 
     def __init__(self, config: DNABertConfig):
-        super().__init__(config)
+        super(BertForMaskedLM, self).__init__(config)  # whose own would build a BertModel first
         self.bert = DNABertModel(config, add_pooling_layer=False)
+        self.cls = BertOnlyMLMHead(config)
         self.post_init()
 
     @can_return_tuple
@@ -187,10 +234,12 @@ class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
         labels: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, ...] | MaskedLMOutput:
-        """Score every token, or only the labelled ones when labels are given.
+        """Score every token, or in training only the labelled ones.
 
-        With labels the head runs on the labelled positions alone (15 % of the tokens in
-        pretraining): the loss is the same and its memory a fraction.
+        In training mode (`model.train()`) with labels, the head runs on the labelled positions
+        alone, 15 % of the tokens in pretraining: the loss is the same and its memory a fraction.
+        In evaluation the logits have a row for every token, as the Trainer, `compute_metrics` and
+        gathering across processes need it; `model.cls(hidden[is_labelled])` saves the memory there.
 
         Args:
             input_ids: Token ids, shape (batch, tokens).
@@ -204,8 +253,9 @@ class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
                 the loss, so that gradient accumulation is exact.
 
         Returns:
-            `logits` of shape (batch, tokens, vocabulary) without labels; with labels `loss` and
-            the `logits` of the labelled positions in row-major order, shape (labelled, vocabulary).
+            `loss` if labels are given, and `logits` of shape (batch, tokens, vocabulary); in
+            training with labels those of the labelled positions in row-major order, shape
+            (labelled, vocabulary).
         """
         outputs = self.bert(
             input_ids,
@@ -217,15 +267,13 @@ class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
             **kwargs,
         )
         hidden = outputs.last_hidden_state
-        loss = None
-        if labels is None:
-            logits = self.cls(hidden)
-        else:
+        if labels is not None and self.training:
             is_labelled = labels != -100
-            logits = self.cls(hidden[is_labelled])
-            loss = self.loss_function(
-                logits, labels[is_labelled], vocab_size=self.config.vocab_size, **kwargs
-            )
+            hidden, labels = hidden[is_labelled], labels[is_labelled]
+        logits = self.cls(hidden)
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits, labels, vocab_size=self.config.vocab_size, **kwargs)
         return MaskedLMOutput(
             loss=loss,
             logits=logits,
@@ -338,9 +386,9 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
         Raises:
             ValueError: If sequences have to be cut, but are no ids or have positions.
         """
-        inputs = input_ids if input_ids is not None else inputs_embeds
+        inputs = _check_inputs(input_ids, inputs_embeds)
         rows = None
-        if inputs is not None and inputs.shape[1] > self.config.max_position_embeddings:
+        if inputs.shape[1] > self.config.max_position_embeddings:
             if input_ids is None or position_ids is not None:
                 raise ValueError(
                     f"sequences of more than {self.config.max_position_embeddings} tokens are cut "
@@ -427,8 +475,12 @@ class DNABertForTokenClassification(DNABertPreTrainedModel, BertForTokenClassifi
     _auto_class = "AutoModelForTokenClassification"
 
     def __init__(self, config: DNABertConfig):
-        super().__init__(config)
+        super(BertForTokenClassification, self).__init__(config)  # as in DNABertForMaskedLM
+        self.num_labels = len(config.id2label or {})
         self.bert = DNABertModel(config, add_pooling_layer=False)
+        dropout = config.classifier_dropout
+        self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.classifier = nn.Linear(config.hidden_size, self.num_labels)
         self.post_init()
 
     @can_return_tuple
@@ -504,6 +556,26 @@ class _SegmentRNNClassifier(nn.Module):
         return self.out_proj(self.dropout(hidden.sum(dim=0)))
 
 
+def _check_inputs(input_ids: Any, inputs_embeds: Any) -> torch.Tensor:
+    """Refuse what is no batch of token ids or embeddings, and return the one that is given."""
+    if (input_ids is None) == (inputs_embeds is None):
+        found = "neither" if input_ids is None else "both"
+        raise ValueError(f"a model must be given input_ids or inputs_embeds, got {found}")
+    name, value, shape = (
+        ("input_ids", input_ids, "(batch, tokens)")
+        if inputs_embeds is None
+        else ("inputs_embeds", inputs_embeds, "(batch, tokens, hidden)")
+    )
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(
+            f"{name} must be a tensor of shape {shape}, got {type(value).__name__}: what the "
+            'tokenizer gives with return_tensors="pt" is passed as model(**encoded)'
+        )
+    if value.dim() != shape.count(",") + 1:
+        raise ValueError(f"{name} must have the shape {shape}, got {tuple(value.shape)}")
+    return value
+
+
 def _mean_of_kmers(
     hidden: torch.Tensor, input_ids: torch.Tensor | None, attention_mask: torch.Tensor | None
 ) -> torch.Tensor:
@@ -567,15 +639,46 @@ def _cut_into_pieces(
     return ids, is_token.to(attention_mask.dtype), types, rows
 
 
-@contextmanager
-def _eager_attention(config: DNABertConfig, *, when: bool) -> Iterator[None]:
-    """Run the attention eagerly for a while, since no other kernel returns its weights."""
-    implementation = config._attn_implementation
-    if not when or implementation == "eager":
-        yield
-        return
-    config._attn_implementation = "eager"
-    try:
-        yield
-    finally:
-        config._attn_implementation = implementation
+class _SelfAttention(BertSelfAttention):
+    """BERT's self-attention, run eagerly in a call that asks for the attentions.
+
+    No other kernel returns them. What was asked for comes down with the call and is written nowhere
+    else, so that other threads and the recomputation of checkpointing keep to their kernel.
+    """
+
+    def forward(
+        self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attend; shapes as in `transformers.BertModel`."""
+        if not kwargs.get("output_attentions"):
+            return super().forward(hidden_states, attention_mask, **kwargs)
+        shape = (*hidden_states.shape[:-1], -1, self.attention_head_size)
+        query, key, value = (
+            project(hidden_states).view(shape).transpose(1, 2)
+            for project in (self.query, self.key, self.value)
+        )
+        output, weights = eager_attention_forward(
+            self,
+            query,
+            key,
+            value,
+            attention_mask,
+            scaling=self.scaling,
+            dropout=self.dropout.p if self.training else 0.0,
+        )
+        return output.flatten(2), weights
+
+
+def _additive_mask(
+    attention_mask: torch.Tensor | None, inputs: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """Make the mask that eager attention adds to its scores, (batch, 1, 1 or tokens, tokens)."""
+    if attention_mask is None:
+        return torch.zeros(1, 1, 1, inputs.shape[1], dtype=dtype, device=inputs.device)
+    if attention_mask.dim() == 4:
+        if attention_mask.is_floating_point():
+            return attention_mask
+        is_token = attention_mask.bool()
+    else:
+        is_token = attention_mask[:, None, None, :].bool()
+    return torch.zeros_like(is_token, dtype=dtype).masked_fill(~is_token, torch.finfo(dtype).min)

@@ -85,12 +85,15 @@ class HeldOutScorer:
         before = ids[row, kmer[:, 0]] - _N_SPECIAL
         after = ids[row, kmer[:, -1] + 2] - _N_SPECIAL
         mask = (ids != 0).astype(np.int64)
-        labels = np.full_like(ids, -100)
-        labels[row[:, None], kmer + 1] = original
-        ids[row[:, None], kmer + 1] = _MASK
-        inputs = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        is_hidden = np.zeros(ids.shape, dtype=bool)
+        is_hidden[row[:, None], kmer + 1] = True
+        ids[is_hidden] = _MASK
         device = next(model.parameters()).device
-        logits = model(**{n: torch.from_numpy(a).to(device) for n, a in inputs.items()}).logits
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        inputs = {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
+        states = model.bert(**inputs, return_dict=True).last_hidden_state
+        # The head on the hidden k-mers alone: those of all tokens would take many times the memory.
+        logits = model.cls(states[torch.from_numpy(is_hidden).to(device)])
         scores = logits.float().log_softmax(-1).view(len(row), k, -1)
         candidates = agreeing_kmers(before, after, k=k) + _N_SPECIAL
         chosen = torch.from_numpy(np.concatenate([candidates, original[..., None]], axis=-1))
