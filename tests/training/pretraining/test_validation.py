@@ -101,12 +101,20 @@ def test_scores_are_the_same_each_time_and_depend_on_the_seed(genome, model):
 def test_a_model_that_knows_the_sequence_scores_no_bits(tmp_path, genome):
     """All k-mers over a base name it when the logits are those of the sequence itself."""
 
-    class Oracle(torch.nn.Linear):
-        def forward(self, input_ids, attention_mask, labels):
-            truth = labels[labels != -100]
-            return type("Output", (), {"logits": 50 * torch.nn.functional.one_hot(truth, 69)})
+    score = scorer(genome)
 
-    scores = scorer(genome)(Oracle(1, 1))
+    class Oracle(torch.nn.Linear):
+        def bert(self, input_ids, **_):
+            truth = input_ids.clone()
+            for row, kmers in zip(truth, score._rows, strict=True):
+                row[1 : len(kmers) + 1] = torch.from_numpy(kmers)
+            states = torch.nn.functional.one_hot(truth, 69)
+            return type("Output", (), {"last_hidden_state": states})
+
+        def cls(self, states):
+            return 50 * states
+
+    scores = score(Oracle(1, 1))
     assert scores["bits_per_base"] == pytest.approx(0, abs=1e-6)
     assert (scores["accuracy"], scores["standard_error"]) == (1, pytest.approx(0, abs=1e-6))
     assert scores["perplexity"] == pytest.approx(1, abs=1e-6)
