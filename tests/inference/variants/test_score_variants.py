@@ -334,7 +334,7 @@ def test_bcf_gives_what_its_vcf_gives(promoters, vcf, genome, tmp_path):
     assert second.read_bytes() == first.read_bytes()
     assert len(read_table(second)) == 3
     bcf.write_bytes(bcf.read_bytes()[:-40])
-    with pytest.raises(ValueError, match="must be a whole bgzip file, found that its end is miss"):
+    with pytest.raises(ValueError, match="is a truncated bgzip file: it must end"):
         score_variants(promoters, bcf, genome, output=tmp_path / "o.tsv", window=WINDOW)
 
 

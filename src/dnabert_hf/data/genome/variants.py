@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import match_contigs, text_lines
+from dnabert_hf.data.reading.streams import check_bgzip_end
 
 __all__ = [
     "Allele",
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _BASES = frozenset("ACGT")
 _COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_BGZIP_BLOCK = 1 << 16  # bytes at most, by the SAM specification
 _MISMATCHES_SHOWN = 5
 
 
@@ -94,7 +95,6 @@ def read_vcf_header(path: str | Path) -> list[str]:
     Raises:
         ValueError: If the file is missing, no VCF, or was cut off (bgzip).
     """
-    _check_end(Path(path))
     header = []
     for number, line in _lines(path):
         if not line.startswith("#") or (number == 1 and not line.startswith("##fileformat=VCF")):
@@ -115,7 +115,7 @@ def read_vcf_header(path: str | Path) -> list[str]:
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a VCF file, or those that a BCF file stands for, with their number."""
-    if not _is_bcf(Path(path)):
+    if not _is_bcf(Path(path), str(path)):
         yield from text_lines(path)
         return
     try:
@@ -136,32 +136,22 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
         ) from error
 
 
-def _is_bcf(path: Path) -> bool:
+def _is_bcf(path: Path, name: str) -> bool:
+    """Tell a BCF file by its first bytes; one that was cut off is refused."""
     if not path.is_file():
         return False
     with path.open("rb") as stream:
-        begin = stream.read(64)
-    if begin[:2] == b"\x1f\x8b":
+        # A block of bgzip, all of which may be needed for the first letters of what it holds.
+        head = stream.read(_BGZIP_BLOCK)
+        if head[:2] != b"\x1f\x8b":
+            return head[:3] == b"BCF"
         try:
-            begin = zlib.decompressobj(wbits=31).decompress(begin, 3)
+            is_bcf = zlib.decompressobj(wbits=31).decompress(head, 3) == b"BCF"
         except zlib.error:
             return False
-    return begin[:3] == b"BCF"
-
-
-def _check_end(path: Path) -> None:
-    """Make sure that a bgzip file is whole: gzip alone would not notice at a block's end."""
-    if not path.is_file() or path.stat().st_size < len(_BGZF_END):
-        return
-    with path.open("rb") as stream:
-        begin = stream.read(len(_BGZF_END))
-        is_bgzf = begin[:4] == _BGZF_END[:4] and begin[10:16] == _BGZF_END[10:16]
-        stream.seek(-len(_BGZF_END), 2)
-        if is_bgzf and stream.read() != _BGZF_END:
-            raise ValueError(
-                f"{path} must be a whole bgzip file, found that its end is missing; copy or "
-                "download it again"
-            )
+        if is_bcf:
+            check_bgzip_end(stream, head, name)
+        return is_bcf
 
 
 def iterate_vcf(path: str | Path) -> Iterator[VcfRecord]:

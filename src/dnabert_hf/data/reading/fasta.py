@@ -1,7 +1,6 @@
 """FASTA and FASTQ in big blocks, as whole records or, for a genome, in pieces of bounded size."""
 
 import gzip
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
@@ -15,10 +14,6 @@ from dnabert_hf.data.reading.streams import open_uncompressed
 __all__ = ["read_fasta", "read_fasta_pieces", "read_fastq"]
 
 _BLOCK_SIZE = 1 << 20  # bytes; what follows is faster in the processor's cache
-# An empty block ends a file of bgzip (SAM specification, section 4.1.2).
-_BGZIP_MAGIC = b"\x1f\x8b\x08\x04"
-_BGZIP_FIELD = b"BC"  # at byte 12
-_BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 def read_fasta(stream: BinaryIO, name: str) -> Iterator[SequenceRecord]:
@@ -176,7 +171,6 @@ def read_fasta_pieces(
         raise ValueError(
             f"{source} is a truncated or damaged gzip file; copy or download it again"
         ) from error
-    _check_bgzip_end(source)
 
 
 def _split(
@@ -208,17 +202,3 @@ def _split(
         report(len(block))
     if pending.startswith(b"\n>"):
         yield pending[2:], b""
-
-
-def _check_bgzip_end(source: Path) -> None:
-    """Refuse a file of bgzip cut between two of its blocks, where gzip sees nothing amiss."""
-    with source.open("rb") as stream:
-        head = stream.read(len(_BGZIP_END))
-        if not head.startswith(_BGZIP_MAGIC) or head[12:14] != _BGZIP_FIELD:
-            return
-        stream.seek(-len(_BGZIP_END), os.SEEK_END)
-        if stream.read() != _BGZIP_END:
-            raise ValueError(
-                f"{source} is a truncated bgzip file: it must end with an empty block, found other "
-                "content; copy or download it again, or compress it again with bgzip"
-            )

@@ -1,5 +1,6 @@
 """Files of sequences, in every common format, read as a stream of records."""
 
+import contextlib
 import gzip
 import logging
 import zlib
@@ -74,6 +75,13 @@ def read_records(
         file_format = _FORMAT_OF_SUFFIX.get(_suffix(Path(path)))
     columns = columns or Columns()
     required = columns.renamed() | ({"sequence", "label"} if labelled else {"sequence"})
+    if not is_stdin:
+        # What it is, and whether it is whole, is asked before anything is made of it.
+        with (
+            contextlib.suppress(EOFError, zlib.error, OSError),
+            open_uncompressed(Path(path), name),
+        ):
+            pass
     records = _read(None if is_stdin else Path(path), name, file_format, columns, required)
     return records if k is None else _check_lengths(records, name, k)
 
