@@ -75,6 +75,7 @@ def test_files_for_the_hub_stand_alone(path):
         (
             "matplotlib",
             {
+                "files/figures.py",
                 "training/shared/curves.py",
                 "training/benchmark/plot.py",
                 "interpretation/plots",
@@ -84,6 +85,7 @@ def test_files_for_the_hub_stand_alone(path):
             "torch",
             {
                 "files/environment.py",
+                "files/fingerprint.py",
                 "data/masking/collator.py",
                 "pipelines.py",
                 "training",

@@ -1,7 +1,6 @@
 """Evaluation of a masked language model on masked bases, beside Markov baselines."""
 
 import copy
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from dnabert_hf.data.masking.masked_bases import (
     choose_masked_bases,
     score_bases,
 )
+from dnabert_hf.files.atomic import write_json
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.masked_lm_scores import ModelScores, score_model
@@ -238,6 +238,4 @@ def _randomise(checkpoint: Checkpoint, seed: int) -> Checkpoint:
 def _write(path: Path, evaluation: MaskedLMEvaluation, origin: dict[str, Any]) -> None:
     sizes = {"n_windows": evaluation.n_windows, "n_bases": evaluation.n_bases}
     content = {**origin, **sizes, "scores": evaluation.rows()}
-    unfinished = path.with_name(f"{path.name}.partial")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_json(content, path)

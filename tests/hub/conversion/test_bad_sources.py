@@ -26,7 +26,7 @@ def assert_refused(source, tmp_path, match, **options):
     with pytest.raises(ValueError, match=match):
         convert(source, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "out.partial").exists()
+    assert not list(tmp_path.glob(".*.partial.*"))
 
 
 @pytest.mark.parametrize("legacy", [True, False])
@@ -199,7 +199,7 @@ def test_a_destination_in_use_is_kept(original, tmp_path):
     out = tmp_path / "out"
     convert(original, out)
     before = {path: path.read_bytes() for path in out.iterdir()}
-    with pytest.raises(ValueError, match=r"must not exist yet, or overwrite must be set"):
+    with pytest.raises(ValueError, match=r"must be empty or new, or an earlier one be replaced \(--overwrite\)"):
         convert(original, out)
     (original / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(ValueError, match="truncated or damaged"):
@@ -210,10 +210,14 @@ def test_a_destination_in_use_is_kept(original, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "a.txt").write_text("")
-    with pytest.raises(ValueError, match=r"found no config\.json in it; name another"):
+    with pytest.raises(ValueError, match=r"must hold the config\.json of what is to be overwritten"):
         convert(out, notes, overwrite=True)
     with pytest.raises(ValueError, match="must be a folder to write, found a file"):
         convert(out, notes / "a.txt", overwrite=True)
+    (out / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match=r"must hold nothing else .* found thesis\.tex; move them"):
+        convert(original, out, overwrite=True)
+    assert (out / "thesis.tex").read_text() == "mine"
 
 
 def test_options_that_make_no_sense_are_refused(original, shapes, tmp_path):

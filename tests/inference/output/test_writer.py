@@ -53,7 +53,7 @@ def test_a_part_that_was_not_finished_is_written_again(tmp_path):
     path = tmp_path / "out.tsv"
     with pytest.raises(KeyboardInterrupt):
         run(path, "abc", stop_after=1)
-    (tmp_path / "out.tsv.partial" / "x.unfinished").write_text("garb")
+    (tmp_path / "out.tsv.partial" / ".0123456789abcdef.partial.part-000007").write_text("garb")
     (tmp_path / "out.tsv.partial" / "part-000001").write_text("without its note\n")
     run(path, "abc")
     assert path.read_text() == "id\na\nb\nc\n"

@@ -128,12 +128,18 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
 def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
-    for overwrite in (False, True):
+    for overwrite, match in ((False, "must be empty or new"), (True, "must hold the index.html")):
         with (
-            pytest.raises(ValueError, match="must be empty or new"),
+            pytest.raises(ValueError, match=match),
             report_folder(tmp_path / "other", overwrite=overwrite),
         ):
             pass
+    (tmp_path / "other" / "index.html").write_text("a page")
+    with (
+        pytest.raises(ValueError, match=r"must hold nothing else .*, found thesis\.txt; move"),
+        report_folder(tmp_path / "other", overwrite=True),
+    ):
+        pass
     with (
         pytest.raises(ValueError, match="found a file"),
         report_folder(tmp_path / "other" / "thesis.txt", overwrite=True),

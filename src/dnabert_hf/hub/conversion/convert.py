@@ -10,7 +10,8 @@ import torch
 from transformers import PreTrainedConfig
 
 from dnabert_hf.checkpoints import locate
-from dnabert_hf.files.atomic import check_destination, new_folder
+from dnabert_hf.files.atomic import atomic_folder
+from dnabert_hf.files.outputs import MODEL_FILES, check_folder
 from dnabert_hf.hub.conversion.build_model import build_model
 from dnabert_hf.hub.conversion.card import SourceCard, conversion_card, read_source_card
 from dnabert_hf.hub.conversion.check_logits import check_repository
@@ -123,7 +124,13 @@ def convert(
     """
     destination = Path(destination)
     _check_choice(mlm_bias, dna)
-    check_destination(source, destination, overwrite=overwrite)
+    check_folder(
+        destination,
+        overwrite=overwrite,
+        marker="config.json",
+        known=MODEL_FILES,
+        inputs=[source],
+    )
     register_with_transformers()
     # Models begin with random numbers: those of the caller are left alone.
     with torch.random.fork_rng(devices=[]), quiet_transformers():
@@ -142,7 +149,7 @@ def convert(
                 f"{name}: mlm_bias and dna belong to masked language models, found a model for "
                 f"{task}; leave them out"
             )
-        with new_folder(destination) as partial:
+        with atomic_folder(destination) as partial:
             if stock:
                 save_stock(model, task, partial)
             else:

@@ -1,13 +1,12 @@
 """All four DNABERT checkpoints at once, with checksums, ready to be published."""
 
 import hashlib
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dnabert_hf.files.atomic import check_destination
+from dnabert_hf.files.atomic import put_folder, scratch_folder, write_text
+from dnabert_hf.files.outputs import MODEL_FILES, check_folder
 from dnabert_hf.hub.conversion.convert import Conversion, convert
 from dnabert_hf.modeling.configuration_dnabert import SUPPORTED_K
 
@@ -49,11 +48,15 @@ def convert_release(
     sources = {k: source.replace(K, str(k)) for k in SUPPORTED_K}
     folders = {k: destination.with_name(destination.name.replace(K, str(k))) for k in SUPPORTED_K}
     for k in SUPPORTED_K:
-        check_destination(sources[k], folders[k], overwrite=overwrite)
+        check_folder(
+            folders[k],
+            overwrite=overwrite,
+            marker="config.json",
+            known=MODEL_FILES,
+            inputs=[sources[k]],
+        )
     done = []
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".partial-") as name:
-        partial = Path(name)
+    with scratch_folder(destination) as partial:
         for k in SUPPORTED_K:
             conversion = convert(sources[k], partial / folders[k].name, **options)
             if conversion.k != k:
@@ -64,11 +67,9 @@ def convert_release(
             done.append(replace(conversion, folder=folders[k]))
         files = sorted(path for path in partial.rglob("*") if path.is_file())
         lines = [f"{_checksum(path)}  {path.relative_to(partial).as_posix()}\n" for path in files]
-        (partial / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
         for folder in folders.values():
-            shutil.rmtree(folder, ignore_errors=True)
-            (partial / folder.name).rename(folder)
-        (partial / CHECKSUMS).replace(destination.with_name(CHECKSUMS))
+            put_folder(partial / folder.name, folder)
+        write_text("".join(lines), destination.with_name(CHECKSUMS))
     return done
 
 

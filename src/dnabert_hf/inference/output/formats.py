@@ -293,7 +293,7 @@ class FolderFormat:
         """Make a folder of files of parts that follow each other; without parts, of one file."""
         groups = list(self._groups(parts)) or [[]]
         stem, suffix = Path(self.name).stem, Path(self.name).suffix
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         for index, group in enumerate(groups):
             name = f"{stem}-{index:05d}-of-{len(groups):05d}{suffix}"
             self.of_files.join(group, path / name)

@@ -2,19 +2,25 @@
 
 import hashlib
 import json
+import logging
+import re
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dnabert_hf.inference.output.formats import ResultFormat, Row
+from dnabert_hf.files.atomic import FinishedElsewhereError, atomic_file, atomic_folder
+from dnabert_hf.inference.output.formats import FolderFormat, ResultFormat, Row
 
 __all__ = ["PartFolder"]
 
+logger = logging.getLogger(__name__)
+
 _RECORDS = "records"
 _SHOWN = 8
+# All that ever lies in the folder. Anything else is somebody's, and stays.
+_OURS = re.compile(r"(run|end)\.json|part-\d{6,}(\.json)?|\.[0-9a-f]{16}\.partial\..*")
 
 
 class PartFolder:
@@ -39,6 +45,36 @@ class PartFolder:
         """Tell whether there is such a folder."""
         return self.path.exists()
 
+    def check(self) -> None:
+        """Refuse a folder of that name that is somebody's.
+
+        Raises:
+            ValueError: If it holds other files than parts and their notes.
+        """
+        if not self.path.is_dir():
+            found = "a file" if self.path.exists() else ""
+        elif self._is_ours():
+            found = ""
+        else:
+            found = ", ".join(self._foreign()[:_SHOWN]) or "a run.json of something else"
+        if found:
+            raise ValueError(
+                f"{self.path} is where the parts of {self._result.name} go, and must not exist or "
+                f"hold such parts, found {found}; move it away or give the output another name"
+            )
+
+    def _is_ours(self) -> bool:
+        try:
+            return "fingerprint" in self._read_note("run.json")
+        except FileNotFoundError:
+            return not self._foreign()  # a process has just begun
+        except (ValueError, TypeError):  # damaged
+            return not self._foreign()
+
+    def _foreign(self) -> list[str]:
+        names = sorted(path.name for path in self.path.iterdir())
+        return [name for name in names if not _OURS.fullmatch(name)]
+
     def begin(self, fingerprint: Mapping[str, str] | None, result_format: ResultFormat) -> None:
         """Make the folder, unless it is there, and note which run it belongs to."""
         run = {"fingerprint": fingerprint, "format": result_format.describe()}
@@ -53,7 +89,7 @@ class PartFolder:
             return None  # a process has just begun
         try:
             theirs = self._read_note("run.json")["fingerprint"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return "its run.json cannot be read"
         if theirs is None or fingerprint is None:
             return "the input of one of the two cannot be read again"
@@ -74,9 +110,9 @@ class PartFolder:
         result_format: ResultFormat,
     ) -> None:
         """Write a part; once this returns, it survives a stop."""
-        unfinished = self._unfinished()
-        result_format.write_part(unfinished, rows)
-        unfinished.replace(self._part(index))
+        # The same part may be made twice at a time, to the same bytes.
+        with atomic_file(self._part(index), is_shared=True) as unfinished:
+            result_format.write_part(unfinished, rows)
         note = {"run": self._digest, "tally": {_RECORDS: len(rows), **tally}}
         self._write_note(f"{self._part(index).name}.json", note)
 
@@ -115,9 +151,21 @@ class PartFolder:
             What the parts count in all.
 
         Raises:
-            ValueError: If a part is missing or of another run.
+            ValueError: If a part is missing or of another run, or another process was first.
         """
+        try:
+            return self._join(result_format, use)
+        except FileNotFoundError as error:
+            if self.exists():
+                raise
+            raise FinishedElsewhereError(self._result) from error
+
+    def _join(
+        self, result_format: ResultFormat, use: Callable[[Path], None] | None
+    ) -> Counter[str]:
         tallies = self.tallies()
+        if not self.exists():
+            raise FinishedElsewhereError(self._result)
         if not (self.path / "end.json").exists():
             raise ValueError(
                 f"{self.path} holds {len(tallies)} parts, but no shard has come to the end of the "
@@ -132,16 +180,14 @@ class PartFolder:
                 f"missing ({shown}); run the shards that were stopped again: shard I/N makes the "
                 "parts that leave I when divided by N"
             )
-        joined = self._unfinished(self._result.name)
-        result_format.join([self._part(index) for index in range(n_parts)], joined)
-        if use is not None:
-            use(joined)
-        # A folder is in the way, or is to come; what is in it was looked at by `check_output`.
-        if self._result.is_dir():
-            shutil.rmtree(self._result)
-        elif joined.is_dir():
-            self._result.unlink(missing_ok=True)
-        joined.replace(self._result)
+        make = atomic_folder if isinstance(result_format, FolderFormat) else atomic_file
+        with make(self._result) as joined:
+            result_format.join([self._part(index) for index in range(n_parts)], joined)
+            if use is not None:
+                use(joined)
+            # What is in a folder that is replaced was looked at by `check_output`.
+            if self._result.is_dir() and not joined.is_dir():
+                shutil.rmtree(self._result)
         self.discard()
         return sum((tallies[index] for index in range(n_parts)), Counter())
 
@@ -162,20 +208,25 @@ class PartFolder:
             ) from error
 
     def discard(self) -> None:
-        """Remove the folder and all parts."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove all parts, and the folder unless there is something else in it."""
+        if not self.exists():
+            return
+        for path in self.path.iterdir():
+            if _OURS.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        try:
+            self.path.rmdir()
+        except FileNotFoundError:
+            return  # another process was first
+        except OSError:
+            logger.warning("%s stays: it holds files that are no parts of results", self.path)
 
     def _part(self, index: int) -> Path:
         return self.path / f"part-{index:06d}"
 
-    def _unfinished(self, name: str = "unfinished") -> Path:
-        # Nobody else's name: the same part may be made twice at a time, to the same bytes.
-        return self.path / f"{uuid.uuid4().hex}.{name}"
-
     def _write_note(self, name: str, content: Mapping[str, Any]) -> None:
-        unfinished = self._unfinished()
-        unfinished.write_text(json.dumps(content), encoding="utf-8")
-        unfinished.replace(self.path / name)
+        with atomic_file(self.path / name, is_shared=True) as unfinished:
+            unfinished.write_text(json.dumps(content), encoding="utf-8")
 
     def _read_note(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.path / name).read_text(encoding="utf-8")))

@@ -70,8 +70,17 @@ class VcfFormat:
     def join(self, parts: Sequence[Path], path: Path) -> None:
         """Put header and parts end to end."""
         if self._is_bgzip:
-            with _import_pysam().BGZFile(str(path), "wb") as target:
-                self._copy(parts, target)
+            try:
+                with _import_pysam().BGZFile(str(path), "wb") as target:
+                    self._copy(parts, target)
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                # htslib says neither which file nor why; on a full disk that is all it says.
+                raise OSError(
+                    f"{path.name} cannot be written to its end ({error}); make room and run the "
+                    "same again"
+                ) from error
         else:
             with path.open("wb") as target:
                 self._copy(parts, target)

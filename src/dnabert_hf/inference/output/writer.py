@@ -1,6 +1,7 @@
 """Result files that are written part by part, so that a stopped run can go on."""
 
 import logging
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from dnabert_hf.files.atomic import NO_SPACE, FinishedElsewhereError
+from dnabert_hf.files.outputs import check_output
 from dnabert_hf.inference.engine.sharding import WHOLE, Shard
 from dnabert_hf.inference.output.formats import DelimitedFormat, ResultFormat, Row
 from dnabert_hf.inference.output.part_folder import PartFolder
@@ -38,45 +41,6 @@ class Output(Protocol):
 
     def write(self, rows: Sequence[Row], tally: Mapping[str, int] | None = None) -> None:
         """Take the rows of the chunk that `remaining` gave last."""
-
-
-def check_output(path: str | Path, *, overwrite: bool, is_folder: bool = False) -> None:
-    """Refuse an output that cannot be written, before any work is done.
-
-    Args:
-        path: Result file, or "-" for standard output.
-        overwrite: Whether what exists may be replaced.
-        is_folder: Whether the result is a folder of files.
-
-    Raises:
-        ValueError: If the output exists and must not be replaced, there is something else in its
-            place, or its folder does not exist.
-    """
-    if str(path) == "-":
-        return
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"{path} must lie in a folder that exists, found no folder {path.parent}")
-    if path.exists() and path.is_dir() != is_folder:
-        kinds = ("a folder", "a file") if is_folder else ("a file", "a folder")
-        raise ValueError(
-            f"{path} must be {kinds[0]} to write, found {kinds[1]}; give the output another name"
-        )
-    if not path.exists():
-        return
-    if not overwrite:
-        raise ValueError(
-            f"{path} must not exist yet, or overwrite must be set (--overwrite), found a "
-            f"{'folder' if is_folder else 'file'}"
-        )
-    if is_folder:
-        numbered = set(path.glob(f"{path.stem}-[0-9]*-of-[0-9]*{path.suffix}"))
-        others = sorted(each.name for each in path.iterdir() if each not in numbered)
-        if others:
-            raise ValueError(
-                f"{path} must hold nothing but the files of an earlier run to be overwritten, "
-                f"found {others[0]}; give the output another name"
-            )
 
 
 @contextmanager
@@ -224,10 +188,14 @@ class PartedOutput:
         try:
             self._parts.write(self._index, rows, tally or {}, result_format=self._format)
         except OSError as error:
+            if not self._parts.exists():
+                raise FinishedElsewhereError(self._path) from error
+            remedy = "make room" if error.errno in NO_SPACE else "mend that"
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(
                 error.errno,
-                f"{error.strerror}, after {self.n_written:,} records; make room and run the same "
-                "command again to go on",
+                f"{reason}, after {self.n_written:,} records; {remedy} and run the same command "
+                "again to go on",
                 str(self._parts.path),
             ) from error
         self.n_written += len(rows)
@@ -258,6 +226,7 @@ class PartedOutput:
             self._parts.discard()
 
     def _take_up(self, fingerprint: Mapping[str, str] | None, *, overwrite: bool) -> None:
+        self._parts.check()
         difference = self._parts.difference(fingerprint) if self._parts.exists() else None
         if difference is not None:
             is_shared = self._shard.count > 1 and not self._shard.is_rank

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from dnabert_hf.files.atomic import atomic_folder, write_text
 from dnabert_hf.files.environment import package_versions
+from dnabert_hf.files.outputs import check_folder
 
-__all__ = ["Cell", "Page", "Picture", "report_folder"]
+__all__ = ["Cell", "Page", "Picture", "check_report", "report_folder"]
 
 _MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -171,10 +172,7 @@ class Page:
         Args:
             path: HTML file; it is there only when it is whole.
         """
-        path = Path(path)
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(self.render(), encoding="utf-8")
-        partial.replace(path)
+        write_text(self.render(), path)
 
     def _add(self, kind: str, **fields: Any) -> None:
         self._parts.append(_Part(kind, fields))
@@ -216,6 +214,45 @@ def _digest(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
+# What the reports of this package hold, by patterns of names.
+_FILES = (
+    "index.html",
+    "motifs.meme",
+    "motifs.jaspar",
+    "candidates.tsv",
+    "instances.tsv",
+    "instances.bed",
+    "matches.tsv",
+    "logos/*.png",
+    "logos/*.svg",
+    "scores.parquet",
+    "landscape.tsv",
+    "landscape.png",
+    "sequence-[0-9]*.png",
+    "sequences.png",
+    "context.png",
+    "context-grid.png",
+)
+
+
+def check_report(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse a folder that a report must not be written to, before there is anything to write.
+
+    Args:
+        path: The folder; may exist if it is empty.
+        overwrite: Whether to replace an earlier report, a folder with an index.html.
+
+    Raises:
+        ValueError: If the folder cannot be written or must not be replaced.
+    """
+    path = Path(path)
+    check_folder(path, overwrite=overwrite, marker="index.html", known=_FILES)
+    if not path.absolute().parent.is_dir():
+        raise ValueError(
+            f"{path} must lie in a folder that exists, found no folder {path.absolute().parent}"
+        )
+
+
 @contextmanager
 def report_folder(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     """Make a folder for a report; it has its name only when the block ends well.
@@ -230,27 +267,6 @@ def report_folder(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         ValueError: If the folder cannot be written or must not be replaced.
     """
-    path = Path(path)
-    if path.exists():
-        if not path.is_dir():
-            raise ValueError(f"{path}: a report must be a folder, found a file; choose another")
-        is_used = any(path.iterdir())
-        if is_used and not (overwrite and (path / "index.html").is_file()):
-            raise ValueError(
-                f"{path}: the folder of a report must be empty or new, found files; choose "
-                "another, or replace an earlier report (--overwrite)"
-            )
-    if not path.absolute().parent.is_dir():
-        raise ValueError(
-            f"{path} must lie in a folder that exists, found no folder {path.absolute().parent}"
-        )
-    partial = path.with_name(f"{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    check_report(path, overwrite=overwrite)
+    with atomic_folder(path) as partial:
         yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

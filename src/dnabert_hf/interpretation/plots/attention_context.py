@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 
+from dnabert_hf.files.figures import save_figure
 from dnabert_hf.interpretation.attribution.attention_heads import Context
 from dnabert_hf.interpretation.attribution.attention_over_training import TrainingStep
 from dnabert_hf.interpretation.plots.figures import (
@@ -15,7 +16,6 @@ from dnabert_hf.interpretation.plots.figures import (
     OKABE_ITO,
     color_scale,
     new_figure,
-    save_figure,
 )
 
 __all__ = ["plot_context", "plot_context_grid", "plot_training"]

@@ -1,19 +1,16 @@
 """What all figures share: colours, size and the way into a file."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-__all__ = ["LINE_STYLES", "MISSING", "OKABE_ITO", "color_scale", "new_figure", "save_figure"]
+__all__ = ["LINE_STYLES", "MISSING", "OKABE_ITO", "color_scale", "new_figure"]
 
 # Okabe and Ito 2008, without the yellow that is lost on white; blue and vermilion first.
 OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 LINE_STYLES = ("-", "--", "-.", ":")
 MISSING = "#d9dcdf"
-
-_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def new_figure(*, width: float, height: float) -> Figure:
@@ -24,25 +21,6 @@ def new_figure(*, width: float, height: float) -> Figure:
         height: Inches.
     """
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the file is there only when it is whole.
-
-    Args:
-        figure: The figure.
-        path: File whose suffix is the format: .png, .svg or .pdf.
-
-    Raises:
-        ValueError: If the suffix is none of these.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise ValueError(f"{path}: a figure must be {', '.join(_SUFFIXES)}, found {suffix!r}")
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, format=suffix[1:], dpi=150)
-    partial.replace(path)
 
 
 def color_scale(values: np.ndarray) -> dict[str, Any]:

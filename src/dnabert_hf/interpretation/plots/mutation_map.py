@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dnabert_hf.files.figures import save_figure
 from dnabert_hf.inference.output.writer import check_output
 
 __all__ = ["check_plot", "plot_mutation_maps"]
@@ -167,7 +168,6 @@ def _arrange(rows: dict[str, Any], column: str, title: str) -> _Map:
 
 
 def _draw(each: _Map, path: Path) -> None:
-    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -207,10 +207,7 @@ def _draw(each: _Map, path: Path) -> None:
     axes[-1].set_xlabel("position (0-based)")
     figure.suptitle(f"{each.id}\n{each.title}", fontsize=10)
     figure.colorbar(image, ax=list(axes), label="effect of the change", shrink=0.6, pad=0.01)
-    # Without dates and random names, the same map gives the same file.
-    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
-    with rc_context({"svg.hashsalt": "dnabert"}):
-        figure.savefig(path, dpi=150, metadata=metadata)
+    save_figure(figure, path)
 
 
 def _logo_heights(each: _Map) -> np.ndarray:

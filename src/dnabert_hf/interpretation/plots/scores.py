@@ -11,6 +11,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.text import TextPath
 from matplotlib.transforms import Affine2D
 
+from dnabert_hf.files.figures import save_figure
 from dnabert_hf.interpretation.attribution.attention import AttentionScores
 from dnabert_hf.interpretation.attribution.landscape import (
     Alignment,
@@ -24,7 +25,6 @@ from dnabert_hf.interpretation.plots.figures import (
     OKABE_ITO,
     color_scale,
     new_figure,
-    save_figure,
 )
 
 __all__ = ["plot_landscape", "plot_letters", "plot_sequences"]

@@ -1,14 +1,13 @@
 """The sequences that the models of a benchmark share, drawn once and kept as a table."""
 
-import csv
 import logging
-import uuid
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from dnabert_hf.files.atomic import open_table
 from dnabert_hf.training.benchmark.suite import Cell, DataEntry, Suite
 
 __all__ = ["SPLITS", "count_sequences", "without_repeats", "write_subset"]
@@ -50,19 +49,14 @@ def write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
         raise ValueError(f"{entry.source} must have a test split to be compared on")
     limits = dict(zip(SPLITS, (cell.labels, suite.dev, suite.test), strict=True))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            columns = ["sequence", "sequence_b"] if is_pair else ["sequence"]
-            writer.writerow(["id", *columns, "label", "split"])
-            for split in SPLITS:
-                seed = 0 if split == "test" else cell.seed
-                order = np.random.default_rng(seed).permutation(len(rows[split]))
-                writer.writerows(rows[split][i] for i in np.sort(order[: limits[split]]))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_table(path, is_shared=True) as write_row:
+        columns = ["sequence", "sequence_b"] if is_pair else ["sequence"]
+        write_row(["id", *columns, "label", "split"])
+        for split in SPLITS:
+            seed = 0 if split == "test" else cell.seed
+            order = np.random.default_rng(seed).permutation(len(rows[split]))
+            for index in np.sort(order[: limits[split]]):
+                write_row(rows[split][index])
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dnabert_hf.files.figures import save_figure
 from dnabert_hf.training.benchmark.suite import Case, Suite
 from dnabert_hf.training.shared.curves import title_of
 
@@ -77,7 +78,7 @@ def _plot_rows(suite: Suite, rows: Mapping[str, Mapping[str, Sequence[float]]], 
     axes.set_title(textwrap.fill(suite.title, 2 * _LETTERS))
     axes.spines[["top", "right", "left"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=min(len(names), 3), frameon=False, fontsize=9)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _plot_curves(
@@ -108,7 +109,7 @@ def _plot_curves(
     names = [_wrap(model.name) for model in suite.models]
     legend: dict[str, Any] = {"ncols": n_columns, "frameon": False, "fontsize": 9}
     figure.legend(panels[0].get_lines(), names, loc="outside lower center", **legend)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _style(number: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The report of a benchmark: tables, paired tests, time and machine, a plot."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dnabert_hf.files.atomic import open_table, write_text
 from dnabert_hf.files.environment import package_versions
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
 from dnabert_hf.training.benchmark.data import SPLITS, count_sequences
@@ -82,7 +82,7 @@ def write_report(
     lines += ["## How it was made", "", *_origin(done, results, command)]
     if errors:
         lines += ["", "## Cells that failed", "", *_failures(errors)]
-    (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text("\n".join(lines) + "\n", folder / "report.md")
     plot_scores(suite, table, means, folder / "scores.png")
 
 
@@ -95,15 +95,13 @@ def _failures(errors: Mapping[Cell, str]) -> list[str]:
 
 
 def _write_scores(suite: Suite, results: Mapping[Cell, CellResult], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        names = ["data", "labels", "model", "learning_rate", "seed", suite.metric, "seconds"]
-        writer.writerow(names)
+    with open_table(path) as write_row:
+        write_row(["data", "labels", "model", "learning_rate", "seed", suite.metric, "seconds"])
         for cell, (score, seconds, _) in results.items():
             labels = "all" if cell.labels is None else cell.labels
             rate = "" if cell.learning_rate is None else f"{cell.learning_rate:g}"
             time = "" if seconds is None else f"{seconds:.2f}"
-            writer.writerow([cell.data, labels, cell.model, rate, cell.seed, f"{score:.6f}", time])
+            write_row([cell.data, labels, cell.model, rate, cell.seed, f"{score:.6f}", time])
 
 
 def _means_by_data(suite: Suite, table: _Table) -> dict[str, np.ndarray]:

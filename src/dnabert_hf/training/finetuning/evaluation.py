@@ -1,6 +1,5 @@
 """Reports of a training run: scores, predictions and a word on models that collapsed."""
 
-import csv
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from transformers import EvalPrediction
 
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.files.atomic import open_table
 from dnabert_hf.metrics.scores import logits_to_predictions, score_predictions
 from dnabert_hf.training.finetuning.token_labels import join_votes
 
@@ -167,25 +167,22 @@ def write_predictions(result: SplitResult, path: Path) -> None:
         path: TSV file to write.
     """
     names = result.scheme.names
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+    with open_table(path) as write_row:
         if result.scheme.problem_type == "regression":
-            writer.writerow(["id", *names, *(f"true_{name}" for name in names)])
+            write_row(["id", *names, *(f"true_{name}" for name in names)])
         else:
-            writer.writerow(["id", "label", "true", *(f"prob_{name}" for name in names)])
+            write_row(["id", "label", "true", *(f"prob_{name}" for name in names)])
         for record_id, label, row in zip(
             result.ids, result.labels, result.predictions, strict=True
         ):
             numbers = [f"{value:.6g}" for value in row]
             if result.scheme.problem_type == "regression":
-                writer.writerow([record_id, *numbers, *(f"{v:.6g}" for v in np.atleast_1d(label))])
+                write_row([record_id, *numbers, *(f"{v:.6g}" for v in np.atleast_1d(label))])
             elif result.scheme.problem_type == "multi_label_classification":
                 predicted = _joined(names, row >= 0.5)
-                writer.writerow([record_id, predicted, _joined(names, label > 0), *numbers])
+                write_row([record_id, predicted, _joined(names, label > 0), *numbers])
             else:
-                writer.writerow([record_id, names[row.argmax()], names[label], *numbers])
-    partial.replace(path)
+                write_row([record_id, names[row.argmax()], names[label], *numbers])
 
 
 def _joined(names: Sequence[str], is_present: np.ndarray) -> str:

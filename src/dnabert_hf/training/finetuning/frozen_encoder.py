@@ -14,13 +14,14 @@ from torch import nn
 from tqdm import tqdm
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from dnabert_hf.files.atomic import atomic_file
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForSequenceClassification,
     sequence_loss,
 )
 from dnabert_hf.training.finetuning.collators import SequenceCollator
-from dnabert_hf.training.shared.long_sequences import count_pieces
 from dnabert_hf.training.shared.initialisation import STARTS
+from dnabert_hf.training.shared.long_sequences import count_pieces
 
 __all__ = ["FROZEN_RECIPE", "EmbeddingCollator", "Embeddings", "FrozenHead", "check_freezable"]
 
@@ -266,9 +267,8 @@ def _without_pooler(classifier: DNABertForSequenceClassification) -> Iterator[No
 
 
 def _create(path: Path, shape: tuple[int, ...], dtype: type) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape).flush()
-    partial.replace(path)
+    with atomic_file(path, is_shared=True) as partial:
+        np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape).flush()
 
 
 def _hash_tensors(module: nn.Module, *, without: str) -> str:

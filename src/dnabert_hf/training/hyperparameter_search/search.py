@@ -1,6 +1,5 @@
 """A search for learning rate, epochs and dropout, by the validation split alone."""
 
-import csv
 import logging
 import math
 import os
@@ -11,6 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from dnabert_hf.files.atomic import open_table
 from dnabert_hf.training.finetuning.finetune import FinetuneResult, finetune
 from dnabert_hf.training.hyperparameter_search.space import SearchRange, list_ranges
 from dnabert_hf.training.shared.run_folder import RunFolder
@@ -239,17 +239,13 @@ class _Search:
         """Write all trials that ended: number, values, best validation metric and state."""
         finished = self.finished()
         metric = finished[0].user_attrs["metric"]
-        path = self._stage.path / _TABLE
-        partial = path.with_name(f"{_TABLE}.partial")
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        with open_table(self._stage.path / _TABLE) as write_row:
             names = [r.field for r in self._ranges]
-            writer.writerow(["trial", *names, f"validation_{metric}", "state"])
+            write_row(["trial", *names, f"validation_{metric}", "state"])
             for number, trial in enumerate(finished, start=1):
                 state = "complete" if trial.state.name == "COMPLETE" else "ended early"
                 values = [f"{trial.params[name]:.6g}" for name in names]
-                writer.writerow([number, *values, f"{trial.user_attrs['score']:.6g}", state])
-        partial.replace(path)
+                write_row([number, *values, f"{trial.user_attrs['score']:.6g}", state])
 
 
 class _Watcher(TrainerCallback):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dnabert_hf.files.figures import save_figure
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
 
 __all__ = ["plot_curves", "plot_pretraining", "title_of"]
@@ -42,7 +43,7 @@ def plot_curves(
     scores.set(xlabel="step", ylabel=title_of(metric), title=title)
     for axes in (losses, scores):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def plot_pretraining(history: Sequence[Mapping[str, Any]], path: str | Path) -> None:
@@ -67,7 +68,7 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], path: str | Path) -> 
     bits.legend(frameon=False)
     for axes in (losses, bits):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _series(history: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
