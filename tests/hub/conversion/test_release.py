@@ -65,7 +65,7 @@ def test_all_four_or_none(originals, tmp_path):
     assert list(out.iterdir()) == []
     weights.write_bytes(whole)
     convert_release(source, out / "dnabert-{k}")
-    with pytest.raises(ValueError, match=r"dnabert-3 must not exist yet"):
+    with pytest.raises(ValueError, match=r"dnabert-3 must be empty or new"):
         convert_release(source, out / "dnabert-{k}")
     convert_release(source, out / "dnabert-{k}", overwrite=True)
     for k in (3, 4):
