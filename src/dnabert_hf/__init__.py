@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         DNABertModel,
     )
     from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
-    from dnabert_hf.pipelines import FillBasePipeline
+    from dnabert_hf.pipelines import DNATokenClassificationPipeline, FillBasePipeline
     from dnabert_hf.registration import register_with_transformers
     from dnabert_hf.training.finetuning.finetune import finetune
     from dnabert_hf.training.hyperparameter_search.search import search_hyperparameters
@@ -70,6 +70,7 @@ _MODULES = {
     "DNABertForTokenClassification": "modeling.modeling_dnabert",
     "DNABertModel": "modeling.modeling_dnabert",
     "DNABertTokenizer": "modeling.tokenization_dnabert",
+    "DNATokenClassificationPipeline": "pipelines",
     "DataCollatorForContiguousKmerMasking": "data.masking.collator",
     "FillBasePipeline": "pipelines",
     "Genome": "data.genome.genome",
@@ -128,6 +129,7 @@ __all__ = [
     "DNABertForTokenClassification",
     "DNABertModel",
     "DNABertTokenizer",
+    "DNATokenClassificationPipeline",
     "DataCollatorForContiguousKmerMasking",
     "FillBasePipeline",
     "Genome",
