@@ -19,8 +19,8 @@ import torch
 from dnabert_hf.data.building.simulation import CTCF, SimulatedSequence, simulate_binding
 from dnabert_hf.inference.predict import predict
 from dnabert_hf.metrics.scores import METRIC_NAMES, score_classification
-from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
 from dnabert_hf.training.finetuning.finetune import finetune
+from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
 
 __all__ = ["Demonstration", "demonstrate"]
 

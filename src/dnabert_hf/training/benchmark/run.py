@@ -16,11 +16,11 @@ from dnabert_hf.files.atomic import write_json
 from dnabert_hf.files.environment import describe_machine
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER, score_classification
 from dnabert_hf.training.benchmark.data import SPLITS, without_repeats, write_subset
-from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
 from dnabert_hf.training.benchmark.report import CellResult, write_report
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
 from dnabert_hf.training.finetuning.finetune import finetune
 from dnabert_hf.training.finetuning.splits import labels_of, with_lengths
+from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
 from dnabert_hf.training.tasks.presets import GENERIC, find_task
 
 __all__ = ["benchmark"]

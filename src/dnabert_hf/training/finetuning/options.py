@@ -1,0 +1,66 @@
+"""Options of a fine-tuning run, in one object."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase, TrainerCallback
+
+from dnabert_hf.data.labelled.labels import ProblemType
+from dnabert_hf.data.reading.records import Columns
+from dnabert_hf.training.tasks.presets import GENERIC, Task
+
+__all__ = ["FinetuneOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions:
+    """Options of `finetune`, which takes each of them as a keyword too.
+
+    Attributes:
+        task: Preset of what is particular to the data: labels, length, metrics and recipe; a name
+            among `TASKS` (`dnabert_hf.training.tasks.presets`), a `Task`, or a YAML file with its
+            fields.
+        config: Fields of `DNABertConfig` (of `DNACnnConfig` for "cnn" and its like) to set, such as
+            k and the size of a random model.
+        tokenizer: Tokenizer, or folder or repository of one, if not that of the model.
+        columns: Names of the table's columns.
+        problem_type: What the labels mean, where they do not say it themselves.
+        metric: Metric that chooses the checkpoint: by default the task's, or else MCC, AUROC
+            (multi-label) or Spearman's correlation (regression); "loss" is possible too.
+        early_stopping: Stop after this many evaluations without a better metric.
+        class_weights: Let rare classes weigh as much as common ones.
+        lora: Rank of adapters that are trained in place of the encoder's weights (LoRA, Hu et al.
+            2021; needs the extra peft); they are added to the weights before the model is saved.
+        freeze: Train the pooler and the head alone, on embeddings that are computed once
+            (`FrozenHead`), 30 epochs at 3e-3; a folder keeps the embeddings there for other runs
+            of the same encoder and sequences.
+        reinitialise_layers: Layers at the top of the encoder to draw anew before training
+            (`reinitialise_top_layers`): few labels gain by it where the checkpoint is a masked
+            language model.
+        test: Score the test split; without, it is only checked.
+        notes: What else `metrics.json` is to say.
+        arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
+        callbacks: Callbacks for the Trainer.
+        resume: Go on from the last checkpoint of a run that was stopped; begin if there is none.
+        overwrite: Replace what an earlier run left in the folder.
+    """
+
+    task: str | Task = GENERIC
+    config: Mapping[str, Any] | None = None
+    tokenizer: str | Path | PreTrainedTokenizerBase | None = None
+    columns: Columns | None = None
+    problem_type: ProblemType | None = None
+    metric: str | None = None
+    early_stopping: int | None = None
+    class_weights: bool = False
+    lora: int | None = None
+    freeze: bool | str | Path = False
+    reinitialise_layers: int = 0
+    test: bool = True
+    notes: Mapping[str, Any] | None = None
+    arguments: Mapping[str, Any] | None = None
+    callbacks: Sequence[TrainerCallback] = ()
+    resume: bool = False
+    overwrite: bool = False
