@@ -34,7 +34,7 @@ from sklearn.metrics import average_precision_score
 
 from dnabert_hf import attention_scores, attribution_scores, faithfulness, finetune
 from dnabert_hf.data.building.simulation import CTCF, simulate_binding
-from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.attribution.scores import BaseScores
 
 SIZES = {"train": 4000, "dev": 300, "test": 1000}  # as far as a set has as many
 # A short site of our own making: chances in percent of A, C, G and T.
@@ -104,7 +104,7 @@ def train(task: Task, pooling: str, folder: Path, epochs: float, seed: int) -> d
     return result.scores["test"]
 
 
-def methods(model: Path, label: str) -> dict[str, Callable[[list[str]], list[AttentionScores]]]:
+def methods(model: Path, label: str) -> dict[str, Callable[[list[str]], list[BaseScores]]]:
     def attention(**options):
         return lambda sequences: attention_scores(model, sequences, **options)
 
@@ -122,10 +122,10 @@ def methods(model: Path, label: str) -> dict[str, Callable[[list[str]], list[Att
     }
 
 
-def _random_scores(sequences: list[str]) -> list[AttentionScores]:
+def _random_scores(sequences: list[str]) -> list[BaseScores]:
     generator = np.random.default_rng(0)
     return [
-        AttentionScores(str(i), each, generator.random(len(each), dtype=np.float32), None)
+        BaseScores(str(i), each, generator.random(len(each), dtype=np.float32), None)
         for i, each in enumerate(sequences)
     ]
 

@@ -1,4 +1,4 @@
-"""Where a model of human promoters looks: TATA promoters, other promoters, and genomic DNA.
+"""Attention of a model of human promoters: TATA promoters, other promoters, and genomic DNA.
 
     python benchmarks/landscape.py DATA [--output landscape] [--pooling mean] [--model FOLDER]
 
@@ -22,7 +22,7 @@ import torch
 from dnabert_hf import attention_scores, finetune
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.interpretation.attribution.attribution import attribution_scores
-from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.attribution.scores import BaseScores
 from dnabert_hf.interpretation.plots.scores import plot_landscape
 
 START_SITE = 249
@@ -71,7 +71,7 @@ def subset(records: list[SequenceRecord], test: pd.DataFrame) -> list[SequenceRe
     return [record for record, n in zip(records, rank, strict=True) if n < 25]
 
 
-def describe(scores: list[AttentionScores]) -> tuple[float, float]:
+def describe(scores: list[BaseScores]) -> tuple[float, float]:
     """Compare the stretch of the TATA box with all else, in standard errors too."""
     table = np.stack([each.scores for each in scores]).astype(float)
     inside = table[:, START_SITE + FIRST : START_SITE + LAST + 1].mean(axis=1)
@@ -110,7 +110,7 @@ def main() -> None:
     print("| score | sequences | peak, from the start site | -35..-20 against the rest | z |")
     print("|---|---|---|---|---|")
     for name, scores in score(model, test, options.pooling):
-        by_group: dict[str, list[AttentionScores]] = {group: [] for group in N_TRAIN}
+        by_group: dict[str, list[BaseScores]] = {group: [] for group in N_TRAIN}
         for each in scores:
             by_group[groups[each.id]].append(each)
         picture = options.output / f"{name.split(' (')[0].replace(' ', '_')}-{options.pooling}.png"

@@ -1,4 +1,4 @@
-"""Which motifs fine-tuned models look at in real ChIP-seq sets, beside the factor's own matrix.
+"""Motifs that fine-tuned models attend to in real ChIP-seq sets, beside the factor's own matrix.
 
     python benchmarks/motifs_on_chip_seq.py DATA [--models FOLDER] [--model-init dnabert-6-mini]
 

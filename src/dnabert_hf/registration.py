@@ -1,4 +1,4 @@
-"""What the Auto classes of transformers learn about DNABERT and its baselines, in one list."""
+"""Registration of DNABERT and its baselines with the Auto classes of transformers."""
 
 from importlib import import_module
 from typing import Any

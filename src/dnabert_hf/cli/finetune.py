@@ -111,7 +111,7 @@ def finetune(
         int,
         typer.Option(
             metavar="LAYERS",
-            help="Draw so many layers at the top of a checkpoint anew: better with few labels (3 "
+            help="Re-initialise the top N layers of a checkpoint: better with few labels (3 "
             "for dnabert-6-mini).",
         ),
     ] = 0,

@@ -1,4 +1,4 @@
-"""`dnabert funnel`: the variants that change most of what a model looks at."""
+"""`dnabert funnel`: variants that a model attends to, ranked by predicted effect."""
 
 import shlex
 import sys
@@ -49,7 +49,7 @@ def funnel(
     keep: Annotated[int, typer.Option(help="Alleles to keep, the strongest.")] = 1000,
     label: Annotated[
         str | None,
-        typer.Option(help="Class to look at.", show_default="the second of two"),
+        typer.Option(help="Class to score.", show_default="the second of two"),
     ] = None,
     rc: BothStrands = False,
     device: Device = "auto",
@@ -57,7 +57,7 @@ def funnel(
     batch_tokens: BatchTokens = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find the variants that change most of what a fine-tuned model looks at, and what is known.
+    """Find variants that a fine-tuned model attends to, rank them by effect, look them up.
 
     As in DNABERT's paper: variants in high-attention regions, both alleles scored, the strongest
     kept and looked up in ClinVar, GWAS Catalog and GRASP. Writes a ranked table and a page. A run

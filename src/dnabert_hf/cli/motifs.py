@@ -1,4 +1,4 @@
-"""`dnabert motifs`: the motifs that a fine-tuned model looks at."""
+"""`dnabert motifs`: the motifs that a fine-tuned model attends to."""
 
 import shlex
 import sys
@@ -78,7 +78,7 @@ def motifs(
     label_column: LabelColumn = "label",
     id_column: IdColumn = "id",
 ) -> None:
-    """Find the motifs that a model looks at, as DNABERT-viz does, and compare them.
+    """Find the motifs that a model attends to, as DNABERT-viz does, and compare them.
 
     Writes matrices (MEME, JASPAR), candidates and sites (TSV; BED if the sequences are named like
     chr1:100-200), logos, matches with known motifs and index.html. Without labels the classes that

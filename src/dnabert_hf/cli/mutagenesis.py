@@ -51,7 +51,7 @@ def mutagenesis(
             "--insertions", help="Insert each base before each base, too.", show_default=False
         ),
     ] = False,
-    label: Annotated[str | None, typer.Option(help="Class to look at.", show_default="all")] = None,
+    label: Annotated[str | None, typer.Option(help="Class to score.", show_default="all")] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -68,7 +68,7 @@ def mutagenesis(
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
 ) -> None:
-    """Change every base of sequences to every other, and score what a model makes of it.
+    """Change every base of sequences to every other, and score the predicted effect.
 
     A classifier gives for each class the probability before and after, DNABERT's diff and the log
     odds ratio (positive where signal is lost); a pretrained model, without labels, the

@@ -38,12 +38,12 @@ def variants(
     output: Output = Path("-"),
     label: Annotated[
         str | None,
-        typer.Option(help="Class to look at.", show_default="the second of two"),
+        typer.Option(help="Class to score.", show_default="the second of two"),
     ] = None,
     shifts: Annotated[
         int,
         typer.Option(
-            help="Windows to either side to look at, too; the strongest effect is written, and "
+            help="Windows to either side to score, too; the strongest effect is written, and "
             "where it is."
         ),
     ] = 0,

@@ -1,4 +1,4 @@
-"""What a folder must hold to be a repository of the Hub, and what of it goes there."""
+"""Model folders: the files a repository of the Hub must hold, and those that go there."""
 
 import json
 import re

@@ -30,7 +30,7 @@ _WAITS = (2, 8)  # seconds before another attempt, when the connection was lost
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published, or would be.
+    """Result of publishing, or of a dry run.
 
     Attributes:
         repo_id: The repository.

@@ -12,7 +12,7 @@ from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.engine import Compute, Engine, Window, cut_into_windows
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import (
     FolderFormat,
     ParquetFormat,
@@ -105,7 +105,7 @@ def embed(
             f"max_file_mb (--max-file-mb) must be 1 or more, of an output, got {max_file_mb} for "
             f"{'results in memory' if output is None else output}"
         )
-    share = find_shard(shard, output)
+    share = resolve_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite, is_folder=max_file_mb is not None)
     checkpoint = as_checkpoint(model, tokenizer, task="encoder")

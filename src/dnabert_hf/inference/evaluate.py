@@ -1,4 +1,4 @@
-"""How well a fine-tuned model does on labelled sequences."""
+"""Evaluation of a fine-tuned model on labelled sequences."""
 
 from collections import Counter
 from pathlib import Path

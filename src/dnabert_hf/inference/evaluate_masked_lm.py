@@ -19,8 +19,8 @@ from dnabert_hf.data.masking.markov_baselines import (
     BaseStatistics,
 )
 from dnabert_hf.data.masking.masked_bases import (
-    BaseScores,
     MaskedBases,
+    MaskedBaseScores,
     choose_masked_bases,
     score_bases,
 )
@@ -60,7 +60,7 @@ class MaskedLMEvaluation(NamedTuple):
     n_windows: int
     model: ModelScores
     untrained: ModelScores | None
-    baselines: dict[str, BaseScores]
+    baselines: dict[str, MaskedBaseScores]
 
     def rows(self) -> dict[str, dict[str, float]]:
         """Give all scores as a table: by name of the model or baseline, scores by their names."""
@@ -202,7 +202,7 @@ def _training_dna(train: GenomeSource, genome: Genome, scored: np.ndarray) -> li
 
 def _score_baselines(
     stretches: Sequence[np.ndarray], codes: np.ndarray, masked: MaskedBases
-) -> dict[str, BaseScores]:
+) -> dict[str, MaskedBaseScores]:
     statistics = BaseStatistics(stretches)
     places = np.arange(-FLANK, FLANK + 1)
     chunks = [

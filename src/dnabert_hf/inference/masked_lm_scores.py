@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from dnabert_hf.data.masking.masked_bases import (
-    BaseScores,
     MaskedBases,
+    MaskedBaseScores,
     agreeing_kmers,
     combine_votes,
     score_bases,
@@ -32,7 +32,7 @@ class ModelScores(NamedTuple):
         kmer_accuracy: Share of the masked k-mers that the model gives the highest score.
     """
 
-    bases: BaseScores
+    bases: MaskedBaseScores
     cross_entropy: float
     perplexity: float
     kmer_accuracy: float

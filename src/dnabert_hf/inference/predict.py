@@ -14,7 +14,7 @@ from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
 from dnabert_hf.metrics.scores import logits_to_predictions
@@ -34,7 +34,7 @@ _CHUNK_BASES = 1 << 19
 
 
 class Prediction(NamedTuple):
-    """What a model says about one sequence.
+    """Prediction for one sequence.
 
     Attributes:
         id: Id of the record.
@@ -95,7 +95,7 @@ def predict(
     Raises:
         ValueError: If model, source or output cannot be used.
     """
-    share = find_shard(shard, output)
+    share = resolve_shard(shard, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
@@ -223,10 +223,10 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
     """
     known = ", ".join(scheme.names)
     if scheme.problem_type == "regression":
-        raise ValueError("the probability of a class is looked at, found a model of regression")
+        raise ValueError("the probability of a class is scored, found a model of regression")
     if label is None and len(scheme.names) != 2:
         raise ValueError(
-            f"a model with {len(scheme.names)} classes needs the one to look at (--label), one of "
+            f"a model with {len(scheme.names)} classes needs the one to score (--label), one of "
             f"{known}"
         )
     label = scheme.names[1] if label is None else label

@@ -16,7 +16,7 @@ from dnabert_hf.inference.embed import count_tokens, spread_over_bases
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine, Window
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.base_formats import choose_base_format
 from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
 
@@ -26,7 +26,7 @@ _CHUNK_BASES = 1 << 19
 
 
 class BasePrediction(NamedTuple):
-    """What a model says about the bases of one sequence.
+    """Prediction for the bases of one sequence.
 
     Attributes:
         id: Id of the record.
@@ -92,7 +92,7 @@ def predict_bases(
         ValueError: If model, source or output cannot be used, a record is a pair, or the class is
             not known.
     """
-    share = find_shard(None, output)
+    share = resolve_shard(None, output)
     if output is not None:
         check_output(output, overwrite=overwrite)
     architecture = architecture_of(model)

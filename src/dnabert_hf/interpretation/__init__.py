@@ -1,1 +1,1 @@
-"""DNABERT-viz: what the model looks at, and the motifs behind it."""
+"""DNABERT-viz: attention, attribution, and the motifs behind them."""

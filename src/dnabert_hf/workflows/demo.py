@@ -41,10 +41,10 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What the demonstration made.
+    """Result of the demonstration.
 
     Attributes:
-        report: The page to look at first.
+        report: The page to open first.
         scores: Test scores of DNABERT and of the logistic regression, by metric.
         seconds: How long it took.
     """

@@ -1,4 +1,4 @@
-"""Hard negatives: train, scan a genome, give the false positives back as negatives, repeat."""
+"""Hard-negative mining: train, scan a genome, add the false positives as negatives, repeat."""
 
 import csv
 import json
@@ -35,11 +35,11 @@ _COLUMNS = ("id", "sequence", "label", "split")
 
 @dataclass(frozen=True)
 class MiningRound:
-    """What a model of one round does, on windows of contigs that none was mined from.
+    """Result of one round, on windows of contigs that none was mined from.
 
     Attributes:
         hard_negatives: False positives among its training sequences.
-        windows: Windows of the held-out contigs that were looked at.
+        windows: Windows of the held-out contigs that were scored.
         false_positive_rate: Share of them that the model calls, with a probability of 0.5 or more.
         false_positive_rate_at_recall: The same at the threshold that finds 90 % of the positives.
         recall: Share of the positives of the test split (or of validation, without one) with a
@@ -103,8 +103,8 @@ def finetune_with_hard_negatives(
 ) -> list[MiningRound]:
     """Fine-tune with negatives that earlier rounds took for positives (Ji et al. 2021, splicing).
 
-    A first model learns the data as they are. In each round the model scans windows of the genome,
-    drawn anew; those it calls are added to the training sequences as negatives, at most as many as
+    A first model learns the data as they are. In each round the model scans new windows of the
+    genome; those it calls are added to the training sequences as negatives, at most as many as
     there are positives, and a new model learns them all from the same start. Windows lie side by
     side outside of the held-out contigs, at least 1,000 bases from every known site; those like a
     positive, or like a sequence of validation or test, are not taken. Every model is measured on
@@ -116,7 +116,7 @@ def finetune_with_hard_negatives(
     Args:
         model: As in `finetune`.
         data: As in `finetune`: sequences of one length with one class each.
-        genome: Where to look for false positives.
+        genome: Genome to search for false positives.
         output_dir: Folder to write.
         held_out: Contigs on which the models are measured.
         rounds: How often false positives are added.

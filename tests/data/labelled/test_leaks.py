@@ -237,7 +237,7 @@ def test_the_text_says_what_was_found():
         "duplicates within a split (no leak): 1 in train",
         "AUROC between classes by one number alone (chance: 0.5): GC 1.000, length 0.500",
         "warning: GC alone tells the classes apart with an AUROC of 1.000 (chance: 0.5), so a "
-        "model may score well without reading any motif; draw the negatives anew, matched by GC",
+        "model may score well without reading any motif; draw other negatives, matched by GC",
     ]
 
 

@@ -5,7 +5,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from dnabert_hf.inference.engine.sharding import WHOLE, Shard, find_shard
+from dnabert_hf.inference.engine.sharding import WHOLE, Shard, resolve_shard
 from dnabert_hf.inference.output.formats import DelimitedFormat, FolderFormat, ParquetFormat
 from dnabert_hf.inference.output.join import join_parts
 from dnabert_hf.inference.output.part_folder import PartFolder
@@ -244,16 +244,16 @@ def test_joining_replaces_a_file_by_a_folder_and_a_folder_by_a_file(tmp_path):
 @pytest.mark.parametrize("text", ["4/4", "1", "a/2", "-1/2", "1/0", "/"])
 def test_a_shard_is_a_number_of_so_many(text):
     with pytest.raises(ValueError, match="must be written I/N with I from 0 to N - 1, got "):
-        find_shard(text, "out.tsv")
+        resolve_shard(text, "out.tsv")
 
 
 def test_what_cannot_be_shared_is_said(monkeypatch):
     for output in ("-", None):
         with pytest.raises(ValueError, match="found no file to write; name one"):
-            find_shard("0/2", output)
+            resolve_shard("0/2", output)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    assert find_shard(None, None) == WHOLE
-    assert find_shard(None, "o.tsv") == Shard(1, 2, is_rank=True)
+    assert resolve_shard(None, None) == WHOLE
+    assert resolve_shard(None, "o.tsv") == Shard(1, 2, is_rank=True)
     with pytest.raises(ValueError, match="got shard 0/2 on one of 2 processes; leave one"):
-        find_shard("0/2", "o.tsv")
+        resolve_shard("0/2", "o.tsv")

@@ -261,7 +261,7 @@ def test_options_that_cannot_be_used_are_refused(promoters, masked, vcf, genome,
 
 
 def test_three_classes_need_a_name(checkpoint, folder, vcf, genome, tmp_path):
-    with pytest.raises(ValueError, match=r"3 classes needs the one to look at .* none, donor"):
+    with pytest.raises(ValueError, match=r"3 classes needs the one to score .* none, donor"):
         score_variants(folder, vcf, genome, output=tmp_path / "o.tsv", window=WINDOW)
     score_variants(folder, vcf, genome, output=tmp_path / "o.tsv", window=WINDOW, label="donor")
 

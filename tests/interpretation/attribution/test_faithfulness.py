@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from dnabert_hf import DNABertForSequenceClassification, attribution_scores, faithfulness
 from dnabert_hf.cli.main import app
 from dnabert_hf.interpretation.attribution.faithfulness import replace_bases
-from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.attribution.scores import BaseScores
 
 N_BASES, N_SEQUENCES = 60, 40
 
@@ -39,7 +39,7 @@ def sequences():
 
 
 def as_scores(sequences, values):
-    return [AttentionScores(str(i), s, values, None) for i, s in enumerate(sequences)]
+    return [BaseScores(str(i), s, values, None) for i, s in enumerate(sequences)]
 
 
 def test_scores_of_what_matters_make_the_probability_fall_furthest(

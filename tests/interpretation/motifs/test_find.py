@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from dnabert_hf import DNABertForSequenceClassification, MotifSettings, find_motifs
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.reading.records import SequenceRecord
-from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.attribution.scores import BaseScores
 from dnabert_hf.interpretation.motifs.files import read_meme
 
 SITE = "GATTACA"
@@ -36,7 +36,7 @@ def labelled(*, n=40, has_labels=True):
         label = ("bound" if is_bound else "free") if has_labels else None
         records.append(SequenceRecord(name, "".join(letters), label))
         chances = {"free": 0.1 + 0.8 * (not is_bound), "bound": 0.1 + 0.8 * is_bound}
-        scores.append(AttentionScores(name, records[-1].sequence, of_bases, chances))
+        scores.append(BaseScores(name, records[-1].sequence, of_bases, chances))
     return records, scores
 
 

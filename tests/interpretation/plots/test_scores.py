@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dnabert_hf import DNABertForSequenceClassification
-from dnabert_hf.interpretation.attribution.attention import AttentionScores
+from dnabert_hf.interpretation.attribution.attention import BaseScores
 from dnabert_hf.interpretation.attribution.attention_heads import Context
 from dnabert_hf.interpretation.attribution.attention_over_training import attention_during_training
 from dnabert_hf.interpretation.plots.attention_context import (
@@ -21,7 +21,7 @@ STARTS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 def scores_of(name, sequence, probabilities=None):
     values = np.arange(1, len(sequence) + 1, dtype=np.float32)
-    return AttentionScores(name, sequence, values / np.linalg.norm(values), probabilities)
+    return BaseScores(name, sequence, values / np.linalg.norm(values), probabilities)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_the_report_of_sixteen_data_sets_says_all(tmp_path):
     assert "| mini from random weights, which is a long name | 16 of 16 | +0.175 | " in report
     assert f"| *{BEST_OF_EACH}* | 12 of 16 | +0.055 | " in report
     # Learning rates, time, machine, versions, command, and how much of the data was used.
-    assert rows["mini"] == ["dnabert-6-mini, upper 3 layers drawn anew", "0.001: 16, 0.002: 0",
+    assert rows["mini"] == ["dnabert-6-mini, top 3 layers re-initialised", "0.001: 16, 0.002: 0",
                             "40.0", "32.0"]  # fmt: skip
     assert rows["5-mer/regression"] == ["kmers", "-", "30.0", "16.0"]
     assert rows["data set 7"] == ["9 of 10", "2 of 3", "4 of 4", f"`{tmp_path / '7.tsv'}`"]

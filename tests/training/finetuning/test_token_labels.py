@@ -8,9 +8,9 @@ from datasets import Dataset, DatasetDict
 from dnabert_hf import DNABertTokenizer
 from dnabert_hf.training.finetuning.token_labels import (
     BaseCollator,
-    cut_rows,
-    join_votes,
-    vote_loss,
+    average_kmer_logits,
+    kmer_loss,
+    window_dataset,
 )
 
 
@@ -32,7 +32,7 @@ def test_votes_come_back_as_the_labels_of_bases(k):
     rows = rows_of(k, 20, 13)
     batch = BaseCollator(DNABertTokenizer(k=k))(rows)
     logits = np.zeros((*batch["input_ids"].shape, 3))
-    joined = join_votes(logits, batch["labels"].numpy())
+    joined = average_kmer_logits(logits, batch["labels"].numpy())
     for index, row in enumerate(rows):
         known = [i for i, label in enumerate(row["labels"]) if label != -100]
         of_row = joined.rows == index
@@ -48,7 +48,7 @@ def test_a_base_gets_the_mean_of_the_kmers_over_it():
     logits = np.random.default_rng(1).normal(size=(1, 8, 2))
     of_kmers = np.exp(logits[0, 1:7, 1]) / np.exp(logits[0, 1:7]).sum(axis=1)
     expected = [of_kmers[max(0, i - 2) : i + 1].mean() for i in range(8)]
-    assert join_votes(logits, votes).probabilities[:, 1] == pytest.approx(expected)
+    assert average_kmer_logits(logits, votes).probabilities[:, 1] == pytest.approx(expected)
 
 
 def test_the_loss_is_the_cross_entropy_of_every_vote_whatever_the_batches():
@@ -57,7 +57,7 @@ def test_the_loss_is_the_cross_entropy_of_every_vote_whatever_the_batches():
     torch.manual_seed(0)
     table = torch.randn(69, 3)  # logits of each token id
     batch = collate(rows)
-    whole = vote_loss(table[batch["input_ids"]], batch["labels"])
+    whole = kmer_loss(table[batch["input_ids"]], batch["labels"])
     expected, n_votes = 0.0, 0
     for row in rows:
         ids = collate.tokenizer(row["sequence"])["input_ids"][1:-1]
@@ -68,21 +68,21 @@ def test_the_loss_is_the_cross_entropy_of_every_vote_whatever_the_batches():
                     n_votes += 1
     assert whole.item() == pytest.approx(expected / n_votes, rel=1e-5)
     parts = [
-        vote_loss(table[part["input_ids"]], part["labels"], n_votes)
+        kmer_loss(table[part["input_ids"]], part["labels"], n_votes)
         for part in (collate(rows[:1]), collate(rows[1:]))
     ]
     assert sum(parts).item() == pytest.approx(whole.item(), rel=1e-5)
     weights = torch.tensor([0.0, 2.0, 0.0])
-    of_one = vote_loss(table[batch["input_ids"]], batch["labels"], n_votes, weights=weights)
+    of_one = kmer_loss(table[batch["input_ids"]], batch["labels"], n_votes, weights=weights)
     only = torch.where(batch["labels"] == 1, batch["labels"], -100)
     assert of_one.item() == pytest.approx(
-        2 * vote_loss(table[batch["input_ids"]], only, n_votes).item(), rel=1e-5
+        2 * kmer_loss(table[batch["input_ids"]], only, n_votes).item(), rel=1e-5
     )
 
 
 def test_long_rows_are_cut_and_every_label_is_kept_once():
     rows = rows_of(15, 50, 20)
-    splits = cut_rows(DatasetDict(train=Dataset.from_list(rows)), k=3, n_kmers=18)
+    splits = window_dataset(DatasetDict(train=Dataset.from_list(rows)), k=3, n_kmers=18)
     cut = list(splits["train"])
     assert [row["length"] for row in cut] == [len(row["sequence"]) for row in cut]
     assert max(row["length"] for row in cut) <= 20

@@ -1,4 +1,4 @@
-"""Layers at the top of a checkpoint drawn anew before fine-tuning."""
+"""Layers at the top of a checkpoint re-initialised before fine-tuning."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def is_constant(layer):
     return all(bool((parameter == 0.5).all()) for parameter in layer.parameters())
 
 
-def test_only_the_last_layers_are_drawn_anew(tiny_config):
+def test_only_the_last_layers_are_reinitialised(tiny_config):
     model = DNABertForSequenceClassification(tiny_config)
     for parameter in model.parameters():
         torch.nn.init.constant_(parameter, 0.5)
@@ -70,7 +70,7 @@ def test_fine_tuning_starts_from_the_lower_layers_alone(start, table, tmp_path):
         ("random", {"reinitialise_layers": 1}, "starts from a checkpoint, got random weights"),
     ],
 )
-def test_what_cannot_be_drawn_anew_is_refused(start, table, tmp_path, model, options, message):
+def test_what_cannot_be_reinitialised_is_refused(start, table, tmp_path, model, options, message):
     model = start if model == "start" else model
     with pytest.raises(ValueError, match=message):
         finetune(model, table, output_dir=tmp_path / "run", **options)

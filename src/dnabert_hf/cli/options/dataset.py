@@ -40,7 +40,7 @@ Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
 @dataclass(frozen=True)
 class Target:
-    """Where a table goes, from which genome it is cut and how it is split.
+    """Destination of a table, the genome it is cut from and how it is split.
 
     Raises:
         ValueError: If the table exists and is not to be replaced, or its name is not that of one.
@@ -69,7 +69,7 @@ class Target:
     def build(
         self,
         function: Callable[..., "BuiltDataset"],
-        places: Sequence[Any] | Mapping[str, Sequence[Any]],
+        sites: Sequence[Any] | Mapping[str, Sequence[Any]],
         origin: Mapping[str, Any],
         *,
         source: str,
@@ -79,7 +79,7 @@ class Target:
 
         Args:
             function: `build_promoters` or its like.
-            places: What it is built around.
+            sites: Start sites, peaks, transcripts or regions it is built around.
             origin: The command and its file, for the report.
             source: Name of the file, for messages.
             **options: Further options of the function.
@@ -89,7 +89,7 @@ class Target:
 
         splitting = self.splitting()
         built = function(
-            open_genome(self.genome), places, splitting=splitting, source=source, **options
+            open_genome(self.genome), sites, splitting=splitting, source=source, **options
         )
         settings = {
             **origin,

@@ -13,7 +13,7 @@ from dnabert_hf.data.building.labelled_windows import (
     cut_window,
 )
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_places
+from dnabert_hf.data.genome.intervals import Interval, match_intervals
 from dnabert_hf.data.labelled.labels import UNLABELLED, classes_of_bases
 
 __all__ = ["BACKGROUND", "build_bases"]
@@ -62,22 +62,22 @@ def build_bases(
     splitting = splitting or Splitting()
     splitting.check(genome)
     omitted: Counter[str] = Counter()
-    places = _places(genome, by_letter, length, source, omitted)
+    by_contig = _regions_by_contig(genome, by_letter, length, source, omitted)
     letters = np.array([BACKGROUND, *by_letter])
     labels: dict[str, str] = {}
     examples: list[Example] = []
     empty: list[tuple[str, int]] = []
     for contig in genome.contigs:
         ids = np.zeros(contig.length - contig.length % length, dtype=np.uint8)
-        for start, end, label in places.get(contig.name, ()):
+        for start, end, label in by_contig.get(contig.name, ()):
             ids[start:end] = label
-        tiles = ids.reshape(-1, length)
-        has_region = tiles.any(axis=1)
-        empty += [(contig.name, int(tile) * length) for tile in np.flatnonzero(~has_region)]
-        for tile in np.flatnonzero(has_region).tolist():
-            example = _cut(genome, contig.name, tile * length, length=length, omitted=omitted)
+        windows = ids.reshape(-1, length)
+        has_region = windows.any(axis=1)
+        empty += [(contig.name, int(window) * length) for window in np.flatnonzero(~has_region)]
+        for window in np.flatnonzero(has_region).tolist():
+            example = _cut(genome, contig.name, window * length, length=length, omitted=omitted)
             if example is not None:
-                labels[example.id] = "".join(letters[tiles[tile]].tolist())
+                labels[example.id] = "".join(letters[windows[window]].tolist())
                 examples.append(example)
     n_regions = len(examples)
     for index in np.random.default_rng(splitting.seed).permutation(len(empty)).tolist():
@@ -95,7 +95,7 @@ def build_bases(
     return built
 
 
-def _places(
+def _regions_by_contig(
     genome: Genome,
     by_letter: Mapping[str, Sequence[Interval]],
     length: int,
@@ -103,9 +103,9 @@ def _places(
     omitted: Counter[str],
 ) -> dict[str, list[tuple[int, int, int]]]:
     """List start, end and number of the letter of all regions, by contig of the genome."""
-    asked = [region for regions in by_letter.values() for region in regions]
-    names = match_places(genome, asked, omitted, what="regions", source=source)
-    places: dict[str, list[tuple[int, int, int]]] = {}
+    every_region = [region for regions in by_letter.values() for region in regions]
+    names = match_intervals(genome, every_region, omitted, kind="regions", source=source)
+    by_contig: dict[str, list[tuple[int, int, int]]] = {}
     for number, regions in enumerate(by_letter.values(), start=1):
         for region in (region for region in regions if region.contig in names):
             contig = names[region.contig]
@@ -115,15 +115,15 @@ def _places(
             if region.start >= genome.length(contig) // length * length:
                 omitted["regions behind the last whole window of their contig"] += 1
                 continue
-            places.setdefault(contig, []).append((region.start, region.end, number))
-    return places
+            by_contig.setdefault(contig, []).append((region.start, region.end, number))
+    return by_contig
 
 
 def _cut(
     genome: Genome, contig: str, start: int, *, length: int, omitted: Counter[str]
 ) -> Example | None:
-    place = (contig, start, start + length, "+")
-    sequence = cut_window(genome, place, omitted)
+    interval = (contig, start, start + length, "+")
+    sequence = cut_window(genome, interval, omitted)
     if sequence is None:
         return None
-    return Example(f"{contig}:{start}-{start + length}", sequence, "", *place, kind="window")
+    return Example(f"{contig}:{start}-{start + length}", sequence, "", *interval, kind="window")

@@ -62,7 +62,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Splitting:
-    """How examples are divided into train, dev and test.
+    """Division of examples into train, dev and test.
 
     Without contigs, groups of similar sequences go to one split each, 80 / 10 / 10 % of them.
     With contigs, the classes of a split are as its contigs have them: negatives are matched to the
@@ -144,19 +144,19 @@ class BuiltDataset:
 
 
 def cut_window(
-    genome: Genome, place: tuple[str, int, int, str], omitted: Counter[str]
+    genome: Genome, interval: tuple[str, int, int, str], omitted: Counter[str]
 ) -> str | None:
     """Read a window, or count why it cannot be used.
 
     Args:
         genome: The genome.
-        place: Contig, start and end (0-based, half-open; they may lie outside) and strand.
+        interval: Contig, start and end (0-based, half-open; they may lie outside) and strand.
         omitted: Where windows that cannot be used are counted, by reason.
 
     Returns:
         DNA of A, C, G, T; None if the window runs off its contig or has other letters.
     """
-    contig, start, end, strand = place
+    contig, start, end, strand = interval
     if start < 0 or end > genome.length(contig):
         omitted["windows that run off their contig"] += 1
         return None
@@ -229,9 +229,9 @@ def _group(examples: Sequence[Example], sources: Sequence[int | None]) -> np.nda
     pairs += _overlapping(examples)
     if not pairs:
         return groups
-    one, other = groups[np.array(pairs).T]
+    first, second = groups[np.array(pairs).T]
     n_groups = int(groups.max()) + 1
-    graph = coo_array((np.ones(len(one)), (one, other)), shape=(n_groups, n_groups))
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(n_groups, n_groups))
     return np.asarray(connected_components(graph, directed=False)[1])[groups]
 
 
@@ -270,21 +270,21 @@ def _drop_repeated(
     seen: dict[str, Example] = {}
     kept: list[Example] = []
     sources: list[int | None] = []
-    place_of: dict[int, int] = {}
+    index_of: dict[int, int] = {}
     for number, example in enumerate(examples):
         canonical = min(example.sequence, reverse_complement(example.sequence))
         earlier = seen.setdefault(canonical, example)
         if earlier is not example:
             is_same = earlier.label == example.label
-            what = "repeated sequences" if is_same else "sequences that have another label, too"
-            omitted[what] += 1
+            reason = "repeated sequences" if is_same else "sequences that have another label, too"
+            omitted[reason] += 1
             continue
-        if example.source is not None and example.source not in place_of:
+        if example.source is not None and example.source not in index_of:
             omitted["shuffles of sequences that were left out"] += 1
             continue
-        place_of[number] = len(kept)
+        index_of[number] = len(kept)
         kept.append(example)
-        sources.append(None if example.source is None else place_of[example.source])
+        sources.append(None if example.source is None else index_of[example.source])
     return kept, sources
 
 
@@ -308,9 +308,9 @@ def _split_by_contig(
                 omitted[f"{example.split} sequences that are like one of {split}"] += 1
         is_settled = len(rows) == len(kept)
         # A shuffle has contig and group of its source, so that they go together.
-        place_of = {row: place for place, row in enumerate(rows)}
+        index_of = {row: index for index, row in enumerate(rows)}
         old_sources = [sources[row] for row in rows]
-        sources = [None if source is None else place_of[source] for source in old_sources]
+        sources = [None if source is None else index_of[source] for source in old_sources]
         kept = [kept[row] for row in rows]
     missing = {"train", "test"} - {example.split for example in kept}
     if missing:

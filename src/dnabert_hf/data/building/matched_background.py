@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 _GC_BINS = 50  # of 2 %
 _REPEAT_BINS = 5  # of 20 % soft-masked bases
-_DRAWN = 1 << 17  # windows looked at in one go
+_DRAWN = 1 << 17  # windows examined in one go
 _GATHERED_BASES = 1 << 24  # bytes of windows held at once
 _PATIENCE = 5  # draws without a window that is still wanted, before the search ends
 # TATAWA, the core of the TATA box; digits A, T, C, G = 0 to 3.
@@ -40,7 +40,7 @@ class Windows(NamedTuple):
     strands: np.ndarray
 
 
-class _Drawer:
+class _Sampler:
     """Draws windows of A, C, G and T outside of regions, never two that overlap."""
 
     def __init__(
@@ -52,7 +52,7 @@ class _Drawer:
         if not len(parts):
             raise ValueError(
                 f"the genome must have room for negatives of {length} bases outside of the "
-                "positives and their surroundings, found none; give a larger genome, or shuffled "
+                "positives and their flanks, found none; give a larger genome, or shuffled "
                 "negatives"
             )
         self._contigs, self._begins = parts[:, 0], parts[:, 1]
@@ -60,7 +60,7 @@ class _Drawer:
         self._taken: dict[tuple[int, int], int] = {}
 
     def draw(self, n: int) -> Windows:
-        """Draw windows, each place alike."""
+        """Draw windows, each start alike."""
         numbers = self.generator.integers(self._ends[-1], size=n)
         part = np.searchsorted(self._ends, numbers, side="right")
         before = np.append(0, self._ends)[part]
@@ -110,20 +110,20 @@ def draw_matched(
     Raises:
         ValueError: If there is no room for the windows.
     """
-    drawer = _Drawer(genome, length, excluded, np.random.default_rng(seed))
-    places = np.asarray(positives, dtype=np.int64).reshape(-1, 2)
-    zeros = np.zeros(len(places), dtype=np.int64)
-    wanted_bins = _bins(drawer, Windows(places[:, 0], places[:, 1], zeros))
+    sampler = _Sampler(genome, length, excluded, np.random.default_rng(seed))
+    starts = np.asarray(positives, dtype=np.int64).reshape(-1, 2)
+    zeros = np.zeros(len(starts), dtype=np.int64)
+    wanted_bins = _bins(sampler, Windows(starts[:, 0], starts[:, 1], zeros))
     waiting: dict[int, list[int]] = {}
     for row, key in enumerate(wanted_bins.tolist()):
         waiting.setdefault(key, []).append(row)
-    found = np.full((len(places), 3), -1, dtype=np.int64)
+    found = np.full((len(starts), 3), -1, dtype=np.int64)
     spare: dict[int, list[tuple[int, int, int]]] = {}
-    n_waiting, n_in_vain = len(places), 0
+    n_waiting, n_in_vain = len(starts), 0
     while n_waiting and n_in_vain < _PATIENCE:
         n_before = n_waiting
-        windows = drawer.draw(_DRAWN)
-        bins = _bins(drawer, windows)
+        windows = sampler.draw(_DRAWN)
+        bins = _bins(sampler, windows)
         if not spare and not (bins % _REPEAT_BINS).any():
             logger.warning(
                 "no repeats in lower case were seen in the genome: negatives are matched by GC "
@@ -133,26 +133,26 @@ def draw_matched(
         for i in np.flatnonzero(is_wanted):
             rows = waiting[bins[i]]
             window = (int(windows.contigs[i]), int(windows.starts[i]), int(windows.strands[i]))
-            if rows and drawer.take(*window[:2]):
+            if rows and sampler.take(*window[:2]):
                 found[rows.pop(0)] = window
                 n_waiting -= 1
         n_in_vain = n_in_vain + 1 if n_waiting == n_before else 0
-        _keep_spare(spare, bins, windows)
+        _reserve(spare, bins, windows)
     if n_waiting:
-        _fill_from_spare(found, waiting, spare, drawer)
+        _fill_from_spare(found, waiting, spare, sampler)
         logger.warning(
             "%d of %d negatives have the nearest GC that the genome offers, for want of windows "
             "alike in GC and repeats",
             n_waiting,
-            len(places),
+            len(starts),
         )
     return Windows(*found.T)
 
 
-def _bins(drawer: _Drawer, windows: Windows) -> np.ndarray:
+def _bins(sampler: _Sampler, windows: Windows) -> np.ndarray:
     """Number windows by share of G and C and share of soft-masked bases, shape (windows,)."""
     numbers = []
-    for codes in drawer.codes(windows):
+    for codes in sampler.codes(windows):
         is_gc = ((codes & ~np.uint8(SOFT_MASKED)) & 0xFE) == 2
         gc = np.minimum((is_gc.mean(axis=1) * _GC_BINS).astype(np.int64), _GC_BINS - 1)
         repeats = ((codes & SOFT_MASKED) > 0).mean(axis=1) * _REPEAT_BINS
@@ -160,7 +160,7 @@ def _bins(drawer: _Drawer, windows: Windows) -> np.ndarray:
     return np.concatenate(numbers)
 
 
-def _keep_spare(
+def _reserve(
     spare: dict[int, list[tuple[int, int, int]]], bins: np.ndarray, windows: Windows
 ) -> None:
     """Remember a few hundred windows of each GC for positives that stay without a match."""
@@ -175,16 +175,16 @@ def _fill_from_spare(
     found: np.ndarray,
     waiting: dict[int, list[int]],
     spare: dict[int, list[tuple[int, int, int]]],
-    drawer: _Drawer,
+    sampler: _Sampler,
 ) -> None:
     for key, rows in waiting.items():
         by_distance = sorted(spare, key=lambda gc: abs(gc - key // _REPEAT_BINS))
         candidates = (window for gc in by_distance for window in spare[gc])
         for row in rows:
-            window = next((w for w in candidates if drawer.take(w[0], w[1])), None)
+            window = next((w for w in candidates if sampler.take(w[0], w[1])), None)
             if window is None:
                 raise ValueError(
-                    f"the genome must have room for {len(found)} negatives of {drawer.length} "
+                    f"the genome must have room for {len(found)} negatives of {sampler.length} "
                     "bases that do not overlap, found fewer; give a larger genome, or shuffled "
                     "negatives"
                 )
@@ -233,18 +233,18 @@ def draw_with_tata_box(
     Raises:
         ValueError: If the genome has not that many.
     """
-    drawer = _Drawer(genome, length, excluded, np.random.default_rng(seed))
+    sampler = _Sampler(genome, length, excluded, np.random.default_rng(seed))
     found = np.full((len(offsets), 3), -1, dtype=np.int64)
     for offset in sorted(set(offsets)):
         rows = [row for row, other in enumerate(offsets) if other == offset]
         n_in_vain = 0
         while rows and n_in_vain < _PATIENCE:
             n_in_vain += 1
-            windows = drawer.draw(_DRAWN)
-            for i in np.flatnonzero(_has_box(drawer, windows, offset)):
-                place = int(windows.contigs[i]), int(windows.starts[i])
-                if rows and drawer.take(*place):
-                    found[rows.pop(0)] = (*place, int(windows.strands[i]))
+            windows = sampler.draw(_DRAWN)
+            for i in np.flatnonzero(_has_box(sampler, windows, offset)):
+                window = int(windows.contigs[i]), int(windows.starts[i])
+                if rows and sampler.take(*window):
+                    found[rows.pop(0)] = (*window, int(windows.strands[i]))
                     n_in_vain = 0
         if rows:
             raise ValueError(
@@ -255,13 +255,13 @@ def draw_with_tata_box(
     return Windows(*found.T)
 
 
-def _has_box(drawer: _Drawer, windows: Windows, offset: int) -> np.ndarray:
+def _has_box(sampler: _Sampler, windows: Windows, offset: int) -> np.ndarray:
     """Tell which windows hold a TATA box at an offset on their strand, bool, shape (windows,)."""
     size = len(_TATA_BOX)
     is_reverse = windows.strands == 1
-    begin = np.where(is_reverse, drawer.length - offset - size, offset)
-    first = drawer.genome.offsets[windows.contigs] + windows.starts + begin
-    codes = drawer.genome.codes[first[:, None] + np.arange(size)] & ~np.uint8(SOFT_MASKED)
+    begin = np.where(is_reverse, sampler.length - offset - size, offset)
+    first = sampler.genome.offsets[windows.contigs] + windows.starts + begin
+    codes = sampler.genome.codes[first[:, None] + np.arange(size)] & ~np.uint8(SOFT_MASKED)
     # A and T, C and G are each other's complement: 0 and 1, 2 and 3.
     codes = np.where(is_reverse[:, None], codes[:, ::-1] ^ 1, codes)
     columns = zip(codes.T, _TATA_BOX, strict=True)

@@ -9,10 +9,10 @@ from dnabert_hf.data.building.matched_background import Windows, draw_matched, d
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 
-__all__ = ["matched_negatives", "negatives_with_tata_box", "shuffled_negatives", "surroundings"]
+__all__ = ["flanks", "matched_negatives", "negatives_with_tata_box", "shuffled_negatives"]
 
 
-def surroundings(
+def flanks(
     genome: Genome, intervals: Sequence[Interval], names: Mapping[str, str], *, margin: int
 ) -> np.ndarray:
     """List intervals with the bases around them, which negatives are to avoid.
@@ -43,7 +43,7 @@ def matched_negatives(
         genome: The genome.
         positives: Examples of one length.
         label: Class of the negatives.
-        excluded: Regions that none may touch, as `surroundings` gives them.
+        excluded: Regions that none may touch, as `flanks` gives them.
         seed: Seed of the choice.
 
     Returns:
@@ -55,8 +55,8 @@ def matched_negatives(
     if not positives:
         return []
     length = len(positives[0].sequence)
-    places = [(genome.index(positive.contig), positive.start) for positive in positives]
-    windows = draw_matched(genome, places, length, excluded=excluded, seed=seed)
+    starts = [(genome.index(positive.contig), positive.start) for positive in positives]
+    windows = draw_matched(genome, starts, length, excluded=excluded, seed=seed)
     return _examples_of_windows(genome, windows, length, label, "genomic, GC matched")
 
 
@@ -76,7 +76,7 @@ def negatives_with_tata_box(
         offsets: Where the box begins within the window (0-based).
         length: Bases of a window.
         label: Class of the negatives.
-        excluded: Regions that none may touch, as `surroundings` gives them.
+        excluded: Regions that none may touch, as `flanks` gives them.
         seed: Seed of the choice.
 
     Returns:
@@ -115,9 +115,9 @@ def shuffled_negatives(
     made = []
     for number, sequence in zip(numbers, sequences, strict=True):
         source = positives[number]
-        place = (source.contig, source.start, source.end, source.strand)
+        interval = (source.contig, source.start, source.end, source.strand)
         name = f"{source.id}_shuffled"
-        made.append(Example(name, sequence, label, *place, kind=kind, source=number))
+        made.append(Example(name, sequence, label, *interval, kind=kind, source=number))
     return made
 
 
@@ -128,7 +128,9 @@ def _examples_of_windows(
     examples = []
     for contig, start, is_reverse in zip(*(column.tolist() for column in windows), strict=True):
         name, strand = genome.contigs[contig].name, "+-"[is_reverse]
-        place = (name, start, start + length, strand)
+        interval = (name, start, start + length, strand)
         identifier = f"{name}:{start}-{start + length}:{strand}"
-        examples.append(Example(identifier, genome.sequence(*place), label, *place, kind=kind))
+        examples.append(
+            Example(identifier, genome.sequence(*interval), label, *interval, kind=kind)
+        )
     return examples

@@ -12,10 +12,10 @@ from dnabert_hf.data.building.labelled_windows import (
     build_dataset,
     cut_window,
 )
-from dnabert_hf.data.building.negatives import matched_negatives, shuffled_negatives, surroundings
+from dnabert_hf.data.building.negatives import flanks, matched_negatives, shuffled_negatives
 from dnabert_hf.data.building.shuffling import shuffle_dinucleotides
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_places
+from dnabert_hf.data.genome.intervals import Interval, match_intervals
 
 __all__ = ["PeakNegatives", "build_peaks"]
 
@@ -62,16 +62,16 @@ def build_peaks(
     splitting = splitting or Splitting()
     splitting.check(genome)
     omitted: Counter[str] = Counter()
-    names = match_places(genome, peaks, omitted, what="peaks", source=source)
+    names = match_intervals(genome, peaks, omitted, kind="peaks", source=source)
     positives = []
     for peak in (peak for peak in peaks if peak.contig in names):
         point = (peak.start + peak.end) // 2 if peak.point is None else peak.point
         start = point - length // 2
-        place = (names[peak.contig], start, start + length, peak.strand)
-        sequence = cut_window(genome, place, omitted)
+        interval = (names[peak.contig], start, start + length, peak.strand)
+        sequence = cut_window(genome, interval, omitted)
         if sequence is not None:
-            name = peak.name or f"{place[0]}:{start}-{start + length}"
-            positives.append(Example(name, sequence, _LABELS[1], *place, kind="peak"))
+            name = peak.name or f"{interval[0]}:{start}-{start + length}"
+            positives.append(Example(name, sequence, _LABELS[1], *interval, kind="peak"))
     seed = splitting.seed
     if negatives == "dinucleotides":
         made = shuffled_negatives(
@@ -82,6 +82,6 @@ def build_peaks(
             numbers=range(len(positives)),
         )
     else:
-        excluded = surroundings(genome, peaks, names, margin=_MARGIN)
+        excluded = flanks(genome, peaks, names, margin=_MARGIN)
         made = matched_negatives(genome, positives, _LABELS[0], excluded=excluded, seed=seed)
     return build_dataset([*positives, *made], splitting, omitted)

@@ -16,14 +16,14 @@ from dnabert_hf.data.building.labelled_windows import (
 )
 from dnabert_hf.data.building.matched_background import find_tata_box
 from dnabert_hf.data.building.negatives import (
+    flanks,
     matched_negatives,
     negatives_with_tata_box,
     shuffled_negatives,
-    surroundings,
 )
 from dnabert_hf.data.building.shuffling import shuffle_chunks, shuffle_dinucleotides
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_places
+from dnabert_hf.data.genome.intervals import Interval, match_intervals
 
 __all__ = ["PromoterNegatives", "build_promoters"]
 
@@ -77,11 +77,11 @@ def build_promoters(
     splitting = splitting or Splitting()
     splitting.check(genome)
     omitted: Counter[str] = Counter()
-    names = match_places(genome, start_sites, omitted, what="start sites", source=source)
+    names = match_intervals(genome, start_sites, omitted, kind="start sites", source=source)
     promoters = _cut_promoters(genome, start_sites, names, (upstream, downstream), omitted)
     # Every site counts for what negatives avoid, also those whose window cannot be cut.
     margin = upstream + downstream + _MARGIN
-    excluded = surroundings(genome, start_sites, names, margin=margin)
+    excluded = flanks(genome, start_sites, names, margin=margin)
     made = _make_negatives(genome, promoters, negatives, upstream, excluded, splitting.seed)
     return build_dataset([*promoters, *made], splitting, omitted)
 
@@ -98,17 +98,17 @@ def _cut_promoters(
     for site in (site for site in start_sites if site.contig in names):
         position = site.start if site.point is None else site.point
         before, after = (upstream, downstream) if site.strand == "+" else (downstream, upstream)
-        place = (names[site.contig], position - before, position + after + 1, site.strand)
-        sequence = cut_window(genome, place, omitted)
+        interval = (names[site.contig], position - before, position + after + 1, site.strand)
+        sequence = cut_window(genome, interval, omitted)
         if sequence is None:
             continue
         box = find_tata_box(sequence, upstream)
         promoters.append(
             Example(
-                site.name or f"{place[0]}:{position}:{site.strand}",
+                site.name or f"{interval[0]}:{position}:{site.strand}",
                 sequence,
                 _LABELS[1],
-                *place,
+                *interval,
                 kind="promoter" if box is None else "promoter with TATA box",
             )
         )

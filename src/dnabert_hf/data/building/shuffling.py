@@ -46,8 +46,8 @@ def shuffle_dinucleotides(sequences: Sequence[str], *, seed: int) -> list[str]:
             if length > 2:
                 codes = _shuffle_codes(codes, generator)
             letters = _BASES[codes].tobytes().decode("ascii")
-            for place, row in enumerate(chosen):
-                shuffled[row] = letters[place * length : (place + 1) * length]
+            for position, row in enumerate(chosen):
+                shuffled[row] = letters[position * length : (position + 1) * length]
     return shuffled
 
 
@@ -56,12 +56,12 @@ def _encode(sequences: Sequence[str], rows: np.ndarray) -> np.ndarray:
     letters = np.frombuffer("".join(sequences).encode("utf-8"), dtype=np.uint8)
     codes = _CODES[letters]
     if (codes > 3).any():
-        place = int(np.argmax(codes > 3))
+        position = int(np.argmax(codes > 3))
         length = len(sequences[0])
         raise ValueError(
-            f"sequence {rows[place // length]} (0-based) must hold A, C, G and T alone to be "
-            f"shuffled, found {chr(letters[place])!r} at position {place % length} (0-based); "
-            "leave such sequences out"
+            f"sequence {rows[position // length]} (0-based) must hold A, C, G and T alone to be "
+            f"shuffled, found {chr(letters[position])!r} at position {position % length} "
+            "(0-based); leave such sequences out"
         )
     return codes.reshape(len(sequences), -1)
 
@@ -163,9 +163,9 @@ def shuffle_chunks(
         bounds = np.linspace(0, len(sequence), n_chunks + 1).round().astype(int).tolist()
         order = np.arange(n_chunks)
         moved = generator.choice(n_chunks, n_moved, replace=False)
-        places = generator.permutation(moved)
-        while (places == moved).all():
-            places = generator.permutation(moved)
-        order[moved] = places
+        permuted = generator.permutation(moved)
+        while (permuted == moved).all():
+            permuted = generator.permutation(moved)
+        order[moved] = permuted
         shuffled.append("".join(sequence[bounds[i] : bounds[i + 1]] for i in order))
     return shuffled

@@ -15,7 +15,7 @@ from dnabert_hf.data.building.labelled_windows import (
 )
 from dnabert_hf.data.genome.annotation import Transcript
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import match_places
+from dnabert_hf.data.genome.intervals import match_intervals
 
 __all__ = ["build_splice_sites"]
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _DONOR, _ACCEPTOR, _NEITHER = "donor", "acceptor", "neither"
 _MIN_INTRON = 20  # bases; shorter gaps in an annotation are frame shifts or mistakes
-_ATTEMPTS = 50  # places looked at for a decoy before the next gene is tried
+_ATTEMPTS = 50  # positions tried for a decoy before the next gene is tried
 
 # Kind, letters, and where they begin relative to the middle; by turns.
 _DECOYS = (("GT decoy", "GT", 0), ("AG decoy", "AG", -2)) * 3 + (("within a gene", "", 0),) * 2
@@ -67,17 +67,17 @@ def build_splice_sites(
     splitting = splitting or Splitting()
     splitting.check(genome)
     omitted: Counter[str] = Counter()
-    names = match_places(genome, transcripts, omitted, what="transcripts", source=source)
+    names = match_intervals(genome, transcripts, omitted, kind="transcripts", source=source)
     spliced = [t for t in transcripts if t.contig in names and t.introns()]
     sites = _find_sites(genome, spliced, names, omitted)
     examples = []
     for site, kind in sites.items():
         contig, position, strand, label = site
-        place = (contig, position - length // 2, position + length // 2, strand)
-        sequence = cut_window(genome, place, omitted)
+        interval = (contig, position - length // 2, position + length // 2, strand)
+        sequence = cut_window(genome, interval, omitted)
         if sequence is not None:
             name = f"{contig}:{position}:{strand}:{label}"
-            examples.append(Example(name, sequence, label, *place, kind=kind))
+            examples.append(Example(name, sequence, label, *interval, kind=kind))
     examples += _draw_decoys(
         genome,
         [(names[t.contig], t.exons[0][0], t.exons[-1][1], t.strand) for t in spliced],
@@ -140,16 +140,16 @@ def _draw_decoys(
         kind, letters, shift = _DECOYS[len(decoys) % len(_DECOYS)]
         for position in _positions(generator, (start, end), genome.length(contig), length):
             begin = position + shift if strand == "+" else position - shift - len(letters)
-            place = (contig, position - length // 2, position + length // 2, strand)
+            interval = (contig, position - length // 2, position + length // 2, strand)
             if (contig, position, strand) in used or genome.sequence(
                 contig, begin, begin + len(letters), strand
             ) != letters:
                 continue
-            sequence = cut_window(genome, place, Counter())
+            sequence = cut_window(genome, interval, Counter())
             if sequence is not None:
                 used.add((contig, position, strand))
                 name = f"{contig}:{position}:{strand}:{_NEITHER}"
-                decoys.append(Example(name, sequence, _NEITHER, *place, kind=kind))
+                decoys.append(Example(name, sequence, _NEITHER, *interval, kind=kind))
                 break
     if len(decoys) < n_decoys:
         logger.warning(

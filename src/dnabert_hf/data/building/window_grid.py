@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dnabert_hf.data.building.negatives import surroundings
+from dnabert_hf.data.building.negatives import flanks
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_contigs
 from dnabert_hf.data.genome.regions import subtract_regions
@@ -52,7 +52,7 @@ class WindowGrid:
             )
         else:
             names = match_contigs([site.contig for site in sites], known, source="the known sites")
-            excluded = surroundings(genome, sites, names, margin=_MARGIN)
+            excluded = flanks(genome, sites, names, margin=_MARGIN)
         self._genome, self._length = genome, length
         self._parts = subtract_regions(genome.runs, excluded) if len(excluded) else genome.runs
         self._held_out = [known.index(name) for name in held_out]

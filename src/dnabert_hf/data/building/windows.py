@@ -9,7 +9,7 @@ import numpy as np
 
 from dnabert_hf.data.building.labelled_windows import Splitting, cut_window
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_places
+from dnabert_hf.data.genome.intervals import Interval, match_intervals
 from dnabert_hf.data.labelled.composition_bias import PartStatistics, measure_counted_bias
 from dnabert_hf.files.atomic import open_table
 
@@ -19,7 +19,7 @@ _NO_SPLIT = "all"
 
 
 class WrittenWindows(NamedTuple):
-    """What `write_windows` wrote.
+    """Result of `write_windows`.
 
     Attributes:
         n_windows: Rows of the table.
@@ -68,7 +68,7 @@ def write_windows(
     splitting = splitting or Splitting()
     splitting.check(genome)
     omitted: Counter[str] = Counter()
-    places = _places(genome, regions, length, omitted)
+    intervals = _intervals(genome, regions, length, omitted)
     inside = None if positives is None else _Regions(genome, positives, omitted)
     split_of = dict.fromkeys(splitting.dev_contigs, "dev")
     split_of |= dict.fromkeys(splitting.test_contigs, "test")
@@ -77,7 +77,7 @@ def write_windows(
     tally: dict[tuple[str, str], np.ndarray] = {}
     with open_table(path) as write_row:
         write_row([*header, "contig", "start", "end", "strand"])
-        for contig, start in _starts(places, length, step):
+        for contig, start in _starts(intervals, length, step):
             sequence = cut_window(genome, (contig, start, start + length, "+"), omitted)
             if sequence is None:
                 continue
@@ -101,20 +101,22 @@ def write_windows(
     )
 
 
-def _places(
+def _intervals(
     genome: Genome, regions: Sequence[Interval] | None, length: int, omitted: Counter[str]
 ) -> list[tuple[str, int, int]]:
     """List contig, start and end of where windows lie, without what is too short for one."""
     if regions is None:
-        what = "contigs"
-        places = [(contig.name, 0, contig.length) for contig in genome.contigs]
+        kind = "contigs"
+        intervals = [(contig.name, 0, contig.length) for contig in genome.contigs]
     else:
-        what = "regions"
-        names = match_places(genome, regions, omitted, what=what, source="the regions")
-        places = [(names[r.contig], r.start, r.end) for r in regions if r.contig in names]
-    long_enough = [(contig, start, end) for contig, start, end in places if end - start >= length]
-    if n_short := len(places) - len(long_enough):
-        omitted[f"{what} shorter than a window"] += n_short
+        kind = "regions"
+        names = match_intervals(genome, regions, omitted, kind=kind, source="the regions")
+        intervals = [(names[r.contig], r.start, r.end) for r in regions if r.contig in names]
+    long_enough = [
+        (contig, start, end) for contig, start, end in intervals if end - start >= length
+    ]
+    if n_short := len(intervals) - len(long_enough):
+        omitted[f"{kind} shorter than a window"] += n_short
     return long_enough
 
 
@@ -133,9 +135,9 @@ def _measure_bias(tally: Mapping[tuple[str, str], np.ndarray], length: int) -> f
 
 
 def _starts(
-    places: Sequence[tuple[str, int, int]], length: int, step: int
+    intervals: Sequence[tuple[str, int, int]], length: int, step: int
 ) -> Iterator[tuple[str, int]]:
-    for contig, begin, end in places:
+    for contig, begin, end in intervals:
         for start in range(begin, end - length + 1, step):
             yield contig, start
 
@@ -144,8 +146,8 @@ class _Regions:
     """Tells whether a base lies in one of some regions."""
 
     def __init__(self, genome: Genome, regions: Sequence[Interval], omitted: Counter[str]):
-        what = "regions of class 1"
-        names = match_places(genome, regions, omitted, what=what, source=f"the {what}")
+        kind = "regions of class 1"
+        names = match_intervals(genome, regions, omitted, kind=kind, source=f"the {kind}")
         by_contig: dict[str, list[tuple[int, int]]] = {}
         for region in regions:
             if region.contig in names:

@@ -82,10 +82,10 @@ def read_transcripts(path: str | Path) -> list[Transcript]:
     return list(transcripts.values())
 
 
-def _add_exon(transcripts: dict[str, Transcript], cells: list[str], place: str) -> None:
+def _add_exon(transcripts: dict[str, Transcript], cells: list[str], source: str) -> None:
     if len(cells) != _COLUMNS:
         raise ValueError(
-            f"{place}: a line of GTF or GFF3 must have {_COLUMNS} columns divided by tabs, found "
+            f"{source}: a line of GTF or GFF3 must have {_COLUMNS} columns divided by tabs, found "
             f"{len(cells)}; correct it"
         )
     contig, _, kind, start_1based, end, _, strand, _, attributes = cells
@@ -94,22 +94,22 @@ def _add_exon(transcripts: dict[str, Transcript], cells: list[str], place: str) 
     match = _TRANSCRIPT.search(attributes)
     if match is None:
         raise ValueError(
-            f'{place}: an exon must name its transcript (transcript_id "..." or Parent=...), found '
-            f"{attributes[:60]!r}; correct it"
+            f'{source}: an exon must name its transcript (transcript_id "..." or Parent=...), '
+            f"found {attributes[:60]!r}; correct it"
         )
     if not (start_1based.isdecimal() and end.isdecimal() and 0 < int(start_1based) <= int(end)):
         raise ValueError(
-            f"{place}: an exon must have 1 <= start <= end, found {start_1based} to {end}; "
+            f"{source}: an exon must have 1 <= start <= end, found {start_1based} to {end}; "
             "correct it"
         )
     if strand not in ("+", "-"):
-        raise ValueError(f"{place}: an exon must have strand + or -, found {strand!r}; correct it")
+        raise ValueError(f"{source}: an exon must have strand + or -, found {strand!r}; correct it")
     for name in match[1].split(","):
         name = name.strip().removeprefix("transcript:")
         transcript = transcripts.setdefault(name, Transcript(name, contig, strand))
         if (transcript.contig, transcript.strand) != (contig, strand):
             raise ValueError(
-                f"{place}: the exons of a transcript must lie on one strand of one contig, found "
+                f"{source}: the exons of a transcript must lie on one strand of one contig, found "
                 f"{name} on {transcript.contig} {transcript.strand} and {contig} {strand}; give "
                 "them ids of their own"
             )

@@ -1,4 +1,4 @@
-"""Where in a genome the sequences of a record lie."""
+"""Coordinates in a genome of the sequence of a record."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,13 +9,13 @@ from dnabert_hf.data.genome.intervals import Interval, match_contigs, read_bed
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 
-__all__ = ["open_places", "place_of"]
+__all__ = ["open_intervals", "parse_interval"]
 
 _PLACE = re.compile(r"(.+):(\d+)-(\d+)(?:\(([-+.])\))?", re.ASCII)
 _BED = (".bed", ".bed.gz", ".narrowpeak", ".narrowpeak.gz")
 
 
-def open_places(source: Source, genome: Genome) -> Source:
+def open_intervals(source: Source, genome: Genome) -> Source:
     """Read the sequences of a BED file from the genome; other sources stay as they are.
 
     Args:
@@ -31,10 +31,10 @@ def open_places(source: Source, genome: Genome) -> Source:
     """
     if not isinstance(source, str | Path) or not str(source).lower().endswith(_BED):
         return source
-    return _read_places(read_bed(source), genome, str(source))
+    return _read_intervals(read_bed(source), genome, str(source))
 
 
-def _read_places(
+def _read_intervals(
     intervals: Iterable[Interval], genome: Genome, source: str
 ) -> Iterator[SequenceRecord]:
     known = [contig.name for contig in genome.contigs]
@@ -49,20 +49,20 @@ def _read_places(
         yield SequenceRecord(f"{contig}:{each.start}-{each.end}{strand}", sequence)
 
 
-def place_of(identifier: str, n_bases: int, genome: Genome | None = None) -> Interval:
+def parse_interval(identifier: str, n_bases: int, genome: Genome | None = None) -> Interval:
     """Read where a sequence lies off its name.
 
     Args:
         identifier: Name such as "chr1:100-400" (0-based, half-open), or "chr1:100-400(-)" for a
             reverse complement, as `bedtools getfasta -s` writes it.
         n_bases: Bases of the sequence.
-        genome: Genome that the place must lie in.
+        genome: Genome that the interval must lie in.
 
     Raises:
-        ValueError: If the name is no place, or one of another length or not in the genome.
+        ValueError: If the name is no interval, or one of another length or not in the genome.
 
     Example:
-        >>> place_of("chr1:100-104(-)", 4)[:4]
+        >>> parse_interval("chr1:100-104(-)", 4)[:4]
         ('chr1', 100, 104, '-')
     """
     match = _PLACE.fullmatch(identifier)

@@ -89,7 +89,7 @@ class Genome:
         # A view by Python's own means: slicing an array costs several times as much.
         self._bytes = self.codes.data
         begins = self.offsets.tolist()
-        self._places = {
+        self._extents = {
             contig.name: (begin, contig.length)
             for contig, begin in zip(self.contigs, begins[:-1], strict=True)
         }
@@ -115,7 +115,7 @@ class Genome:
         Raises:
             KeyError: If there is no such contig.
         """
-        return self._places[contig][1]
+        return self._extents[contig][1]
 
     def sequence(
         self, contig: str, start: int, end: int, strand: str = "+", *, soft_masked: bool = False
@@ -136,7 +136,7 @@ class Genome:
             ValueError: If there is no such contig or strand, or the interval is not within the
                 contig.
         """
-        begin, length = self._places.get(contig, (0, -1))
+        begin, length = self._extents.get(contig, (0, -1))
         if not 0 <= start <= end <= length:
             self._raise_for_interval(contig, start, end)
         decoding = _DECODINGS.get((strand, soft_masked))
@@ -146,13 +146,13 @@ class Genome:
         return (letters[::-1] if strand == "-" else letters).decode("ascii")
 
     def _raise_for_interval(self, contig: str, start: int, end: int) -> NoReturn:
-        if contig in self._places:
-            length = self._places[contig][1]
+        if contig in self._extents:
+            length = self._extents[contig][1]
             raise ValueError(
                 f"an interval of {contig} must have 0 <= start <= end <= {length}, the length of "
                 f"the contig (0-based, half-open), got {start} to {end}; correct it"
             )
-        names = difflib.get_close_matches(contig, self._places) or list(self._places)[:3]
+        names = difflib.get_close_matches(contig, self._extents) or list(self._extents)[:3]
         raise ValueError(
             f"a contig must be one of the {len(self.contigs)} of the genome, found {contig!r}; "
             f"did you mean {' or '.join(map(repr, names))}?"
@@ -232,7 +232,7 @@ def _key(paths: Sequence[Path]) -> str:
 
 
 def _build(paths: Sequence[Path], store: Path, key: str) -> None:
-    """Write the store beside its place and move it there when it is whole."""
+    """Write the store beside its path and move it there when it is whole."""
     folder = store.with_name(f"{key}.building-{uuid.uuid4().hex[:8]}")
     try:
         folder.mkdir(parents=True)

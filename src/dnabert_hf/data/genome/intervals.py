@@ -12,7 +12,7 @@ from dnabert_hf.data.reading.streams import open_uncompressed
 if TYPE_CHECKING:
     from dnabert_hf.data.genome.genome import Genome
 
-__all__ = ["Interval", "match_contigs", "match_places", "read_bed", "text_lines"]
+__all__ = ["Interval", "match_contigs", "match_intervals", "read_bed", "text_lines"]
 
 logger = logging.getLogger(__name__)
 
@@ -97,39 +97,42 @@ def text_lines(path: str | Path) -> Iterator[tuple[int, str]]:
         ) from error
 
 
-def _interval(cells: Sequence[str], place: str) -> Interval:
+def _interval(cells: Sequence[str], source: str) -> Interval:
     if len(cells) < 3:
         raise ValueError(
-            f"{place}: a line of BED must have contig, start and end, found {len(cells)} "
+            f"{source}: a line of BED must have contig, start and end, found {len(cells)} "
             f"column{'s' * (len(cells) != 1)}; correct it"
         )
-    start, end = _whole_number(cells[1], "start", place), _whole_number(cells[2], "end", place)
+    start, end = (
+        _whole_number(cells[1], "start", source),
+        _whole_number(cells[2], "end", source),
+    )
     if not 0 <= start < end:
         raise ValueError(
-            f"{place}: an interval must have 0 <= start < end (0-based, half-open), found {start} "
+            f"{source}: an interval must have 0 <= start < end (0-based, half-open), found {start} "
             f"to {end}; correct it"
         )
     strand = cells[5] if len(cells) > 5 else "."
     if strand not in (*_STRANDS, ".", ""):
-        raise ValueError(f"{place}: strand must be +, - or ., found {strand!r}; correct it")
+        raise ValueError(f"{source}: strand must be +, - or ., found {strand!r}; correct it")
     return Interval(
         contig=cells[0],
         start=start,
         end=end,
         strand=strand if strand in _STRANDS else "+",
         name=cells[3] if len(cells) > 3 and cells[3] != "." else "",
-        point=_point(cells, start, end, strand, place),
+        point=_point(cells, start, end, strand, source),
     )
 
 
-def _point(cells: Sequence[str], start: int, end: int, strand: str, place: str) -> int | None:
+def _point(cells: Sequence[str], start: int, end: int, strand: str, source: str) -> int | None:
     if end - start == 1:
         return start
     if len(cells) == _NARROW_PEAK_COLUMNS and _is_whole_number(cells[9]):
         summit = int(cells[9])
         if not -1 <= summit < end - start:
             raise ValueError(
-                f"{place}: the summit of a peak must be -1 (not known) or an offset within its "
+                f"{source}: the summit of a peak must be -1 (not known) or an offset within its "
                 f"{end - start} bases, found {summit}; correct it"
             )
         return None if summit == -1 else start + summit
@@ -145,9 +148,9 @@ def _is_whole_number(cell: str) -> bool:
     return cell.removeprefix("-").isdecimal() and cell.isascii()
 
 
-def _whole_number(cell: str, what: str, place: str) -> int:
+def _whole_number(cell: str, field: str, source: str) -> int:
     if not _is_whole_number(cell):
-        raise ValueError(f"{place}: {what} must be a whole number, found {cell!r}; correct it")
+        raise ValueError(f"{source}: {field} must be a whole number, found {cell!r}; correct it")
     return int(cell)
 
 
@@ -202,26 +205,26 @@ def match_contigs(names: Collection[str], known: Collection[str], *, source: str
     return found
 
 
-class _Place(Protocol):
+class _OnContig(Protocol):
     @property
     def contig(self) -> str: ...
 
 
-def match_places(
+def match_intervals(
     genome: "Genome",
-    places: Sequence[_Place],
+    intervals: Sequence[_OnContig],
     omitted: Counter[str],
     *,
-    what: str,
+    kind: str,
     source: str,
 ) -> dict[str, str]:
-    """Find the contigs that places lie on, and count the places on contigs that are not there.
+    """Find the contigs that intervals lie on, and count the intervals on missing contigs.
 
     Args:
         genome: The genome.
-        places: Intervals or transcripts.
+        intervals: Intervals or transcripts.
         omitted: Where those that cannot be used are counted, by reason.
-        what: What the places are, in the plural.
+        kind: What the intervals are, in the plural.
         source: Name of their file, for the messages.
 
     Returns:
@@ -231,9 +234,9 @@ def match_places(
         ValueError: If the genome has none of the contigs.
     """
     known = [contig.name for contig in genome.contigs]
-    names = match_contigs([place.contig for place in places], known, source=source)
-    if lacking := sum(place.contig not in names for place in places):
-        omitted[f"{what} on contigs that the genome lacks"] += lacking
+    names = match_contigs([interval.contig for interval in intervals], known, source=source)
+    if lacking := sum(interval.contig not in names for interval in intervals):
+        omitted[f"{kind} on contigs that the genome lacks"] += lacking
     return names
 
 

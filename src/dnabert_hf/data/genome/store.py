@@ -1,4 +1,4 @@
-"""How a genome lies on disk: one byte a base, written in one pass over its FASTA files."""
+"""A genome on disk: one byte a base, written in one pass over its FASTA files."""
 
 import hashlib
 import json
@@ -104,7 +104,7 @@ class _Writer:
         self.digest: Any = hashlib.sha256()
         self.contigs: list[Contig] = []
         self._stream = stream
-        self._places: dict[str, str] = {}
+        self._sources: dict[str, str] = {}
         self._name: str | None = None
         # Where runs of A, C, G, T begin and end, alternately, and how many of these a contig has.
         # One growing buffer: small arrays kept between the large ones of the blocks fragment the
@@ -115,14 +115,14 @@ class _Writer:
     def begin(self, header: bytes, file: str, number: int) -> None:
         """Begin a contig, given its header line without ">" and its number within the file."""
         self.finish()
-        place = f"{file}, record {number} (0-based)"
-        name = _first_word(header, place)
-        if name in self._places:
+        source = f"{file}, record {number} (0-based)"
+        name = _first_word(header, source)
+        if name in self._sources:
             raise ValueError(
-                f"{place}: contigs must have names of their own, found {name!r} again after "
-                f"{self._places[name]}; rename one of them or leave one out"
+                f"{source}: contigs must have names of their own, found {name!r} again after "
+                f"{self._sources[name]}; rename one of them or leave one out"
             )
-        self._places[name] = place
+        self._sources[name] = source
         self._name, self._file, self._length = name, file, 0
         self._n_bounds.append(0)
         self._in_run = False
@@ -168,12 +168,12 @@ class _Writer:
         self._n_bounds[-1] += len(bounds)
 
 
-def _first_word(header: bytes, place: str) -> str:
+def _first_word(header: bytes, source: str) -> str:
     try:
         (name,) = header.decode("utf-8").split(maxsplit=1)[:1]
     except ValueError as error:  # UnicodeDecodeError is one
         raise ValueError(
-            f"{place}: the header of a contig must begin with its name, in UTF-8, found "
+            f"{source}: the header of a contig must begin with its name, in UTF-8, found "
             f"{header[:20]!r}; write one after '>'"
         ) from error
     return name

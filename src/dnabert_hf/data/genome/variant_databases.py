@@ -1,4 +1,4 @@
-"""What is known of variants: ClinVar, the GWAS Catalog and GRASP, by rs number and by position."""
+"""Variant databases: ClinVar, the GWAS Catalog and GRASP, by rs number and by position."""
 
 import logging
 import re
@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 
 class _Entry(NamedTuple):
     rs_numbers: Sequence[str]
-    places: Sequence[tuple[str, int]]  # contig without chr, position (1-based)
+    positions: Sequence[tuple[str, int]]  # contig without chr, position (1-based)
     alleles: Sequence[tuple[str, str]]
     finding: tuple[str, str, str]
 
@@ -82,11 +82,11 @@ class KnownVariants:
         self._alleles = alleles
         self._build = build
         self._by_rs: dict[str, list[int]] = defaultdict(list)
-        self._by_place: dict[tuple[str, int], list[int]] = defaultdict(list)
+        self._by_position: dict[tuple[str, int], list[int]] = defaultdict(list)
         for row, (allele, name) in enumerate(zip(alleles, names, strict=True)):
             for number in _RS.findall(name):
                 self._by_rs[number].append(row)
-            self._by_place[_contig(allele.contig), allele.start + 1].append(row)
+            self._by_position[_contig(allele.contig), allele.start + 1].append(row)
 
     def look_up(self, catalog: str, path: str | Path) -> list[list[Finding]]:
         """Find the entries of each variant, in the order of the file.
@@ -111,19 +111,19 @@ class KnownVariants:
                 "%s: looked up by rs number alone, for its positions are of %s, the genome's of %s",
                 *(path, build or "an unknown build", self._build),
             )
-        has_places = self._build is not None and build == self._build
+        has_positions = self._build is not None and build == self._build
         found: list[list[Finding]] = [[] for _ in self._alleles]
         for entry in entries:
-            for row, match in self._matches(entry, has_places=has_places).items():
+            for row, match in self._matches(entry, has_positions=has_positions).items():
                 found[row].append(Finding(match, *entry.finding))
         return found
 
-    def _matches(self, entry: _Entry, *, has_places: bool) -> dict[int, str]:
+    def _matches(self, entry: _Entry, *, has_positions: bool) -> dict[int, str]:
         rows = {row: "rs number" for rs in entry.rs_numbers for row in self._by_rs.get(rs, ())}
-        if not has_places:
+        if not has_positions:
             return rows
-        for place in entry.places:
-            for row in self._by_place.get(place, ()):
+        for position in entry.positions:
+            for row in self._by_position.get(position, ()):
                 allele = self._alleles[row]
                 is_allele = (allele.ref, allele.alt) in entry.alleles
                 rows[row] = "allele" if is_allele else "position"
@@ -161,9 +161,9 @@ def _gwas_entry(cells: Mapping[str, str]) -> _Entry:
     # An association of several variants: "rs1; rs2" or "rs1 x rs2", at "1;2" or "1 x 2".
     contigs = re.split(r"\s*[;x]\s*", cells["CHR_ID"])
     positions = re.split(r"\s*[;x]\s*", cells["CHR_POS"])
-    places = [(_contig(c), int(p)) for c, p in zip(contigs, positions) if p.isdecimal()]  # noqa: B905
+    known = [(_contig(c), int(p)) for c, p in zip(contigs, positions) if p.isdecimal()]  # noqa: B905
     finding = (cells["DISEASE/TRAIT"], cells["P-VALUE"], cells["PUBMEDID"])
-    return _Entry(_RS.findall(cells["SNPS"]), places, (), finding)
+    return _Entry(_RS.findall(cells["SNPS"]), known, (), finding)
 
 
 def _read_grasp(path: Path) -> tuple[str, Iterator[_Entry]]:
@@ -172,9 +172,9 @@ def _read_grasp(path: Path) -> tuple[str, Iterator[_Entry]]:
 
 def _grasp_entry(cells: Mapping[str, str]) -> _Entry:
     number, position = cells["SNPID(DBSNP134)"].removeprefix("rs"), cells["POS(HG19)"]
-    places = [(_contig(cells["CHR(HG19)"]), int(position))] if position.isdecimal() else []
+    known = [(_contig(cells["CHR(HG19)"]), int(position))] if position.isdecimal() else []
     finding = (cells["PHENOTYPE"], cells["PVALUE"], cells["PMID"])
-    return _Entry([f"rs{number}"] if number.isdecimal() else [], places, (), finding)
+    return _Entry([f"rs{number}"] if number.isdecimal() else [], known, (), finding)
 
 
 CATALOGS: dict[str, Callable[[Path], tuple[str | None, Iterator[_Entry]]]] = {
@@ -199,8 +199,8 @@ def _rows(path: Path, columns: Sequence[str], catalog: str) -> Iterator[dict[str
     return _cells(path, [names.index(column) for column in columns], columns)
 
 
-def _cells(path: Path, places: Iterable[int], columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    places = list(places)
+def _cells(path: Path, indices: Iterable[int], columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    indices = list(indices)
     number = 1
     try:
         with open_uncompressed(path, str(path)) as (_, stream):
@@ -209,12 +209,12 @@ def _cells(path: Path, places: Iterable[int], columns: Sequence[str]) -> Iterato
                 cells = _decode(line).split("\t")
                 if not line.strip():
                     continue
-                if len(cells) <= max(places):
+                if len(cells) <= max(indices):
                     raise ValueError(
-                        f"{path}, line {number}: a line must have {max(places) + 1} tab-separated "
+                        f"{path}, line {number}: a line must have {max(indices) + 1} tab-separated "
                         f"columns or more, found {len(cells)}; download the file again"
                     )
-                yield {c: cells[p].strip() for c, p in zip(columns, places, strict=True)}
+                yield {c: cells[p].strip() for c, p in zip(columns, indices, strict=True)}
     except (EOFError, OSError) as error:
         raise ValueError(
             f"{path}, near line {number}: the file must be readable, found damage ({error}); copy "

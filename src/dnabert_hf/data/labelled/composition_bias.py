@@ -20,7 +20,7 @@ __all__ = [
 _LARGEST_FAIR_AUROC = 0.6
 
 _REMEDIES = {
-    "GC": "draw the negatives anew, matched by GC",
+    "GC": "draw other negatives, matched by GC",
     "length": "cut all sequences to one length, or match the negatives by length",
 }
 
@@ -94,7 +94,7 @@ def summarise_parts(
         measures: Numbers of the sequences.
         splits: Split of each.
         labels: Label of each.
-        classes: Labels to look at one by one, if any.
+        classes: Labels to compare one by one, if any.
 
     Yields:
         Splits in the order of their first rows, each followed by those classes that it has.
@@ -153,19 +153,20 @@ def measure_bias(values: np.ndarray, classes: np.ndarray) -> float:
     return float(np.mean(areas))
 
 
-def measure_counted_bias(one: np.ndarray, other: np.ndarray) -> float:
+def measure_counted_bias(first: np.ndarray, second: np.ndarray) -> float:
     """Score as `measure_bias` does, from how many sequences of two classes have each value.
 
     Args:
-        one: Sequences of a class by value, int64, shape (values,), in the order of the values.
-        other: Those of the other class; neither is without sequences.
+        first: Sequences of the first class by value, int64, shape (values,), in the order of the
+            values.
+        second: Those of the second class; neither is without sequences.
 
     Example:
         >>> measure_counted_bias(np.array([0, 1, 1]), np.array([1, 1, 0]))  # 0.5, 0.6; 0.4, 0.5
         0.875
     """
-    below = np.cumsum(other) - other
-    area = float(one @ (below + other / 2)) / (int(one.sum()) * int(other.sum()))
+    below = np.cumsum(second) - second
+    area = float(first @ (below + second / 2)) / (int(first.sum()) * int(second.sum()))
     return max(area, 1 - area)
 
 

@@ -68,47 +68,47 @@ def read_dataset(
     folder = Path(tempfile.mkdtemp(prefix="dnabert_hf_"))
     # Not when the result is collected: data sets derived from it still read these files.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    spools = _spool(path, folder, file_format=file_format, columns=columns, k=k)
+    writers = _write_arrow(path, folder, file_format=file_format, columns=columns, k=k)
     if scheme is None:
-        if "train" not in spools:
+        if "train" not in writers:
             raise ValueError(
                 f"{path}: a data set must have a train split to take the label names from, found "
-                f"only {', '.join(spools)}; add it, or give the scheme of the trained model"
+                f"only {', '.join(writers)}; add it, or give the scheme of the trained model"
             )
-        if problem_type is None and spools["train"].has_letter_a_base:
+        if problem_type is None and writers["train"].has_letter_a_base:
             raise ValueError(
                 f"{path}: every label of the train split has a letter for each base, as for the "
                 "task token, which was not asked for; give it (--task token), or the problem type "
                 "if they are names of classes"
             )
-        scheme = infer_labels(spools["train"].labels(), problem_type=problem_type)
-    names = [name for name in dict.fromkeys(SPLIT_OF_NAME.values()) if name in spools]
-    splits = {name: _encode(spools[name], folder / f"{name}.arrow", scheme) for name in names}
+        scheme = infer_labels(writers["train"].labels(), problem_type=problem_type)
+    names = [name for name in dict.fromkeys(SPLIT_OF_NAME.values()) if name in writers]
+    splits = {name: _encode(writers[name], folder / f"{name}.arrow", scheme) for name in names}
     datasets = {
         name: Dataset.from_file(str(file), split=NamedSplit(name)) for name, file in splits.items()
     }
     return DatasetDict(datasets), scheme
 
 
-def _spool(
+def _write_arrow(
     path: str | Path | Mapping[str, str | Path], folder: Path, **options: Any
-) -> dict[str, "_Spool"]:
+) -> dict[str, "_ArrowWriter"]:
     """Write the records of each split, labels as written, to an Arrow file in the folder."""
-    spools: dict[str, _Spool] = {}
+    writers: dict[str, _ArrowWriter] = {}
     with ExitStack() as stack:
         for split, record, file in iterate_labelled(path, **options):
-            if split not in spools:
+            if split not in writers:
                 is_pair = record.sequence_b is not None
-                spool = _Spool(folder / f"{split}.raw", is_pair=is_pair, file=file)
-                spools[split] = stack.enter_context(spool)
-            spools[split].write(record, f"{file}, record {record.id}")
-    if len({spool.is_pair for spool in spools.values()}) > 1:
-        pairs = ", ".join(name for name, spool in spools.items() if spool.is_pair)
+                writer = _ArrowWriter(folder / f"{split}.raw", is_pair=is_pair, file=file)
+                writers[split] = stack.enter_context(writer)
+            writers[split].write(record, f"{file}, record {record.id}")
+    if len({writer.is_pair for writer in writers.values()}) > 1:
+        pairs = ", ".join(name for name, writer in writers.items() if writer.is_pair)
         raise ValueError(
             f"{path}: all splits must hold pairs of sequences or none, found pairs only in {pairs};"
             " add the second sequence to the others"
         )
-    return spools
+    return writers
 
 
 def iterate_labelled(
@@ -156,24 +156,24 @@ def _files(path: str | Path | Mapping[str, str | Path]) -> list[tuple[str | None
     return list(files.items())
 
 
-def _split_of(record: SequenceRecord, file_split: str | None, place: str) -> str:
+def _split_of(record: SequenceRecord, file_split: str | None, source: str) -> str:
     if record.split is None:
         return file_split or "train"
-    split = known_split(record.split, place)
+    split = known_split(record.split, source)
     if file_split not in (None, split):
         raise ValueError(
-            f"{place}: the split column must agree with the file, which is for {file_split}, found "
-            f"{record.split!r}; correct one of them"
+            f"{source}: the split column must agree with the file, which is for {file_split}, "
+            f"found {record.split!r}; correct one of them"
         )
     return split
 
 
-def known_split(name: str, place: str) -> str:
+def known_split(name: str, source: str) -> str:
     """Say which of train, validation and test a name such as "dev" means.
 
     Args:
         name: Name of a split, as written.
-        place: Where it stands, for the error.
+        source: File and record, for the error.
 
     Raises:
         ValueError: If the name is none of a split.
@@ -184,13 +184,13 @@ def known_split(name: str, place: str) -> str:
     """
     if name not in SPLIT_OF_NAME:
         raise ValueError(
-            f"{place}: a split must be one of {', '.join(SPLIT_OF_NAME)}, found {name!r}; "
+            f"{source}: a split must be one of {', '.join(SPLIT_OF_NAME)}, found {name!r}; "
             "correct it"
         )
     return SPLIT_OF_NAME[name]
 
 
-class _Spool:
+class _ArrowWriter:
     """Records of one split, written to an Arrow file as they come.
 
     Attributes:
@@ -215,10 +215,10 @@ class _Spool:
         self._flush()
         self._writer.close()
 
-    def write(self, record: SequenceRecord, place: str) -> None:
+    def write(self, record: SequenceRecord, source: str) -> None:
         if record.label is None:
             raise ValueError(
-                f"{place}: each record must have a label, found none; fill it in or leave the "
+                f"{source}: each record must have a label, found none; fill it in or leave the "
                 "record out"
             )
         self.has_letter_a_base &= len(record.label) == len(record.sequence) > 1
@@ -242,23 +242,23 @@ class _Spool:
             yield from batch.column("label").to_pylist()
 
 
-def _encode(spool: _Spool, path: Path, scheme: LabelScheme) -> Path:
-    """Write the records of a split anew, labels as numbers, and remove the spool."""
-    kept = [pa.field(name, pa.string()) for name in spool.schema.names if name != "label"]
+def _encode(raw: _ArrowWriter, path: Path, scheme: LabelScheme) -> Path:
+    """Write the records of a split again, labels as numbers, and remove the first file."""
+    kept = [pa.field(name, pa.string()) for name in raw.schema.names if name != "label"]
     schema = pa.schema([*kept, pa.field("labels", _label_type(scheme))])
     with pa.ipc.new_stream(str(path), schema) as writer:
-        for batch in spool.batches():
+        for batch in raw.batches():
             rows = (batch.column(name).to_pylist() for name in ("label", "id", "sequence"))
             encoded = [
                 scheme.encode(
-                    label, source=f"{spool.file}, record {record_id}", n_bases=len(sequence)
+                    label, source=f"{raw.file}, record {record_id}", n_bases=len(sequence)
                 )
                 for label, record_id, sequence in zip(*rows, strict=True)
             ]
             columns = [batch.column(field.name) for field in kept]
             columns.append(pa.array(encoded, type=schema.field("labels").type))
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-    spool.path.unlink()
+    raw.path.unlink()
     return path
 
 

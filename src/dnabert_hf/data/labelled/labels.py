@@ -32,7 +32,7 @@ _N_SHOWN = 10
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """How the labels of a task become numbers, fixed by the training data.
+    """Labels of a task as numbers, fixed by the training data.
 
     Attributes:
         problem_type: One of the three problem types of transformers, or "token_classification",
@@ -137,8 +137,8 @@ class LabelScheme:
         try:
             return [ids[letter] for letter in label]
         except KeyError:
-            place = next(i for i, letter in enumerate(label) if letter not in ids)
-            return [self._id(label[place], f"{source}, base {place} (0-based)")]
+            position = next(i for i, letter in enumerate(label) if letter not in ids)
+            return [self._id(label[position], f"{source}, base {position} (0-based)")]
 
     def _id(self, name: str, source: str) -> int:
         if name not in self.label2id:

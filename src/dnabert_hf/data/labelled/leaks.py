@@ -1,4 +1,4 @@
-"""What a labelled data set holds, and what would make its scores look better than they are."""
+"""Check of a labelled data set: leaks and biases that would make its scores too good."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class LeakExample:
 
 @dataclass(frozen=True)
 class Leak:
-    """What was found of one kind of leak.
+    """Leaks of one kind.
 
     Attributes:
         n_sets: Sets of equal or similar sequences that are torn apart.
@@ -187,14 +187,16 @@ def _find_leaks(sequences: Sequence[str], forms: np.ndarray, table: _Table) -> d
     rows, texts = np.arange(len(sequences)), number_equal(sequences)
     groups = group_similar(sequences)
     return {
-        "exact_duplicates": _find_torn(texts, rows, splits, table),
-        "reverse_complements": _find_torn(forms, texts, splits, table),
-        "near_duplicates": _find_torn(groups, forms, splits, table),
-        "conflicting_labels": _find_torn(forms, rows, labels, table),
+        "exact_duplicates": _find_split_crossing(texts, rows, splits, table),
+        "reverse_complements": _find_split_crossing(forms, texts, splits, table),
+        "near_duplicates": _find_split_crossing(groups, forms, splits, table),
+        "conflicting_labels": _find_split_crossing(forms, rows, labels, table),
     }
 
 
-def _find_torn(sets: np.ndarray, kinds: np.ndarray, values: np.ndarray, table: _Table) -> Leak:
+def _find_split_crossing(
+    sets: np.ndarray, kinds: np.ndarray, values: np.ndarray, table: _Table
+) -> Leak:
     """Find the sets with two rows that differ in both kind and value.
 
     Args:

@@ -137,13 +137,13 @@ def _code_kmers(sequences: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarra
         text = "-".join(sequences[start:end]).encode("ascii").translate(bytes(_DIGITS))
         digits = np.frombuffer(text, dtype=np.uint8)
         n_before = np.concatenate([[0], np.cumsum(digits == _OTHER)])
-        places = np.flatnonzero(n_before[k:] == n_before[:-k])  # where a k-mer begins
+        begins = np.flatnonzero(n_before[k:] == n_before[:-k])  # where a k-mer begins
         values = (digits & 3).astype(np.uint64)
-        forward = _join_digits(values, k)[places]
-        backward = _join_digits(values[::-1] ^ np.uint64(1), k)[::-1][places]
+        forward = _join_digits(values, k)[begins]
+        backward = _join_digits(values[::-1] ^ np.uint64(1), k)[::-1][begins]
         codes.append(np.minimum(forward, backward))
         numbers = np.arange(start, end, dtype=np.int32)
-        owners.append(np.repeat(numbers, lengths[start:end] + 1)[places])
+        owners.append(np.repeat(numbers, lengths[start:end] + 1)[begins])
     return np.concatenate(codes), np.concatenate(owners)
 
 

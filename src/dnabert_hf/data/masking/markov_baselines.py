@@ -112,7 +112,7 @@ class BaseStatistics:
 
         Args:
             contexts: Digits of the bases with `FLANK` neighbours on either side, shape
-                (n, 2 * FLANK + 1); the middle one is not looked at.
+                (n, 2 * FLANK + 1); the middle one is ignored.
 
         Returns:
             By kind of statistics, a list with an array of shape (n, 4) for each size:

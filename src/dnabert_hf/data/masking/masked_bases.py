@@ -8,7 +8,7 @@ import numpy as np
 from dnabert_hf.data.masking.markov_baselines import FLANK
 
 __all__ = [
-    "BaseScores",
+    "MaskedBaseScores",
     "MaskedBases",
     "agreeing_kmers",
     "choose_masked_bases",
@@ -50,8 +50,8 @@ def choose_masked_bases(
 ) -> MaskedBases:
     """Choose windows of DNA and, in each, bases to mask, so far apart that each is masked alone.
 
-    The windows tile the stretches without overlap; the last one of a stretch may be shorter. In a
-    window, one base is masked in each round(k / 0.15) k-mers (k = 6: 40), at a random place, so
+    The windows cover the stretches without overlap; the last one of a stretch may be shorter. In a
+    window, one base is masked in each round(k / 0.15) k-mers (k = 6: 40), at random, so
     that some 15 % of the k-mers are over one and at least k visible ones lie between two such
     spans. The first and last `FLANK` bases of a stretch are left out: base statistics need
     neighbours.
@@ -62,7 +62,7 @@ def choose_masked_bases(
         k: Bases per k-mer.
         n_kmers: K-mers of a window.
         n_windows: Windows to take, evenly spread; None takes all.
-        seed: Decides the places. The same arguments always give the same bases.
+        seed: Decides the positions. The same arguments always give the same bases.
 
     Returns:
         The bases, in the order of the stretches.
@@ -84,7 +84,7 @@ def choose_masked_bases(
         )
     if n_windows is not None and n_windows < 1:
         raise ValueError(f"n_windows must be 1 or more, or None for all, got {n_windows}")
-    starts, ends = _tile(stretches, shortest=spacing + k - 1, longest=n_kmers + k - 1)
+    starts, ends = _cut_windows(stretches, shortest=spacing + k - 1, longest=n_kmers + k - 1)
     if n_windows is not None and n_windows < len(starts):
         spread = np.arange(n_windows) * len(starts) // n_windows
         starts, ends = starts[spread], ends[spread]
@@ -93,13 +93,15 @@ def choose_masked_bases(
     cells = np.arange(len(windows)) - np.repeat(np.cumsum(n_hidden) - n_hidden, n_hidden)
     # The base is the first one of the last k-mer of its span. A span never begins with the first
     # k-mer, for the bases before the masked one would have no visible k-mer over them.
-    places = np.random.default_rng(seed).integers(
+    offsets = np.random.default_rng(seed).integers(
         1, spacing - 2 * k + 1, len(windows), endpoint=True
     )
-    return MaskedBases(starts, ends, windows, starts[windows] + cells * spacing + places + k - 1)
+    return MaskedBases(starts, ends, windows, starts[windows] + cells * spacing + offsets + k - 1)
 
 
-def _tile(stretches: np.ndarray, *, shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
+def _cut_windows(
+    stretches: np.ndarray, *, shortest: int, longest: int
+) -> tuple[np.ndarray, np.ndarray]:
     inner = np.asarray(stretches, dtype=np.int64).reshape(-1, 2) + np.array([FLANK, -FLANK])
     lengths = inner[:, 1] - inner[:, 0]
     is_long = lengths >= shortest
@@ -210,7 +212,7 @@ def vote_for_bases(
     return {position: np.stack(of_base) for position, of_base in sorted(votes.items())}
 
 
-class BaseScores(NamedTuple):
+class MaskedBaseScores(NamedTuple):
     """Scores of predicted bases.
 
     Attributes:
@@ -226,7 +228,7 @@ class BaseScores(NamedTuple):
 
 def score_bases(
     log_probabilities: np.ndarray, truth: np.ndarray, windows: np.ndarray
-) -> BaseScores:
+) -> MaskedBaseScores:
     """Score the probabilities of masked bases.
 
     Args:
@@ -249,4 +251,4 @@ def score_bases(
     deviations = np.bincount(windows, bits - mean)
     standard_error = float(np.sqrt((deviations**2).sum()) / len(bits))
     accuracy = float((log_probabilities.argmax(axis=1) == truth).mean())
-    return BaseScores(mean, standard_error, accuracy)
+    return MaskedBaseScores(mean, standard_error, accuracy)

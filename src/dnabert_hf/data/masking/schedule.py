@@ -1,4 +1,4 @@
-"""How much is masked, and when: shares, span lengths and their change during training."""
+"""Schedules of masking: shares and span lengths, and their change during training."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def centre_probability(mlm_probability: float, k: int, max_span: int | None = No
 
 @dataclass(frozen=True)
 class MaskingStage:
-    """How examples are masked from one of them on.
+    """Masking from one example on.
 
     Attributes:
         begin: First example of the stage, 0-based.

@@ -20,7 +20,7 @@ _FULL_LENGTH_SHARE = 0.5
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """How segments are taken from a genome.
+    """Options of how segments are taken from a genome.
 
     Attributes:
         k: Bases per k-mer.
@@ -279,8 +279,8 @@ class SegmentDataset:
     ) -> list[np.ndarray]:
         """Turn places in the genome into token ids, [CLS] in front and [SEP] behind."""
         k, codes = self.options.k, self.genome.codes
-        places = zip(begin.tolist(), (begin + n_tokens + k - 1).tolist(), strict=True)
-        pieces = [codes[first:end] & 3 for first, end in places]
+        spans = zip(begin.tolist(), (begin + n_tokens + k - 1).tolist(), strict=True)
+        pieces = [codes[first:end] & 3 for first, end in spans]
         for reverse in np.flatnonzero(is_reverse):
             pieces[reverse] = pieces[reverse][::-1] ^ 1  # A and T are 0 and 1, C and G are 2 and 3
         ids = kmer_ids(np.concatenate(pieces), k)

@@ -1,4 +1,4 @@
-"""What one sequence read from a file looks like, and which table columns it comes from."""
+"""Records of sequences read from files, and the table columns they come from."""
 
 from dataclasses import dataclass, fields
 from typing import NamedTuple

@@ -65,7 +65,7 @@ class JoinedSequences:
 
     @cached_property
     def n_known(self) -> np.ndarray:
-        """How many bases from each one on are A, C, G or T of its sequence, int32."""
+        """Count the bases from each one on that are A, C, G or T of its sequence, int32."""
         n = len(self.codes)
         ends = np.concatenate([np.flatnonzero(self.codes == UNKNOWN), self.bounds[1:]])
         next_end = np.full(n + 1, n, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Whatever callers pass as sequences, as one stream of records."""
+"""Sources of sequences, whatever callers pass, as one stream of records."""
 
 import logging
 from collections.abc import Iterable, Iterator

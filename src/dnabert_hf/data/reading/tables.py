@@ -90,7 +90,7 @@ def _decoded_lines(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _locate(
-    header: Sequence[str], columns: Columns, required: frozenset[str], place: str
+    header: Sequence[str], columns: Columns, required: frozenset[str], location: str
 ) -> dict[str, int]:
     """Map the attributes of a record to the index of their column."""
     attributes = ("id", "sequence", "label", "sequence_b", "split")
@@ -99,18 +99,18 @@ def _locate(
     if not set(names.values()) & set(header) and any(map(_reads_as_dna, header)):
         wanted = ", ".join(repr(names[attribute]) for attribute in attributes)
         raise ValueError(
-            f"{place}: a table must begin with a header that names its columns (expected: "
+            f"{location}: a table must begin with a header that names its columns (expected: "
             f"{wanted}), found what looks like data: {found}; add a header line"
         )
     for attribute, column in names.items():
         if attribute in required and column not in header:
             raise ValueError(
-                f"{place}: the table must have the column {column!r} for the {attribute}, found "
+                f"{location}: the table must have the column {column!r} for the {attribute}, found "
                 f"{found}; rename the column or name the right one"
             )
         if header.count(column) > 1:
             raise ValueError(
-                f"{place}: each column must have a name of its own, found {column!r} "
+                f"{location}: each column must have a name of its own, found {column!r} "
                 f"{header.count(column)} times; rename all but one"
             )
     return {name: header.index(column) for name, column in names.items() if column in header}
@@ -120,11 +120,11 @@ def _reads_as_dna(cell: str) -> bool:
     return len(cell) > 2 and not set(cell.upper()) - set("ACGTUN ")
 
 
-def _record(cells: Mapping[str, str | None], number: int, place: str) -> SequenceRecord:
+def _record(cells: Mapping[str, str | None], number: int, location: str) -> SequenceRecord:
     record_id = cells.get("id", str(number))
     if not record_id:
-        raise ValueError(f"{place}: each row must have an id, found an empty one; add it")
-    source = f"{place}, record {record_id}"
+        raise ValueError(f"{location}: each row must have an id, found an empty one; add it")
+    source = f"{location}, record {record_id}"
     return SequenceRecord(
         id=record_id,
         sequence=_sequence(cells["sequence"], source),

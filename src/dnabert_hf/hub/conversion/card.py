@@ -34,7 +34,7 @@ _PUBLISHED = re.compile(r"(?:.*/)?(?:DNA_bert_([3-6])|([3-6])-new-12w-0(?:\.zip)
 
 @dataclass(frozen=True)
 class SourceCard:
-    """What the card of a source says that holds for the converted model.
+    """Facts on the card of a source that hold for the converted model.
 
     Attributes:
         metadata: Fields of its metadata: licence, data, origin.

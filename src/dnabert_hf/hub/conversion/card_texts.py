@@ -1,4 +1,4 @@
-"""What the cards of converted checkpoints say, by task and kind of repository."""
+"""Texts of the cards of converted checkpoints, by task and kind of repository."""
 
 __all__ = ["CARD", "CITATION", "CODE", "LIMITS", "ORIGIN", "PIPELINE_TAGS", "STOCK", "TASKS"]
 

@@ -34,7 +34,7 @@ _ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion found and made.
+    """Result of a conversion.
 
     Attributes:
         folder: The repository that was written.

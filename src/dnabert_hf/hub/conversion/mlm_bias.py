@@ -16,7 +16,7 @@ _WINDOWS = 100  # of 510 k-mers: some 1,200 masked bases, a minute on a CPU for 
 
 
 class MLMBias(NamedTuple):
-    """How often the bias of a checkpoint was added, and why so.
+    """Number of times that the bias of a checkpoint is added, and the reason.
 
     Attributes:
         kind: "single" or "double".

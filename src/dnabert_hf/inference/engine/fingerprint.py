@@ -1,4 +1,4 @@
-"""What the results of a run depend on, in a few short texts that can be compared."""
+"""Fingerprints of a run: short texts of all its results depend on, to be compared."""
 
 import hashlib
 from pathlib import Path

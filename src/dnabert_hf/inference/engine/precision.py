@@ -1,4 +1,4 @@
-"""Where and in which number format a model runs fastest."""
+"""Device and number format in which a model runs fastest."""
 
 import copy
 import time

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch.distributed
 
-__all__ = ["WHOLE", "Shard", "find_shard"]
+__all__ = ["WHOLE", "Shard", "resolve_shard"]
 
 Value = TypeVar("Value")
 
@@ -78,7 +78,7 @@ def _group() -> Any:
     return torch.distributed.new_group(backend="gloo", timeout=_PATIENCE)
 
 
-def find_shard(shard: str | None, output: str | Path | None) -> Shard:
+def resolve_shard(shard: str | None, output: str | Path | None) -> Shard:
     """Find out what the share of this process is.
 
     Args:
@@ -90,7 +90,7 @@ def find_shard(shard: str | None, output: str | Path | None) -> Shard:
         ValueError: If `shard` is no such text, or there is no file that several could write.
 
     Example:
-        >>> find_shard("1/4", "out.tsv")
+        >>> resolve_shard("1/4", "out.tsv")
         Shard(index=1, count=4, is_rank=False)
     """
     n_ranks = int(os.environ.get("WORLD_SIZE", "1"))

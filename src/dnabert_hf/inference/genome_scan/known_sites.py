@@ -1,4 +1,4 @@
-"""How well a scan meets known sites."""
+"""Comparison of a scan with known sites."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ _NO_SITE = "a site must lie in a window of the scan, found none; check the regio
 
 
 class SiteScores(NamedTuple):
-    """How well a scan finds known sites.
+    """Scores of a scan against known sites.
 
     Attributes:
         n_sites: Sites that lie in a window.

@@ -16,7 +16,7 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.genome_scan.known_sites import (
     SiteScores,
     score_against_sites,
@@ -42,7 +42,7 @@ _BLOCK_WINDOWS = 1 << 20  # of which starts are in memory
 
 @dataclass(frozen=True)
 class Scan:
-    """What came of a scan.
+    """Result of a scan.
 
     Attributes:
         path: The table of windows.
@@ -131,7 +131,7 @@ def scan(
     if track is not None:
         _check_placeholder(track)
         check_track(track)
-    share = find_shard(shard, output)
+    share = resolve_shard(shard, output)
     if shard is not None and (track or calls or sites):
         raise ValueError(
             "track, calls and comparison with sites are made of the whole table, got shard "

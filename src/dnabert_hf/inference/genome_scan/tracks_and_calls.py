@@ -1,4 +1,4 @@
-"""What a scan found: tracks for a browser, and calls."""
+"""Results of a scan: tracks for a browser, and calls."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

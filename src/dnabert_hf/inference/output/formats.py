@@ -31,7 +31,7 @@ _MEGABYTE = 10**6
 
 
 class ResultFormat(Protocol):
-    """What a result file needs: rows are written to parts, which are then joined."""
+    """Format of a result file: rows are written to parts, which are then joined."""
 
     def describe(self) -> dict[str, Any]:
         """Give what `join` needs to know as JSON has it, the name of the format as `kind`."""

@@ -185,7 +185,7 @@ class PartFolder:
             result_format.join([self._part(index) for index in range(n_parts)], joined)
             if use is not None:
                 use(joined)
-            # What is in a folder that is replaced was looked at by `check_output`.
+            # What is in a folder that is replaced was checked by `check_output`.
             if self._result.is_dir() and not joined.is_dir():
                 shutil.rmtree(self._result)
         self.discard()

@@ -24,7 +24,7 @@ Chunk = TypeVar("Chunk")
 
 
 class Output(Protocol):
-    """Where results go, chunk by chunk.
+    """Destination of results, chunk by chunk.
 
     Attributes:
         n_written: Records that are written.
@@ -169,9 +169,9 @@ class PartedOutput:
             )
         if shard.index or not shard.is_rank:
             shard.wait_for_all()  # for the first one, which may throw old parts away
-            self._take_up(fingerprint, overwrite=overwrite)
+            self._resume_parts(fingerprint, overwrite=overwrite)
         else:
-            self._take_up(fingerprint, overwrite=overwrite)
+            self._resume_parts(fingerprint, overwrite=overwrite)
             shard.wait_for_all()
 
     def remaining(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -225,7 +225,7 @@ class PartedOutput:
         if self._shard.count == 1:
             self._parts.discard()
 
-    def _take_up(self, fingerprint: Mapping[str, str] | None, *, overwrite: bool) -> None:
+    def _resume_parts(self, fingerprint: Mapping[str, str] | None, *, overwrite: bool) -> None:
         self._parts.check()
         difference = self._parts.difference(fingerprint) if self._parts.exists() else None
         if difference is not None:

@@ -1,4 +1,4 @@
-"""How much an allele changes what a model says: the scores, from pairs of windows."""
+"""Scores of alleles from pairs of windows, with REF and with ALT."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise

@@ -16,7 +16,7 @@ from dnabert_hf.data.reading.sources import Source, open_source
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import Output, check_output, open_output
 from dnabert_hf.inference.variants.mutation_scores import (
@@ -44,7 +44,7 @@ _Chunk = tuple[list[Target], list[tuple[int, Mutation]]]
 
 
 class MutationMaps(NamedTuple):
-    """What came of a run.
+    """Result of a run.
 
     Attributes:
         path: The table.
@@ -80,7 +80,7 @@ def mutagenesis(
     shard: str | None = None,
     overwrite: bool = False,
 ) -> MutationMaps:
-    """Change every base of sequences to every other, and score what a model makes of it.
+    """Change every base of sequences to every other, and score the predicted effect.
 
     A fine-tuned classifier gives for each class the probability before and after, the change of its
     logit, and DNABERT's `diff` and log odds ratio (Ji et al. 2021; see `change_scores`); a model of
@@ -99,7 +99,7 @@ def mutagenesis(
         flank: Bases on either side of a region that the model sees, and that are not changed.
         deletions: Whether to leave each base out; the sequence gets shorter by one.
         insertions: Whether to insert each base before each base; the sequence gets longer by one.
-        label: Class to look at; by default all.
+        label: Class to score; by default all.
         both_strands: Whether to average over both strands.
         columns: Names of the columns, if the source is a table.
         tokenizer: Tokenizer, needed if `model` is an object.
@@ -117,7 +117,7 @@ def mutagenesis(
         ValueError: If model, source or output cannot be used.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    share = find_shard(shard, output)
+    share = resolve_shard(shard, output)
     check_output(output, overwrite=overwrite)
     if flank < 0 or (flank and genome is None):
         raise ValueError(

@@ -72,7 +72,7 @@ class ClassifierMap:
 
     Args:
         engine: Engine with a DNABertForSequenceClassification.
-        label: Class to look at; None for all.
+        label: Class to score; None for all.
         both_strands: Whether to average over both strands.
     """
 

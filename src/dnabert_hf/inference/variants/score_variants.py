@@ -22,7 +22,7 @@ from dnabert_hf.data.genome.variants import (
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, architecture_of, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.vcf import VcfFormat, index_vcf
 from dnabert_hf.inference.output.writer import check_output, open_output
@@ -48,7 +48,7 @@ _TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
 
 @dataclass(frozen=True)
 class ScoredVariants:
-    """What came of a file of variants.
+    """Result of scoring a file of variants.
 
     Attributes:
         path: The result file.
@@ -96,7 +96,7 @@ def score_variants(
             the scores as INFO, or a table with a line an allele, .tsv, .csv or .parquet.
         window: Bases around a variant that the model sees; those it was trained on, for a
             classifier.
-        label: Class to look at; by default the second of two.
+        label: Class to score; by default the second of two.
         both_strands: Whether to average over both strands.
         shifts: Windows on either side of the one with the variant in its middle, up to a quarter of
             a window away; the scores are those where the effect is strongest (the largest |diff|,
@@ -119,7 +119,7 @@ def score_variants(
         ImportError: If .vcf.gz is asked for and pysam is not installed.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    share = find_shard(shard, output)
+    share = resolve_shard(shard, output)
     check_output(output, overwrite=overwrite)
     header = read_vcf_header(variants)
     members = [as_checkpoint(model, tokenizer, task=choose_task(model))]

@@ -1,4 +1,4 @@
-"""Attention scores: how much a model looks at each base."""
+"""Attention scores: how much a model attends to each base."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -18,13 +18,13 @@ from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.interpretation.attribution.scores import (
-    AttentionScores,
-    Running,
+    BaseScores,
+    RunOptions,
     cut_records,
     score_source,
 )
 
-__all__ = ["AttentionScores", "Query", "attention_scores"]
+__all__ = ["BaseScores", "Query", "attention_scores"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def attention_scores(
     batch_tokens: int | None = None,
     shard: str | None = None,
     overwrite: bool = False,
-) -> list[AttentionScores] | WrittenResults:
+) -> list[BaseScores] | WrittenResults:
     """Score each base by the attention that [CLS] pays to the k-mers over it.
 
     As in DNABERT-viz (Ji et al. 2021): attention of the last layer with [CLS] as the query, summed
@@ -60,7 +60,7 @@ def attention_scores(
     its square. Sequences beyond the model's limit are cut as its classifier cuts them, each piece
     with a [CLS] of its own, and joined.
 
-    A model with `token_pooling="mean"` does not read [CLS] of the last layer: look at it with
+    A model with `token_pooling="mean"` does not read [CLS] of the last layer: score it with
     `query="kmers"`, the mean over all k-mers as queries, or by rollout.
 
     Rollout (Abnar and Zuidema 2020) follows the attention down through all layers: in each, half of
@@ -109,7 +109,7 @@ def attention_scores(
     make_scorer = partial(
         _RolloutScorer if rollout else _Scorer, layers=layers, heads=heads, query=query
     )
-    running = Running(
+    running = RunOptions(
         output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite, shard
     )
     options = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
@@ -144,10 +144,10 @@ class _Scorer:
         if classifier is not None and query == "cls" and is_unread:
             logger.warning(
                 "this classifier pools the mean of the k-mers: the attention of [CLS] in its last "
-                "layer changes nothing; look at that of the k-mers (--query kmers), or use rollout"
+                "layer changes nothing; use that of the k-mers (--query kmers), or use rollout"
             )
 
-    def score(self, records: Sequence[SequenceRecord]) -> Iterator[AttentionScores]:
+    def score(self, records: Sequence[SequenceRecord]) -> Iterator[BaseScores]:
         """Score records that are in memory."""
         k = self._engine.tokenizer.k
         windows, rows, bounds = cut_records(self._engine, records)
@@ -162,9 +162,7 @@ class _Scorer:
             ]
             scores = spread_over_bases(np.concatenate(of_kmers)[:, None], k=k)[:, 0]
             named = None if probabilities is None else probabilities[row]
-            yield AttentionScores(
-                record.id, record.sequence, scores / np.linalg.norm(scores), named
-            )
+            yield BaseScores(record.id, record.sequence, scores / np.linalg.norm(scores), named)
 
     def _compute(
         self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]

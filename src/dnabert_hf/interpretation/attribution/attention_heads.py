@@ -1,4 +1,4 @@
-"""Attention of every head of every layer, for the few sequences that a reader looks at."""
+"""Attention of every head of every layer, for a few sequences."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ _QUERIES: dict[str, _Reduce] = {
 
 
 class HeadScores(NamedTuple):
-    """How much each head looks at each base of a sequence.
+    """Attention of each head to each base of a sequence.
 
     Attributes:
         id: Name of the record.
@@ -39,7 +39,7 @@ class HeadScores(NamedTuple):
 
 
 class Context(NamedTuple):
-    """Which k-mers of a sequence attend to a site of it.
+    """Attention of the k-mers of a sequence to a site of it.
 
     Attributes:
         id: Name of the record.

@@ -1,4 +1,4 @@
-"""What a model looks at in the course of its training."""
+"""Attention over the course of training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["TrainingStep", "attention_during_training", "find_checkpoints"]
 
 
 class TrainingStep(NamedTuple):
-    """What a model looks at on average, at one point of its training.
+    """Mean attention at one point of training.
 
     Attributes:
         name: Name of the checkpoint.

@@ -20,9 +20,9 @@ from dnabert_hf.inference.predict import Classifier, classify_pieces
 from dnabert_hf.interpretation.attribution.gradients import attribute_by_gradients, class_logits
 from dnabert_hf.interpretation.attribution.occlusion import attribute_by_occlusion, pool_masked
 from dnabert_hf.interpretation.attribution.scores import (
-    AttentionScores,
+    BaseScores,
     Pieces,
-    Running,
+    RunOptions,
     cut_records,
     score_source,
 )
@@ -56,7 +56,7 @@ def attribution_scores(
     dtype: str = "auto",
     batch_tokens: int | None = None,
     overwrite: bool = False,
-) -> list[AttentionScores] | WrittenResults:
+) -> list[BaseScores] | WrittenResults:
     """Score each base by what it adds to a class, in nats of log odds, with its sign.
 
     What is explained is log(p / (1 - p)) of the class: for two classes the difference of their
@@ -109,7 +109,7 @@ def attribution_scores(
             raise ValueError("int8 has no gradients; take float32 or bfloat16, or occlusion")
         dtype = "float32" if dtype == "auto" else dtype
         batch_tokens = batch_tokens or _GRADIENT_TOKENS.get(choose_device(device).type, 4096)
-    running = Running(
+    running = RunOptions(
         output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite=overwrite
     )
     return score_source(
@@ -145,7 +145,7 @@ class _Attributor:
         self._has_warned = False
         choose_targets(self._scheme, label, np.zeros((1, len(self._scheme.names))))
 
-    def score(self, records: Sequence[SequenceRecord]) -> Iterator[AttentionScores]:
+    def score(self, records: Sequence[SequenceRecord]) -> Iterator[BaseScores]:
         """Score records that are in memory."""
         engine, problem_type = self._engine, self._scheme.problem_type
         pieces = cut_records(engine, records)
@@ -171,7 +171,7 @@ class _Attributor:
                 self._check_sums(pieces, logits, targets, found)
         for record, scores, row in zip(records, found, probabilities.tolist(), strict=True):
             named = dict(zip(self._scheme.names, row, strict=True))
-            yield AttentionScores(record.id, record.sequence, scores, named)
+            yield BaseScores(record.id, record.sequence, scores, named)
 
     def _check_sums(
         self,

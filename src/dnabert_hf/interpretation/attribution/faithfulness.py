@@ -11,7 +11,7 @@ from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.interpretation.attribution.attribution import choose_targets
-from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.attribution.scores import BaseScores
 
 __all__ = ["Faithfulness", "faithfulness", "replace_bases"]
 
@@ -39,7 +39,7 @@ class Faithfulness(NamedTuple):
 
 def faithfulness(
     model: Any,
-    scores: Iterable[AttentionScores],
+    scores: Iterable[BaseScores],
     *,
     share: float = 0.1,
     label: str | None = None,
@@ -58,7 +58,7 @@ def faithfulness(
         model: Folder or Hub repository of a fine-tuned checkpoint, or a DNABERT classifier.
         scores: Scores of any kind, as `attention_scores` and `attribution_scores` give them.
         share: Share of the bases to replace, at least one base.
-        label: Class to look at (for regression the target); by default the most probable one of
+        label: Class to score (for regression the target); by default the most probable one of
             each sequence.
         seed: Seed of letters and random bases; a sequence gets the same ones wherever scores put
             its top bases.
@@ -99,9 +99,7 @@ def faithfulness(
     return Faithfulness(joined.shape[1], *joined.mean(axis=1).tolist())
 
 
-def _alter(
-    scores: AttentionScores, share: float, seed: int, number: int
-) -> Sequence[SequenceRecord]:
+def _alter(scores: BaseScores, share: float, seed: int, number: int) -> Sequence[SequenceRecord]:
     """Make the three kinds of changed sequences, one kind after the other."""
     generator = np.random.default_rng([seed, number])
     n_bases = len(scores.sequence)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dnabert_hf.data.genome.coordinates import place_of
+from dnabert_hf.data.genome.coordinates import parse_interval
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.inference.genome_scan.tracks_and_calls import (
     TRACK_SUFFIXES,
@@ -133,7 +133,7 @@ class TrackFormat:
         """Write the rows of one chunk."""
         contigs, starts, scores = [], [], []
         for name, sequence, of_bases, *_ in rows:
-            place = place_of(name, len(sequence), self.genome)
+            place = parse_interval(name, len(sequence), self.genome)
             contigs.append(place.contig)
             starts.append(place.start)
             scores.append(of_bases[::-1] if place.strand == "-" else of_bases)

@@ -1,4 +1,4 @@
-"""Landscapes: what a model looks at on average, by position, in each class of sequences."""
+"""Landscapes: mean attention by position, in each class of sequences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from dnabert_hf.data.genome.coordinates import open_places, place_of
+from dnabert_hf.data.genome.coordinates import open_intervals, parse_interval
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
@@ -14,15 +14,15 @@ from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.interpretation.attribution.files import TrackFormat, choose_score_format
 
 __all__ = [
-    "AttentionScores",
+    "BaseScores",
     "Pieces",
-    "Running",
+    "RunOptions",
     "Scorer",
     "cut_records",
     "read_scores",
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 
-class AttentionScores(NamedTuple):
-    """How much each base of a sequence matters to a model.
+class BaseScores(NamedTuple):
+    """Scores of the bases of a sequence: how much each matters to a model.
 
     Attributes:
         id: Name of the record.
@@ -48,7 +48,7 @@ class AttentionScores(NamedTuple):
 
 
 class Scorer(Protocol):
-    """What gives records their scores.
+    """Scorer of the bases of records.
 
     Attributes:
         chunk_bases: Bases that are scored at a time; a run that is stopped loses no more.
@@ -58,12 +58,12 @@ class Scorer(Protocol):
     chunk_bases: int
     scheme: LabelScheme | None
 
-    def score(self, records: Sequence[SequenceRecord]) -> Iterator[AttentionScores]:
+    def score(self, records: Sequence[SequenceRecord]) -> Iterator[BaseScores]:
         """Score records that are in memory, in order."""
 
 
-class Running(NamedTuple):
-    """How and where a model runs, and what becomes of the result.
+class RunOptions(NamedTuple):
+    """Options of a run: model, device and destination of the result.
 
     Attributes:
         output: File to write, None to give a list back.
@@ -126,10 +126,10 @@ def score_source(
     model: Any,
     source: Source,
     make_scorer: Callable[[Engine, Classifier | None], Scorer],
-    running: Running,
+    running: RunOptions,
     *,
     options: Mapping[str, object],
-) -> list[AttentionScores] | WrittenResults:
+) -> list[BaseScores] | WrittenResults:
     """Score the bases of all sequences of a source.
 
     Args:
@@ -146,7 +146,7 @@ def score_source(
         ValueError: If model, source or output cannot be used.
     """
     output = running.output
-    share = find_shard(running.shard, output)
+    share = resolve_shard(running.shard, output)
     if output is not None:
         if running.shard is not None and Path(output).suffix != ".parquet":
             raise ValueError(
@@ -167,7 +167,7 @@ def score_source(
     )
     scorer = make_scorer(engine, Classifier(engine) if is_classifier else None)
     k, columns, genome = checkpoint.tokenizer.k, running.columns, running.genome
-    placed = source if genome is None else open_places(source, genome)
+    placed = source if genome is None else open_intervals(source, genome)
     records = open_source(placed, k=k, columns=columns)
     if output is None:
         with engine.progress():
@@ -197,7 +197,7 @@ def score_source(
         for chunk in writer.remaining(iterate_chunks(records, n_bases=scorer.chunk_bases)):
             if isinstance(result_format, TrackFormat):  # before anything is computed for it
                 for record in chunk:
-                    place_of(record.id, len(record.sequence), genome)
+                    parse_interval(record.id, len(record.sequence), genome)
             writer.write(
                 [
                     [each.id, each.sequence, each.scores, *(each.probabilities or {}).values()]
@@ -207,7 +207,7 @@ def score_source(
     return WrittenResults(Path(output), writer.n_written)
 
 
-def read_scores(path: str | Path) -> Iterator[AttentionScores]:
+def read_scores(path: str | Path) -> Iterator[BaseScores]:
     """Read scores that were written as Parquet, in little memory, or as .npz.
 
     Args:
@@ -233,7 +233,7 @@ def read_scores(path: str | Path) -> Iterator[AttentionScores]:
         ) from error
 
 
-def _read_parquet(path: Path) -> Iterator[AttentionScores]:
+def _read_parquet(path: Path) -> Iterator[BaseScores]:
     from pyarrow import parquet
 
     for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024):
@@ -242,7 +242,7 @@ def _read_parquet(path: Path) -> Iterator[AttentionScores]:
         scores = batch.column("scores")
         for row in range(len(batch)):
             named = {n.removeprefix("prob_"): c[row] for n, c in zip(names, columns, strict=True)}
-            yield AttentionScores(
+            yield BaseScores(
                 batch.column("id")[row].as_py(),
                 batch.column("sequence")[row].as_py(),
                 np.asarray(scores[row].values, dtype=np.float32),
@@ -250,7 +250,7 @@ def _read_parquet(path: Path) -> Iterator[AttentionScores]:
             )
 
 
-def _read_npz(path: Path) -> Iterator[AttentionScores]:
+def _read_npz(path: Path) -> Iterator[BaseScores]:
     with np.load(path) as file:
         arrays = dict(file)
     sequences, offsets = arrays["sequences"].tobytes().decode("ascii"), arrays["offsets"].tolist()
@@ -260,4 +260,4 @@ def _read_npz(path: Path) -> Iterator[AttentionScores]:
         if "classes" in arrays:
             values = arrays["probabilities"][row].tolist()
             named = dict(zip(arrays["classes"].tolist(), values, strict=True))
-        yield AttentionScores(name, sequences[here], arrays["scores"][here], named)
+        yield BaseScores(name, sequences[here], arrays["scores"][here], named)

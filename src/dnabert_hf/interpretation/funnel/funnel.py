@@ -1,4 +1,4 @@
-"""The funnel of DNABERT: variants where a model looks, scored, ranked and looked up."""
+"""The funnel of DNABERT: variants that a model attends to, scored, ranked and looked up."""
 
 import heapq
 import json
@@ -13,7 +13,7 @@ from dnabert_hf.data.genome.variant_databases import CATALOGS, Finding, KnownVar
 from dnabert_hf.data.genome.variants import Allele, read_vcf_header
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
-from dnabert_hf.inference.engine.sharding import find_shard
+from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import choose_table
 from dnabert_hf.inference.output.writer import check_output, open_output
 from dnabert_hf.inference.predict import choose_class
@@ -33,7 +33,7 @@ _FIELDS = ("match", "text", "p", "reference")
 
 
 class Funnel(NamedTuple):
-    """How many are left after each step.
+    """Numbers of variants left after each step.
 
     Attributes:
         path: The table.
@@ -73,7 +73,7 @@ def variant_funnel(
     overwrite: bool = False,
     command: str | None = None,
 ) -> Funnel:
-    """Find the variants that change most of what a model looks at, and what is known of them.
+    """Find variants that a model attends to, rank them by effect and look them up.
 
     As DNABERT's paper does (Ji et al. 2021): the window around each variant is scored
     by attention; variants within a high-attention region (DNABERT-viz: 5 bases or more above the
@@ -91,7 +91,7 @@ def variant_funnel(
             strongest first, with its scores, the attention of its base (1 is the mean of its
             window), and for each catalogue match, text, p and reference; several with "|" between.
         window: Bases around a variant: those that the model was trained on.
-        label: Class to look at; by default the second of two.
+        label: Class to score; by default the second of two.
         keep: Alleles to keep, at most.
         catalogs: Files by catalogue: "clinvar" (VCF), "gwas" (table of all associations), "grasp"
             (full data set).
@@ -113,7 +113,7 @@ def variant_funnel(
         KeyboardInterrupt: If it is stopped; the same again goes on, from the folder beside the
             output that holds what is done.
     """
-    share = find_shard(None, output)
+    share = resolve_shard(None, output)
     if keep < 1:
         raise ValueError(f"alleles to keep must be 1 or more, got {keep}")
     for path in (output, report):

@@ -1,4 +1,4 @@
-"""Variants that lie where a model looks."""
+"""Variants on bases that a model attends to."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ def high_attention_regions(sequence: str, scores: np.ndarray) -> list[tuple[int,
     return list(zip(regions.starts.tolist(), regions.ends.tolist(), strict=True))
 
 
-class _Read(NamedTuple):
+class _HeaderedVcf(NamedTuple):
     """A record whose window was cut: its number in the file, and where REF lies in the window."""
 
     number: int
@@ -57,7 +57,7 @@ class _Read(NamedTuple):
 
 def cut_windows(
     work: Path, variants: str | Path, genome: Genome, window: int
-) -> tuple[Iterator[_Read], tuple[int, int]]:
+) -> tuple[Iterator[_HeaderedVcf], tuple[int, int]]:
     """Write the windows with REF as FASTA, unless a stopped run has.
 
     Args:
@@ -86,7 +86,7 @@ def cut_windows(
                     end = min(cut.offset + len(record.ref), window)
                     file.write(f">{number}_{cut.offset}_{end}\n{cut.ref}\n")
         if cutter.skipped:
-            logger.warning("%s: not looked at: %s", variants, cutter.summary())
+            logger.warning("%s: not scored: %s", variants, cutter.summary())
         if not n_windows:
             raise ValueError(
                 f"{variants} must hold alleles that can be scored, found none in {n_records} "
@@ -95,7 +95,7 @@ def cut_windows(
         note.write_text(json.dumps([n_records, n_windows]), encoding="utf-8")
     n_records, n_windows = json.loads(note.read_text(encoding="utf-8"))
     with_names = (line[1:].split("_") for line in _headers(fasta))
-    return (_Read(*map(int, cells)) for cells in with_names), (n_records, n_windows)
+    return (_HeaderedVcf(*map(int, cells)) for cells in with_names), (n_records, n_windows)
 
 
 def _headers(fasta: Path) -> Iterator[str]:
@@ -103,7 +103,9 @@ def _headers(fasta: Path) -> Iterator[str]:
         yield from (line.rstrip("\n") for line in file if line.startswith(">"))
 
 
-def select_variants(work: Path, variants: str | Path, read: Iterator[_Read]) -> dict[Place, float]:
+def select_variants(
+    work: Path, variants: str | Path, read: Iterator[_HeaderedVcf]
+) -> dict[Place, float]:
     """Write the records in high-attention regions as high.vcf, unless a stopped run has.
 
     Args:

@@ -33,11 +33,11 @@ def write_funnel_page(
         columns: Names of its columns.
         rows: The rows.
         lead: A sentence on what is shown.
-        steps: How many are left after each step.
+        steps: Numbers of variants left after each step.
         n_scores: Columns before those of the catalogues.
         command: What made the page, to be named on it.
     """
-    page = Page("Variants where the model looks", lead=lead, command=command)
+    page = Page("Variants that the model attends to", lead=lead, command=command)
     page.heading("Funnel")
     page.table(
         "How many are left after each step", ["step", "number"], [list(s) for s in steps.items()]

@@ -12,7 +12,7 @@ from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoin
 from dnabert_hf.inference.predict import choose_class
 from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.attribution.attribution import attribution_scores
-from dnabert_hf.interpretation.attribution.scores import AttentionScores
+from dnabert_hf.interpretation.attribution.scores import BaseScores
 from dnabert_hf.interpretation.motifs.files import read_meme
 from dnabert_hf.interpretation.motifs.report import write_motifs
 from dnabert_hf.interpretation.motifs.results import MotifSearch, MotifSettings
@@ -128,7 +128,7 @@ def _score(
     label: str | None,
     columns: Columns | None,
     running: dict[str, Any],
-) -> tuple[list[SequenceRecord], list[AttentionScores], LabelScheme]:
+) -> tuple[list[SequenceRecord], list[BaseScores], LabelScheme]:
     """Read the sequences, score their bases, and find out which classes there are."""
     if isinstance(model, list | tuple):
         records = list(open_source(source, k=1, columns=columns))
@@ -155,7 +155,7 @@ def _score(
     return records, scored, scheme
 
 
-def _check_scores(records: Sequence[SequenceRecord], scored: Sequence[AttentionScores]) -> None:
+def _check_scores(records: Sequence[SequenceRecord], scored: Sequence[BaseScores]) -> None:
     if len(records) != len(scored):
         raise ValueError(
             f"there must be scores for each sequence, found {len(scored)} scores for "
@@ -169,7 +169,7 @@ def _check_scores(records: Sequence[SequenceRecord], scored: Sequence[AttentionS
             )
 
 
-def _scheme_of(records: Sequence[SequenceRecord], scored: Sequence[AttentionScores]) -> LabelScheme:
+def _scheme_of(records: Sequence[SequenceRecord], scored: Sequence[BaseScores]) -> LabelScheme:
     """Find the classes of scores that come without a classifier's configuration."""
     labels = [record.label for record in records if record.label is not None]
     if labels:
@@ -183,7 +183,7 @@ def _scheme_of(records: Sequence[SequenceRecord], scored: Sequence[AttentionScor
 
 
 def _classes(
-    records: Sequence[SequenceRecord], scored: Sequence[AttentionScores], label: str
+    records: Sequence[SequenceRecord], scored: Sequence[BaseScores], label: str
 ) -> tuple[list[bool], str]:
     """Tell which sequences are of the class, and by what: their label or the prediction."""
     labels = [record.label for record in records if record.label is not None]
@@ -207,7 +207,7 @@ def _classes(
     return is_positive, by
 
 
-def _is_predicted(scored: AttentionScores, label: str) -> bool:
+def _is_predicted(scored: BaseScores, label: str) -> bool:
     if scored.probabilities is None:
         raise ValueError(
             f"record {scored.id}: it must have a label or a prediction, found neither; give a "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dnabert_hf.data.genome.coordinates import place_of
+from dnabert_hf.data.genome.coordinates import parse_interval
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.output.formats import DelimitedFormat, Row
 from dnabert_hf.interpretation.motifs.files import format_jaspar, format_meme
@@ -91,7 +91,7 @@ def _bed_lines(motifs: Sequence[Motif], records: Sequence[SequenceRecord]) -> li
         for site in motif.sites:
             record = records[site.row]
             try:
-                place = place_of(record.id, len(record.sequence))
+                place = parse_interval(record.id, len(record.sequence))
             except ValueError:
                 continue
             start, end, strand = _on_genome(site, place.start, place.end, place.strand)

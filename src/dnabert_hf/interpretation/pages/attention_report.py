@@ -11,7 +11,7 @@ from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import Source, open_source
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
-from dnabert_hf.interpretation.attribution.attention import AttentionScores, Query, attention_scores
+from dnabert_hf.interpretation.attribution.attention import BaseScores, Query, attention_scores
 from dnabert_hf.interpretation.attribution.attention_heads import (
     HeadScores,
     attention_context,
@@ -52,7 +52,7 @@ def report_attention(
     batch_tokens: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a folder that shows what a model looks at: index.html, pictures, tables.
+    """Write a folder that shows what a model attends to: index.html, pictures, tables.
 
     In the order of Figure 4 of Ji et al. 2021: single sequences, the landscape of each class, and
     the context of the strongest site. Classes are the labels of the source; all sequences are one
@@ -107,7 +107,7 @@ def report_attention(
         )
         scores = list(read_scores(table))
         page = Page(
-            "What the model looks at",
+            "Bases the model attends to",
             command=command,
             lead=f"Attention of {checkpoint.name} on {len(scores):,} sequences: {_name_of(layer)}, "
             f"{_QUERIES[query]} as the query, {_name_of_heads(heads)}, mean over the k-mers that "
@@ -147,28 +147,28 @@ def _name_of_heads(heads: Sequence[int] | None) -> str:
     return "all heads" if heads is None else f"heads {', '.join(map(str, heads))}"
 
 
-def _top_first(scores: Sequence[AttentionScores]) -> list[AttentionScores]:
+def _top_first(scores: Sequence[BaseScores]) -> list[BaseScores]:
     """Sort by the highest probability of a class but the first."""
 
-    def surest(each: AttentionScores) -> float:
+    def surest(each: BaseScores) -> float:
         values = list((each.probabilities or {"": 0.0}).values())
         return -max(values[1:] or values)
 
     return sorted(scores, key=surest)
 
 
-def _readable(scores: Sequence[AttentionScores]) -> list[SequenceRecord]:
+def _readable(scores: Sequence[BaseScores]) -> list[SequenceRecord]:
     return [SequenceRecord(s.id, s.sequence) for s in scores if len(s.sequence) <= _MOST_LETTERS]
 
 
 def _by_label(
-    records: Sequence[SequenceRecord], scores: Sequence[AttentionScores]
-) -> dict[str, list[AttentionScores]]:
+    records: Sequence[SequenceRecord], scores: Sequence[BaseScores]
+) -> dict[str, list[BaseScores]]:
     """Group by label, the last class first: positives above negatives, as Figure 4 has them."""
     labels = [record.label for record in records]
     if len(set(labels)) > _MOST_CLASSES:  # numbers, say
         return {_UNLABELLED: list(scores)}
-    groups: dict[str, list[AttentionScores]] = {
+    groups: dict[str, list[BaseScores]] = {
         label: [] for label in sorted({label for label in labels if label is not None})[::-1]
     }
     if None in labels:
@@ -182,7 +182,7 @@ def _by_label(
 def _add_sequences(
     page: Page,
     place: Path,
-    top: Sequence[AttentionScores],
+    top: Sequence[BaseScores],
     explained: Sequence[HeadScores],
     align: Alignment | None,
 ) -> None:
@@ -219,7 +219,7 @@ def _add_sequences(
 def _add_landscape(
     page: Page,
     place: Path,
-    groups: Mapping[str, Sequence[AttentionScores]],
+    groups: Mapping[str, Sequence[BaseScores]],
     align: Alignment | None,
 ) -> None:
     landscapes = plot_landscape(groups, place / "landscape.png", align=align)
@@ -257,7 +257,7 @@ def _add_context(
     page: Page,
     place: Path,
     model: Any,
-    top: Sequence[AttentionScores],
+    top: Sequence[BaseScores],
     *,
     layer: int,
     tokenizer: Any,

@@ -1,4 +1,4 @@
-"""What all figures share: colours, size and the way into a file."""
+"""Style of all figures: colours, size and the way into a file."""
 
 from typing import Any
 

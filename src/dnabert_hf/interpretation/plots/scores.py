@@ -12,7 +12,7 @@ from matplotlib.text import TextPath
 from matplotlib.transforms import Affine2D
 
 from dnabert_hf.files.figures import save_figure
-from dnabert_hf.interpretation.attribution.attention import AttentionScores
+from dnabert_hf.interpretation.attribution.attention import BaseScores
 from dnabert_hf.interpretation.attribution.landscape import (
     Alignment,
     Landscape,
@@ -42,7 +42,7 @@ _ALIGNED_AT = {
 }
 
 
-def plot_letters(scores: AttentionScores, path: str | Path) -> None:
+def plot_letters(scores: BaseScores, path: str | Path) -> None:
     """Draw a sequence in letters as high as their scores, over a heat map of these.
 
     Args:
@@ -86,7 +86,7 @@ def plot_letters(scores: AttentionScores, path: str | Path) -> None:
     save_figure(figure, path)
 
 
-def _probability_of(scores: AttentionScores) -> str:
+def _probability_of(scores: BaseScores) -> str:
     if not scores.probabilities:
         return ""
     name = max(scores.probabilities, key=scores.probabilities.__getitem__)
@@ -116,7 +116,7 @@ def _unit_glyph(letter: str) -> Outline:
 
 
 def plot_sequences(
-    scores: Sequence[AttentionScores], path: str | Path, *, align: Alignment | None = None
+    scores: Sequence[BaseScores], path: str | Path, *, align: Alignment | None = None
 ) -> None:
     """Draw sequences as rows of a heat map, in the given order, the first one on top.
 
@@ -156,7 +156,7 @@ def _short(name: str, n: int = 28) -> str:
 
 
 def plot_landscape(
-    scores: Mapping[str, Sequence[AttentionScores]],
+    scores: Mapping[str, Sequence[BaseScores]],
     path: str | Path,
     *,
     align: Alignment | None = None,

@@ -28,7 +28,7 @@ _Table = Mapping[Case, Mapping[str, Sequence[float]]]
 
 
 class CellResult(NamedTuple):
-    """What came of a cell.
+    """Result of a cell.
 
     Attributes:
         score: The metric of the benchmark, on the test split.
@@ -204,7 +204,7 @@ def _model_table(
 
 def _start(model: ModelEntry) -> str:
     layers = model.reinitialise_layers
-    return model.init + (f", upper {layers} layers drawn anew" if layers else "")
+    return model.init + (f", top {layers} layers re-initialised" if layers else "")
 
 
 def _data_table(suite: Suite) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a benchmark compares: data sets, models, seeds and numbers of labels."""
+"""Suites: the data sets, models, seeds and numbers of labels that a benchmark compares."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class DataEntry:
 
     @property
     def source(self) -> str:
-        """What the data set is called where it comes from."""
+        """Name of the data set where it comes from."""
         return str(self.load["path"] if self.path is None else self.path)
 
     def records(self) -> Iterator[tuple[str, SequenceRecord, str]]:
@@ -58,7 +58,7 @@ class ModelEntry:
             the default.
         config: Fields of the configuration.
         arguments: Fields of `transformers.TrainingArguments`.
-        reinitialise_layers: Layers at the top of a checkpoint to draw anew, as in `finetune`.
+        reinitialise_layers: Layers at the top of a checkpoint to re-initialise, as in `finetune`.
         k: Bases per k-mer that the regression counts.
         task: Preset or file, as in `find_task`, whatever the data; None for that of the data.
     """

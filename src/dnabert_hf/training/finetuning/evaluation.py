@@ -13,7 +13,7 @@ from transformers import EvalPrediction
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.files.atomic import open_table
 from dnabert_hf.metrics.scores import logits_to_predictions, score_predictions
-from dnabert_hf.training.finetuning.token_labels import join_votes
+from dnabert_hf.training.finetuning.token_labels import average_kmer_logits
 
 __all__ = [
     "SplitResult",
@@ -70,7 +70,7 @@ def collect_result(output: Any, ids: Sequence[str], scheme: LabelScheme) -> Spli
     """
     logits, labels = np.asarray(output.predictions), np.asarray(output.label_ids)
     if scheme.problem_type == "token_classification":
-        bases = join_votes(logits, labels)
+        bases = average_kmer_logits(logits, labels)
         places = zip(bases.rows.tolist(), bases.positions.tolist(), strict=True) if ids else ()
         ids = [f"{ids[row]}:{position}" for row, position in places]
         return SplitResult(ids, bases.labels, bases.probabilities, scheme)
@@ -113,8 +113,8 @@ def find_collapse(result: SplitResult, *, steps: int | None = None) -> str | Non
     remedies = "lower the learning rate, lengthen the warm-up, or train for more epochs"
     if steps is not None and steps < _FEW_STEPS:
         remedies = (
-            f"{steps} steps are few: train for more epochs (--epochs), draw the upper layers of a "
-            "checkpoint anew (--reinitialise-layers), lower the learning rate"
+            f"{steps} steps are few: train for more epochs (--epochs), re-initialise the top "
+            "layers of a checkpoint (--reinitialise-layers), lower the learning rate"
         )
     if result.scheme.problem_type == "regression":
         targets = labels.reshape(predictions.shape)

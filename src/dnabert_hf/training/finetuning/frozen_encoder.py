@@ -122,7 +122,7 @@ class EmbeddingCollator:
 
 
 class Embeddings:
-    """What a frozen encoder says of the sequences of each split, in memory-mapped files.
+    """Embeddings of the sequences of each split by a frozen encoder, in memory-mapped files.
 
     A file is named by a hash of the encoder and the sequences: what was computed before a stop, or
     by another run, is not computed again, and memory does not grow with the data.

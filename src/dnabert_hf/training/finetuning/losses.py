@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.training.finetuning.splits import count_labels
-from dnabert_hf.training.finetuning.token_labels import vote_loss
+from dnabert_hf.training.finetuning.token_labels import kmer_loss
 
 __all__ = ["BalancedLoss"]
 
@@ -20,7 +20,7 @@ class BalancedLoss:
     """Loss for the `compute_loss_func` of the Trainer that weighs classes against their frequency.
 
     Single-label: cross entropy in which class c weighs n / (classes * n_c), on average 1; for
-    labels of bases that of `vote_loss`.
+    labels of bases that of `kmer_loss`.
     Multi-label: binary cross entropy in which a positive of class c weighs its negatives / its
     positives. Both are sums over the whole optimiser step divided by its number of items, so
     gradient accumulation is exact.
@@ -77,7 +77,7 @@ class BalancedLoss:
         logits = outputs["logits"]
         weights = torch.tensor(self.weights, device=logits.device, dtype=logits.dtype)
         if self.problem_type == "token_classification":
-            return vote_loss(logits, labels, num_items_in_batch, weights=weights)
+            return kmer_loss(logits, labels, num_items_in_batch, weights=weights)
         if self.problem_type == "single_label_classification":
             loss = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
         else:

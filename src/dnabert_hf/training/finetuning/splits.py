@@ -144,8 +144,8 @@ def warn_of_bias(train: Dataset, scheme: LabelScheme, *, source: str) -> None:
     """Warn where GC content or length alone tells the classes apart, with the AUROC.
 
     Args:
-        train: Training sequences; 50,000 at most are looked at, evenly spaced.
-        scheme: Their labels; only those of one class a sequence are looked at.
+        train: Training sequences; 50,000 at most are used, evenly spaced.
+        scheme: Their labels; only those of one class a sequence are used.
         source: Where they are from; the same is said once a process.
     """
     if scheme.problem_type != "single_label_classification" or "sequence_b" in train.column_names:

@@ -20,11 +20,11 @@ __all__ = [
     "BaseCollator",
     "BaseLoss",
     "BasePredictions",
+    "average_kmer_logits",
     "check_base_learner",
-    "cut_rows",
-    "join_votes",
-    "spread_labels",
-    "vote_loss",
+    "kmer_labels",
+    "kmer_loss",
+    "window_dataset",
 ]
 
 
@@ -49,7 +49,7 @@ def check_base_learner(model: str | Path, *, freeze: bool) -> None:
         )
 
 
-def spread_labels(labels: Sequence[int], k: int) -> np.ndarray:
+def kmer_labels(labels: Sequence[int], k: int) -> np.ndarray:
     """Give each k-mer the labels of its bases.
 
     Args:
@@ -60,7 +60,7 @@ def spread_labels(labels: Sequence[int], k: int) -> np.ndarray:
         Shape (k-mers, k): row i holds the labels of bases i to i + k - 1.
 
     Example:
-        >>> spread_labels([0, 0, 1, -100], k=3).tolist()
+        >>> kmer_labels([0, 0, 1, -100], k=3).tolist()
         [[0, 0, 1], [0, 1, -100]]
     """
     return np.lib.stride_tricks.sliding_window_view(np.asarray(labels, dtype=np.int16), k)
@@ -88,12 +88,12 @@ class BaseCollator:
         k: int = self.tokenizer.k
         votes = np.full((*batch["input_ids"].shape, k), UNLABELLED_ID, dtype=np.int16)
         for index, row in enumerate(rows):
-            of_kmers = spread_labels(row["labels"], k)
+            of_kmers = kmer_labels(row["labels"], k)
             votes[index, 1 : len(of_kmers) + 1] = of_kmers
         return {**batch, "labels": torch.from_numpy(votes)}
 
 
-def vote_loss(
+def kmer_loss(
     logits: torch.Tensor,
     votes: torch.Tensor,
     n_votes: torch.Tensor | int | None = None,
@@ -117,7 +117,7 @@ def vote_loss(
         The mean loss of a vote, a scalar.
 
     Example:
-        >>> loss = vote_loss(torch.zeros(1, 1, 2), torch.tensor([[[0, 1, -100]]]))
+        >>> loss = kmer_loss(torch.zeros(1, 1, 2), torch.tensor([[[0, 1, -100]]]))
         >>> round(loss.item(), 3)
         0.693
     """
@@ -130,7 +130,7 @@ def vote_loss(
 
 
 class BaseLoss:
-    """`vote_loss` as the Trainer calls its `compute_loss_func`."""
+    """`kmer_loss` as the Trainer calls its `compute_loss_func`."""
 
     def __call__(
         self,
@@ -139,7 +139,7 @@ class BaseLoss:
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Compute the loss of a batch."""
-        return vote_loss(outputs["logits"], labels, num_items_in_batch)
+        return kmer_loss(outputs["logits"], labels, num_items_in_batch)
 
 
 class BasePredictions(NamedTuple):
@@ -158,7 +158,7 @@ class BasePredictions(NamedTuple):
     probabilities: np.ndarray
 
 
-def join_votes(logits: np.ndarray, votes: np.ndarray) -> BasePredictions:
+def average_kmer_logits(logits: np.ndarray, votes: np.ndarray) -> BasePredictions:
     """Average over each labelled base the probabilities that the k-mers over it give.
 
     Args:
@@ -168,7 +168,7 @@ def join_votes(logits: np.ndarray, votes: np.ndarray) -> BasePredictions:
     Example:
         >>> votes = np.array([[[-100, -100], [0, 1], [1, 1]]])  # [CLS] and two 2-mers
         >>> logits = np.log([[[0.5, 0.5], [0.75, 0.25], [0.25, 0.75]]])
-        >>> joined = join_votes(logits, votes)
+        >>> joined = average_kmer_logits(logits, votes)
         >>> joined.labels.tolist(), joined.probabilities[:, 1].round(2).tolist()
         ([0, 1, 1], [0.25, 0.5, 0.75])
     """
@@ -189,7 +189,7 @@ def join_votes(logits: np.ndarray, votes: np.ndarray) -> BasePredictions:
     return BasePredictions(rows, places - 1, labels[rows, places], means)
 
 
-def cut_rows(splits: DatasetDict, *, k: int, n_kmers: int) -> DatasetDict:
+def window_dataset(splits: DatasetDict, *, k: int, n_kmers: int) -> DatasetDict:
     """Cut sequences that are too long for the encoder into windows, as in prediction.
 
     Args:

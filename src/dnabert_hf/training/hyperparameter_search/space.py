@@ -1,4 +1,4 @@
-"""What a search for hyper-parameters may try."""
+"""Search space of hyper-parameters."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a training run tells while it runs: a progress bar and one line an evaluation."""
+"""Callbacks of a training run: a progress bar and one line an evaluation."""
 
 import logging
 from typing import Any

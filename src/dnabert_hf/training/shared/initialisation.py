@@ -1,4 +1,4 @@
-"""Where training starts: a checkpoint or random weights, and the tokenizer that goes with it."""
+"""Start of training: a checkpoint or random weights, and the tokenizer that goes with it."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping

@@ -13,10 +13,10 @@ _STANDARD_DEVIATION = 0.02  # BERT's, whatever pretraining started from
 def check_layers(
     n_layers: int, config: Any, *, starts_from_checkpoint: bool, trains_encoder: bool
 ) -> None:
-    """Refuse a number of layers that cannot be drawn anew.
+    """Refuse a number of layers that cannot be re-initialised.
 
     Args:
-        n_layers: Layers to draw anew, counted from the top.
+        n_layers: Layers to re-initialise, counted from the top.
         config: Configuration of the model.
         starts_from_checkpoint: Whether there is anything but random weights.
         trains_encoder: Whether all weights are trained.
@@ -29,24 +29,24 @@ def check_layers(
         return
     if not starts_from_checkpoint:
         raise ValueError(
-            f"layers can be drawn anew where training starts from a checkpoint, got random weights "
-            f"and {n_layers} layers; leave reinitialise_layers (--reinitialise-layers) out"
+            f"layers can be re-initialised where training starts from a checkpoint, got random "
+            f"weights and {n_layers} layers; leave reinitialise_layers (--reinitialise-layers) out"
         )
     if not trains_encoder:
         raise ValueError(
-            f"layers that are drawn anew must be trained, got {n_layers} of them with a frozen "
+            f"layers that are re-initialised must be trained, got {n_layers} of them with a frozen "
             "encoder or adapters; leave out either"
         )
     if not 0 <= n_layers <= config.num_hidden_layers:
         raise ValueError(
-            f"the layers to draw anew must be from 0 to {config.num_hidden_layers}, the layers of "
-            f"the model, got {n_layers}"
+            f"the layers to re-initialise must be from 0 to {config.num_hidden_layers}, the layers "
+            f"of the model, got {n_layers}"
         )
 
 
 @torch.no_grad()
 def reinitialise_top_layers(model: Any, n_layers: int) -> None:
-    """Draw the weights of the last layers of an encoder anew.
+    """Re-initialise the last layers of an encoder with random weights.
 
     The top layers of a masked language model serve its own task, and few labels do not bring them
     off it; from random weights above the lower layers, fine-tuning learns faster and better
@@ -54,7 +54,7 @@ def reinitialise_top_layers(model: Any, n_layers: int) -> None:
 
     Args:
         model: DNABERT classifier, changed in place.
-        n_layers: Layers to draw anew, counted from the top.
+        n_layers: Layers to re-initialise, counted from the top.
     """
     layers = model.bert.encoder.layer
     for layer in layers[len(layers) - n_layers :]:

@@ -1,4 +1,4 @@
-"""What is particular to a kind of data: its labels, length, metrics and recipe."""
+"""Tasks: the labels, length, metrics and recipe of a kind of data."""
 
 import logging
 import shlex
@@ -39,7 +39,7 @@ _BUILDERS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is particular to a kind of data; `finetune` takes one of these or the name of one.
+    """Labels, length, metrics and recipe of a kind of data, or its name, for `finetune`.
 
     Attributes:
         name: Name in messages and reports.
