@@ -66,7 +66,7 @@ def finetune(
 
     With the task "token", a label is a string with one letter for each base ("." for none), and the
     model a DNABertForTokenClassification: each k-mer learns the classes of all bases it covers
-    (`vote_loss`), and a base gets the mean over the k-mers that cover it. Scores are of bases.
+    (`kmer_loss`), and a base gets the mean over the k-mers that cover it. Scores are of bases.
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package

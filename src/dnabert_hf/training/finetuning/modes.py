@@ -21,7 +21,7 @@ from dnabert_hf.training.finetuning.token_labels import (
     BaseCollator,
     BaseLoss,
     check_base_learner,
-    cut_rows,
+    window_dataset,
 )
 from dnabert_hf.training.shared.arguments import has_fast_bf16
 from dnabert_hf.training.shared.initialisation import choose_attention
@@ -116,7 +116,7 @@ class WholeModel:
 
 
 class LabelsOfBases(WholeModel):
-    """All weights are trained, on a class for each base: every k-mer votes (`vote_loss`)."""
+    """All weights are trained, on a class for each base: every k-mer votes (`kmer_loss`)."""
 
     loss = BaseLoss()
 
@@ -126,7 +126,7 @@ class LabelsOfBases(WholeModel):
 
     def fit_splits(self, splits: DatasetDict, config: Any) -> DatasetDict:
         """Cut sequences that are too long for the encoder into windows."""
-        return cut_rows(splits, k=config.k or 0, n_kmers=config.max_position_embeddings - 2)
+        return window_dataset(splits, k=config.k or 0, n_kmers=config.max_position_embeddings - 2)
 
     def make_collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         """Make what gives each token the labels of the bases of its k-mer."""

@@ -36,7 +36,7 @@ class FinetuneOptions:
         freeze: Train the pooler and the head alone, on embeddings that are computed once
             (`FrozenHead`), 30 epochs at 3e-3; a folder keeps the embeddings there for other runs
             of the same encoder and sequences.
-        reinitialise_layers: Layers at the top of the encoder to draw anew before training
+        reinitialise_layers: Layers at the top of the encoder to re-initialise before training
             (`reinitialise_top_layers`): few labels gain by it where the checkpoint is a masked
             language model.
         test: Score the test split; without, it is only checked.

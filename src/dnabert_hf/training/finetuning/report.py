@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """What a fine-tuning run found.
+    """Result of a fine-tuning run.
 
     Attributes:
         output_dir: Folder with the model, its tokenizer and the reports.
