@@ -43,7 +43,7 @@ def make_card(**options):
 
 def test_the_card_tells_data_recipe_steps_tokens_and_scores():
     scores = SCORES | {"n_bases": 24_000}
-    card = make_card(scores=scores, held_out=["chrXVI", "chrI:0-1000"])
+    card = make_card(scores=scores, held_out=["chrXVI", "chrI:0-1000"], mlm_probability=0.3)
     assert "`yeast.fa.gz`: 17 contigs, of which 12.16 million known bases were trained on" in card
     assert "Held out: `chrXVI`, `chrI:0-1000`." in card
     assert "| 510 | 1,200 | 32 | 9.6 | 0.003 | 0.3 | 10 | 7 |" in card

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 import dnabert_hf
 from dnabert_hf import convert
+from dnabert_hf.cards.converted import published_original
 from dnabert_hf.cards.names import name_card
 from dnabert_hf.cli.main import app
-from dnabert_hf.hub.conversion.card import published_original
 from dnabert_hf.hub.publish import publish
 
 TASKS = {

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedConfig
 
+from dnabert_hf.cards.converted import SourceCard, conversion_card, read_source_card
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.files.atomic import atomic_folder
 from dnabert_hf.files.outputs import MODEL_FILES, check_folder
 from dnabert_hf.hub.conversion.build_model import build_model
-from dnabert_hf.hub.conversion.card import SourceCard, conversion_card, read_source_card
 from dnabert_hf.hub.conversion.check_logits import check_repository
 from dnabert_hf.hub.conversion.mlm_bias import MLM_BIASES, MLMBias, set_mlm_bias
 from dnabert_hf.hub.conversion.source_repository import open_repository

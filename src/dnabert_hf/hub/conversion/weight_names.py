@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
+from dnabert_hf.cards.converted import ORIGINAL, OURS
+
 __all__ = ["MULTIMOLECULE", "ORIGINAL", "OURS", "Contents", "name_contents"]
 
-ORIGINAL = "original DNABERT"
 MULTIMOLECULE = "multimolecule"
-OURS = "dnabert-hf"
 
 _EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
 # Old files call the parameters of a layer norm gamma and beta.

@@ -1,7 +1,6 @@
 """Model cards of converted checkpoints: use, origin, what the conversion found, limits."""
 
 import re
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +10,35 @@ import yaml
 from huggingface_hub import ModelCard
 
 from dnabert_hf.cards.metadata import card_metadata, is_on_the_hub
-from dnabert_hf.hub.conversion.card_texts import (
-    CARD,
-    CITATION,
-    CODE,
-    LIMITS,
-    ORIGIN,
-    PIPELINE_TAGS,
-    STOCK,
-    TASKS,
-)
-from dnabert_hf.hub.conversion.weight_names import ORIGINAL, OURS
+from dnabert_hf.cards.render import fill_template
 
-__all__ = ["SourceCard", "conversion_card", "published_original", "read_source_card"]
+__all__ = [
+    "ORIGINAL",
+    "OURS",
+    "SourceCard",
+    "conversion_card",
+    "published_original",
+    "read_source_card",
+]
+
+# Who wrote a source.
+ORIGINAL = "original DNABERT"
+OURS = "dnabert-hf"
 
 # Fields of a source's metadata that are true of the converted model too.
 _KEPT = ("license", "license_name", "license_link", "datasets", "language", "base_model")
+_PIPELINE_TAGS = {
+    "encoder": "feature-extraction",
+    "masked-lm": "fill-mask",
+    "sequence-classification": "text-classification",
+    "token-classification": "token-classification",
+}
+_KINDS = {
+    "encoder": "encoder",
+    "masked-lm": "masked language model",
+    "sequence-classification": "classifier of sequences ({})",
+    "token-classification": "classifier of k-mers ({})",
+}
 _OWN_SECTIONS = ("Conversion", "Citation", "Use")
 # Names that the authors of DNABERT gave their checkpoints, on the Hub and as archives.
 _PUBLISHED = re.compile(r"(?:.*/)?(?:DNA_bert_([3-6])|([3-6])-new-12w-0(?:\.zip)?)/?")
@@ -118,42 +130,36 @@ def conversion_card(
         known |= {"base_model": published, "license": known.get("license", "apache-2.0")}
     elif is_on_the_hub(source):
         known["base_model"] = source
-    names = {"name": name, "k": conversion.k}
-    names["trust"] = "" if stock else ", trust_remote_code=True"
-    return string.Template(CARD).substitute(
-        names,
+    labels = ", ".join(f"`{label}`" for label in (config.id2label or {}).values())
+    return fill_template(
+        "converted",
         metadata=card_metadata(
-            PIPELINE_TAGS[task],
+            _PIPELINE_TAGS[task],
             name=name,
             tags=["dnabert", *(["bert"] if stock else [])],
             results=card.results,
             **known,
         ),
-        kind=string.Template(TASKS[task]).substitute(
-            labels=", ".join(f"`{label}`" for label in (config.id2label or {}).values())
-        ),
+        name=name,
+        kind=_KINDS[task].format(labels),
+        k=conversion.k,
         layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
-        parameters=f"{conversion.n_parameters / 1e6:.1f}",
+        hidden_size=config.hidden_size,
+        parameters=conversion.n_parameters,
         limit=config.max_position_embeddings - 2,
-        code=string.Template(CODE[task]).substitute(names),
-        which=string.Template(STOCK[stock, task.endswith("classification")]).substitute(names),
+        task=task,
+        loaded=f'"{name}"' if stock else f'"{name}", trust_remote_code=True',
+        stock=stock,
         source=source if is_on_the_hub(source) else Path(source).name,
         facts=_facts(conversion),
-        origin=_origin(conversion, published, card, k=conversion.k),
-        citation=CITATION,
+        sections=card.sections,
+        published=published,
+        is_own=conversion.origin == OURS,
+        origin=conversion.origin,
     )
 
 
-def _facts(conversion: Any) -> str:
+def _facts(conversion: Any) -> list[list[str]]:
     left_out = ("source", "model", "written")
     rows = [line.split("\t", 1) for line in conversion.lines()]
-    return "\n".join(f"- {name}: {text}" for name, text in rows if name not in left_out)
-
-
-def _origin(conversion: Any, published: str | None, card: SourceCard, *, k: int) -> str:
-    if "## Limits" in card.sections:
-        return card.sections
-    kind = "published" if published else "own" if conversion.origin == OURS else "other"
-    origin = string.Template(ORIGIN[kind]).substitute(origin=conversion.origin, k=k)
-    return f"{card.sections or origin}\n\n{LIMITS}"
+    return [row for row in rows if row[0] not in left_out]
