@@ -212,13 +212,7 @@ def test_a_destination_in_use_is_kept(original, tmp_path):
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "a.txt").write_text("")
-<<<<<<< HEAD
     with pytest.raises(ValueError, match=r"must hold the config\.json of what is to be"):
-=======
-    with pytest.raises(
-        ValueError, match=r"must hold the config\.json of what is to be overwritten"
-    ):
->>>>>>> a3ab098 (Model cards in one place, each from a template)
         convert(out, notes, overwrite=True)
     with pytest.raises(ValueError, match="must be a folder to write, found a file"):
         convert(out, notes / "a.txt", overwrite=True)
