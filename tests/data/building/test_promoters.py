@@ -72,7 +72,7 @@ def test_published_negatives_of_promoters_with_a_tata_box_have_one_too(make_geno
     assert kinds == {
         "promoter": len(starts) - 5,
         "promoter with TATA box": 5,
-        "chunks moved": len(starts) - 5,
+        "chunk-shuffled": len(starts) - 5,
         "genomic with TATA box": 5,
     }
     for e in built.examples:

@@ -50,7 +50,7 @@ def build_promoters(
         start_sites: Transcription start sites: contig, `point` and strand of each.
         negatives: "genomic": windows of the genome, each alike to a promoter in GC (2 %) and
             soft-masked repeats, at least 1,000 bases from every promoter. "chunks": each promoter
-            with 12 of its 20 chunks in other places. "dinucleotides": each promoter shuffled, its
+            with 12 of its 20 chunks exchanged. "dinucleotides": each promoter shuffled, its
             dinucleotide counts kept. "published": as DNABERT's were made (Ji et al. 2021, after
             Oubounyt et al. 2019), genomic windows with a TATA box for promoters with a TATA box,
             "chunks" for the others.
@@ -129,7 +129,7 @@ def _make_negatives(
     if negatives == "dinucleotides":
         kind, shuffle = "dinucleotide shuffle", partial(shuffle_dinucleotides, seed=seed)
     else:
-        kind, shuffle = "chunks moved", partial(shuffle_chunks, seed=seed)
+        kind, shuffle = "chunk-shuffled", partial(shuffle_chunks, seed=seed)
     numbers = [i for i, box in enumerate(boxes) if negatives != "published" or box is None]
     made = shuffled_negatives(promoters, shuffle, _LABELS[0], kind, numbers=numbers)
     if negatives == "published" and promoters:

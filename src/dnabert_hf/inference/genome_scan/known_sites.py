@@ -42,13 +42,13 @@ class SiteScores(NamedTuple):
     prevalence: float
 
 
-def sites_within(genome: Genome, sites: Sequence[Interval], places: np.ndarray) -> list[Interval]:
+def sites_within(genome: Genome, sites: Sequence[Interval], scanned: np.ndarray) -> list[Interval]:
     """Keep the sites that lie where a scan goes, by the genome's names of their contigs.
 
     Args:
         genome: The genome.
         sites: Sites, as in `score_against_sites`.
-        places: Contig index, start and end (0-based, half-open) of where it goes, shape (n, 3).
+        scanned: Contig index, start and end (0-based, half-open) of where it goes, shape (n, 3).
 
     Raises:
         ValueError: If there are none.
@@ -60,7 +60,7 @@ def sites_within(genome: Genome, sites: Sequence[Interval], places: np.ndarray) 
         site._replace(contig=names[site.contig]) for site in sites if site.contig in names
     ):
         point = _point(site)
-        of_contig = places[places[:, 0] == genome.index(site.contig)]
+        of_contig = scanned[scanned[:, 0] == genome.index(site.contig)]
         if ((of_contig[:, 1] <= point) & (point < of_contig[:, 2])).any():
             kept.append(site)
     if not kept:

@@ -144,9 +144,9 @@ def scan(
             f"a window must have k = {k} bases or more and a step 1 or more, got {window} and "
             f"{step}"
         )
-    places = _places(genome, regions)
+    extents = _extents(genome, regions)
     n_windows = n_skipped = 0
-    for _, starts, n_unknown in _starts(genome, places, window, step):
+    for _, starts, n_unknown in _starts(genome, extents, window, step):
         n_windows, n_skipped = n_windows + len(starts), n_skipped + n_unknown
     if not n_windows:
         raise ValueError(
@@ -154,7 +154,7 @@ def scan(
             "give longer regions or a shorter window"
         )
     if sites is not None:
-        sites = sites_within(genome, sites, places)
+        sites = sites_within(genome, sites, extents)
     weights = fingerprint_weights(checkpoint.model)
     engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
     classifier = Classifier(engine, both_strands=both_strands)
@@ -169,7 +169,7 @@ def scan(
         checkpoint,
         genome,
         weights=weights,
-        regions=places.tolist() if regions is not None else "all",
+        regions=extents.tolist() if regions is not None else "all",
         window=window,
         step=step,
         both_strands=both_strands,
@@ -195,20 +195,20 @@ def scan(
             fingerprint=fingerprint,
             overwrite=overwrite,
             shard=share,
-            use=write_tracks_and_calls,
+            on_joined=write_tracks_and_calls,
         ) as writer,
         engine.progress(n_kmers // share.count),
     ):
-        chunks = _chunks(genome, places, window, step)
+        chunks = _chunks(genome, extents, window, step)
         for chunk in writer.remaining(chunks):
-            records = [SequenceRecord("", genome.sequence(*place)) for place in chunk]
+            records = [SequenceRecord("", genome.sequence(*interval)) for interval in chunk]
             values = classifier.probabilities(records).tolist()
-            writer.write([[*place, *row] for place, row in zip(chunk, values, strict=True)])
-    n_short = int((places[:, 2] - places[:, 1] < window).sum())
+            writer.write([[*interval, *row] for interval, row in zip(chunk, values, strict=True)])
+    n_short = int((extents[:, 2] - extents[:, 1] < window).sum())
     if n_short and not share.index:
         logger.warning(
             "%d of %d %s are shorter than a window and have none",
-            *(n_short, len(places), "contigs" if regions is None else "regions"),
+            *(n_short, len(extents), "contigs" if regions is None else "regions"),
         )
     if n_skipped and not share.index:
         logger.warning(
@@ -259,29 +259,29 @@ def _tracks(
     return {name: str(track).replace("{label}", name) for name in names}
 
 
-def _places(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarray:
-    """List where to scan: contig index, start and end, in the order of the genome, (places, 3)."""
+def _extents(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarray:
+    """List where to scan: contig index, start and end, in the order of the genome, (n, 3)."""
     lengths = [contig.length for contig in genome.contigs]
-    whole = np.array([[i, 0, length] for i, length in enumerate(lengths)], dtype=np.int64)
+    contigs = np.array([[i, 0, length] for i, length in enumerate(lengths)], dtype=np.int64)
     if regions is None:
-        return whole
+        return contigs
     known = [contig.name for contig in genome.contigs]
     names = match_contigs([region.contig for region in regions], known, source="the regions")
-    asked = [(genome.index(names[r.contig]), r.start, r.end) for r in regions if r.contig in names]
-    for contig, start, end in asked:
+    wanted = [(genome.index(names[r.contig]), r.start, r.end) for r in regions if r.contig in names]
+    for contig, start, end in wanted:
         if end > lengths[contig]:
             raise ValueError(
                 f"a region must lie within its contig, found {known[contig]}:{start}-{end} where "
                 f"{known[contig]} has {lengths[contig]} bases; correct it"
             )
-    return intersect_regions(whole, np.array(asked, dtype=np.int64))
+    return intersect_regions(contigs, np.array(wanted, dtype=np.int64))
 
 
 def _starts(
-    genome: Genome, places: np.ndarray, window: int, step: int
+    genome: Genome, extents: np.ndarray, window: int, step: int
 ) -> Iterator[tuple[int, np.ndarray, int]]:
     """Yield in order contig, starts of windows of A, C, G, T, and how many others there are."""
-    for contig, begin, end in places.tolist():
+    for contig, begin, end in extents.tolist():
         first, last = np.searchsorted(genome.runs[:, 0], [contig, contig + 1])
         runs = genome.runs[first:last]
         for block in range(begin, end - window + 1, step * _BLOCK_WINDOWS):
@@ -293,12 +293,12 @@ def _starts(
 
 
 def _chunks(
-    genome: Genome, places: np.ndarray, window: int, step: int
+    genome: Genome, extents: np.ndarray, window: int, step: int
 ) -> Iterator[list[tuple[str, int, int]]]:
     """Yield contig, start and end of the windows, some at a time."""
     size = max(_CHUNK_BASES // window, 1)
     chunk: list[tuple[str, int, int]] = []
-    for contig, starts, _ in _starts(genome, places, window, step):
+    for contig, starts, _ in _starts(genome, extents, window, step):
         name = genome.contigs[contig].name
         for block in np.split(starts, range(size, len(starts), size)):
             chunk += [(name, start, start + window) for start in block.tolist()]

@@ -65,14 +65,14 @@ def choose_format(path: Path, formats: Mapping[str, Callable[[], ResultFormat]])
 def choose_table(
     output: str | Path,
     columns: Sequence[str],
-    others: Mapping[str, Callable[[], ResultFormat]] | None = None,
+    more_formats: Mapping[str, Callable[[], ResultFormat]] | None = None,
 ) -> ResultFormat:
     """Find the table format that the name of a file asks for; standard output takes TSV.
 
     Args:
         output: Result file, or "-" for standard output.
         columns: Column names.
-        others: Makers of formats beside TSV and CSV, by suffix.
+        more_formats: Makers of formats beside TSV and CSV, by suffix.
 
     Raises:
         ValueError: If the suffix is none of them.
@@ -89,7 +89,7 @@ def choose_table(
     }
     if str(output) == "-":
         return formats[".tsv"]()
-    return choose_format(Path(output), {**formats, **(others or {})})
+    return choose_format(Path(output), {**formats, **(more_formats or {})})
 
 
 class DelimitedFormat:

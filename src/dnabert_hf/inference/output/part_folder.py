@@ -138,13 +138,13 @@ class PartFolder:
         return tallies
 
     def join(
-        self, result_format: ResultFormat, use: Callable[[Path], None] | None = None
+        self, result_format: ResultFormat, on_joined: Callable[[Path], None] | None = None
     ) -> Counter[str]:
         """Make the result of all parts, in order, and remove the folder.
 
         Args:
             result_format: Format of the result.
-            use: What is to be done with the result before it has its name; if it is stopped, the
+            on_joined: Called with the result before it has its name; if it is stopped, the
                 parts are still there.
 
         Returns:
@@ -154,14 +154,14 @@ class PartFolder:
             ValueError: If a part is missing or of another run, or another process was first.
         """
         try:
-            return self._join(result_format, use)
+            return self._join(result_format, on_joined)
         except FileNotFoundError as error:
             if self.exists():
                 raise
             raise FinishedElsewhereError(self._result) from error
 
     def _join(
-        self, result_format: ResultFormat, use: Callable[[Path], None] | None
+        self, result_format: ResultFormat, on_joined: Callable[[Path], None] | None
     ) -> Counter[str]:
         tallies = self.tallies()
         if not self.exists():
@@ -183,8 +183,8 @@ class PartFolder:
         make = atomic_folder if isinstance(result_format, FolderFormat) else atomic_file
         with make(self._result) as joined:
             result_format.join([self._part(index) for index in range(n_parts)], joined)
-            if use is not None:
-                use(joined)
+            if on_joined is not None:
+                on_joined(joined)
             # What is in a folder that is replaced was checked by `check_output`.
             if self._result.is_dir() and not joined.is_dir():
                 shutil.rmtree(self._result)

@@ -51,7 +51,7 @@ def open_output(
     fingerprint: Mapping[str, str] | None,
     overwrite: bool,
     shard: Shard = WHOLE,
-    use: Callable[[Path], None] | None = None,
+    on_joined: Callable[[Path], None] | None = None,
 ) -> Iterator[Output]:
     """Open a result file; it appears under its name only when the block ends well.
 
@@ -63,8 +63,8 @@ def open_output(
         overwrite: Whether to replace an existing file and parts of a run with other settings.
         shard: Which of several processes this is. Those that were launched together make the file
             when all are done; for the others, `join_parts` does.
-        use: What the process that makes the file does with it before it has its name. A run that
-            is stopped there goes on there.
+        on_joined: Called with the file, by the process that makes it, before it has its name. A
+            run that is stopped there goes on there.
 
     Yields:
         The output.
@@ -82,7 +82,7 @@ def open_output(
     output = PartedOutput(Path(path), result_format, fingerprint, overwrite=overwrite, shard=shard)
     try:
         yield output
-        output.finish(use)
+        output.finish(on_joined)
     except KeyboardInterrupt:
         if fingerprint is None:
             raise
@@ -201,11 +201,11 @@ class PartedOutput:
         self.n_written += len(rows)
         self.tally.update(tally or {})
 
-    def finish(self, use: Callable[[Path], None] | None = None) -> None:
+    def finish(self, on_joined: Callable[[Path], None] | None = None) -> None:
         """Join the parts, give the file its name and remove the folder, if that is for us to do.
 
         Args:
-            use: What is to be done with the file before it has its name.
+            on_joined: Called with the file before it has its name.
         """
         if self._shard.count > 1 and not self._shard.is_rank:
             logger.warning(
@@ -215,7 +215,7 @@ class PartedOutput:
             return
         self._shard.wait_for_all()
         self.is_complete = self._shard.index == 0
-        whole = self._parts.join(self._format, use) if self.is_complete else Counter()
+        whole = self._parts.join(self._format, on_joined) if self.is_complete else Counter()
         whole = self._shard.agree(whole)
         self.n_written = whole.pop("records", 0)
         self.tally = whole

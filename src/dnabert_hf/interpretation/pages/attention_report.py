@@ -95,8 +95,8 @@ def report_attention(
         query = "kmers" if checkpoint.model.config.token_pooling == "mean" else "cls"
     loaded = {"tokenizer": checkpoint.tokenizer, "device": device}
     how: dict[str, Any] = {"layer": layer, "heads": heads, "query": query, **loaded}
-    with report_folder(folder, overwrite=overwrite) as place:
-        table = place / "scores.parquet"
+    with report_folder(folder, overwrite=overwrite) as folder_in_work:
+        table = folder_in_work / "scores.parquet"
         attention_scores(
             checkpoint.model,
             records,
@@ -115,18 +115,18 @@ def report_attention(
         )
         top = _top_first(scores)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
-        _add_sequences(page, place, top, explained, align)
-        _add_landscape(page, place, _by_label(records, scores), align)
-        _add_context(page, place, checkpoint.model, top, layer=layer, **loaded)
+        _add_sequences(page, folder_in_work, top, explained, align)
+        _add_landscape(page, folder_in_work, _by_label(records, scores), align)
+        _add_context(page, folder_in_work, checkpoint.model, top, layer=layer, **loaded)
         page.heading("Files")
         page.files(
             {
                 "scores.parquet": "id, sequence, score of each base, probabilities of the classes",
                 "landscape.tsv": "mean score and 95 % confidence interval by class and position",
-                **{path.name: "picture above" for path in sorted(place.glob("*.png"))},
+                **{path.name: "picture above" for path in sorted(folder_in_work.glob("*.png"))},
             }
         )
-        page.write(place / "index.html")
+        page.write(folder_in_work / "index.html")
     return Path(folder) / "index.html"
 
 
@@ -173,15 +173,15 @@ def _by_label(
     }
     if None in labels:
         groups[_UNLABELLED if not groups else "without a label"] = []
-    without = next((name for name in groups if name not in set(labels)), "")
+    unlabelled = next((name for name in groups if name not in set(labels)), "")
     for label, each in zip(labels, scores, strict=True):
-        groups[without if label is None else label].append(each)
+        groups[unlabelled if label is None else label].append(each)
     return groups
 
 
 def _add_sequences(
     page: Page,
-    place: Path,
+    folder_in_work: Path,
     top: Sequence[BaseScores],
     explained: Sequence[HeadScores],
     align: Alignment | None,
@@ -189,7 +189,7 @@ def _add_sequences(
     page.heading("Single sequences")
     shown = [each for each in top if len(each.sequence) <= _MOST_LETTERS][:_N_LETTERS]
     for number, each in enumerate(shown, start=1):
-        image = place / f"sequence-{number}.png"
+        image = folder_in_work / f"sequence-{number}.png"
         plot_letters(each, image)
         best = int(each.scores.argmax())
         page.figure(
@@ -200,9 +200,9 @@ def _add_sequences(
             is_wide=True,
         )
     rows = list(top[:_N_ROWS])
-    plot_sequences(rows, place / "sequences.png", align=align)
+    plot_sequences(rows, folder_in_work / "sequences.png", align=align)
     page.figure(
-        place / "sequences.png",
+        folder_in_work / "sequences.png",
         alt=f"Heat map of the scores of {len(rows)} sequences by position.",
         caption=f"The {len(rows):,} top sequences, one a row. Light is a high score.",
         is_wide=True,
@@ -218,14 +218,14 @@ def _add_sequences(
 
 def _add_landscape(
     page: Page,
-    place: Path,
+    folder_in_work: Path,
     groups: Mapping[str, Sequence[BaseScores]],
     align: Alignment | None,
 ) -> None:
-    landscapes = plot_landscape(groups, place / "landscape.png", align=align)
+    landscapes = plot_landscape(groups, folder_in_work / "landscape.png", align=align)
     page.heading("Landscape")
     page.figure(
-        place / "landscape.png",
+        folder_in_work / "landscape.png",
         alt="Mean score by position. "
         + " ".join(f"{each.name} peaks at position {each.peak()}." for each in landscapes),
         caption="Mean score by position with its 95 % confidence interval, for each class.",
@@ -236,7 +236,7 @@ def _add_landscape(
         ["class", "sequences", "position (0-based)", "mean score", "95 % from", "to"],
         [_peak_row(each, len(groups[each.name])) for each in landscapes],
     )
-    with (place / "landscape.tsv").open("w", encoding="utf-8", newline="") as file:
+    with (folder_in_work / "landscape.tsv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(["class", "position", "n_sequences", "mean", "low", "high"])
         for each in landscapes:
@@ -255,7 +255,7 @@ def _peak_row(landscape: Landscape, n: int) -> list[str | int | float | None]:
 
 def _add_context(
     page: Page,
-    place: Path,
+    folder_in_work: Path,
     model: Any,
     top: Sequence[BaseScores],
     *,
@@ -275,19 +275,19 @@ def _add_context(
         tokenizer=tokenizer,
         device=device,
     )
-    plot_context(context, place / "context.png", layer=layer)
-    plot_context_grid(context, place / "context-grid.png")
+    plot_context(context, folder_in_work / "context.png", layer=layer)
+    plot_context_grid(context, folder_in_work / "context-grid.png")
     site = f"bases {start} to {end - 1} ({shown.sequence[start:end]}) of {shown.id}"
     page.heading("Context")
     page.text(f"Which k-mers attend to the strongest site: {site}, 0-based.")
     page.figure(
-        place / "context.png",
+        folder_in_work / "context.png",
         alt=f"Arcs from the k-mers that attend most to {site}, coloured by head.",
         caption="Arcs: the strongest k-mers of each head; lines: all k-mers. The site is shaded.",
         is_wide=True,
     )
     page.figure(
-        place / "context-grid.png",
+        folder_in_work / "context-grid.png",
         alt=f"Attention to {site} by position, a panel for each head of each layer.",
         caption="Every head (column) of every layer (row), each with its own scale, whose top is "
         "written in the panel.",

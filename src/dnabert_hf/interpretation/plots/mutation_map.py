@@ -90,15 +90,15 @@ def plot_mutation_maps(
     for begin, end in sequences[:_MOST_PICTURES]:
         rows = {name: values[begin:end] for name, values in columns.items()}
         column, title = _choose_score(rows, label)
-        each = _arrange(rows, column, title)
-        if len(each.sequence) > _LONGEST:
+        grid = _arrange(rows, column, title)
+        if len(grid.sequence) > _LONGEST:
             logger.warning(
                 "%s has %d bases, too many for a picture (%d at most); map a region of it",
-                *(each.id, len(each.sequence), _LONGEST),
+                *(grid.id, len(grid.sequence), _LONGEST),
             )
             continue
-        name = plot.name if is_single else f"{plot.stem}-{_as_file_name(each.id)}{plot.suffix}"
-        _draw(each, plot.with_name(name))
+        name = plot.name if is_single else f"{plot.stem}-{_as_file_name(grid.id)}{plot.suffix}"
+        _draw(grid, plot.with_name(name))
         drawn.append(plot.with_name(name))
     return drawn
 
@@ -167,13 +167,13 @@ def _arrange(rows: dict[str, Any], column: str, title: str) -> _Map:
     return _Map(str(rows["id"][0]), "".join(letters), effects, title)
 
 
-def _draw(each: _Map, path: Path) -> None:
+def _draw(grid: _Map, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = [row for row in range(len(_ROWS)) if not np.isnan(each.effects[row]).all()]
+    shown = [row for row in range(len(_ROWS)) if not np.isnan(grid.effects[row]).all()]
     shown = sorted({*range(4), *shown})
-    n_bases = len(each.sequence)
+    n_bases = len(grid.sequence)
     width = min(n_bases, _LINE_BASES)
     starts = range(0, n_bases, _LINE_BASES)
     logo_height, heat_height = 1.0, 0.2 * len(shown)
@@ -191,28 +191,28 @@ def _draw(each: _Map, path: Path) -> None:
         squeeze=False,
         height_ratios=[logo_height, heat_height] * len(starts),
     )[:, 0]
-    limit = float(np.nanmax(np.abs(each.effects), initial=0)) or 1.0
-    heights = _logo_heights(each)
+    limit = float(np.nanmax(np.abs(grid.effects), initial=0)) or 1.0
+    heights = _logo_heights(grid)
     lowest, highest = min(heights.min(), 0.0), max(heights.max(), 0.0)
     margin = 0.05 * (highest - lowest) or 1.0
     image: Any = None
     for line, start in enumerate(starts):
         end = min(start + _LINE_BASES, n_bases)
         logo, heat = axes[2 * line], axes[2 * line + 1]
-        _draw_logo(logo, each.sequence, heights, start, end)
+        _draw_logo(logo, grid.sequence, heights, start, end)
         logo.set_ylim(lowest - margin, highest + margin)
-        image = _draw_heat(heat, each, shown, start, end, limit=limit)
+        image = _draw_heat(heat, grid, shown, start, end, limit=limit)
         for axis in (logo, heat):
             axis.set_xlim(start - 0.5, start + width - 0.5)
     axes[-1].set_xlabel("position (0-based)")
-    figure.suptitle(f"{each.id}\n{each.title}", fontsize=10)
+    figure.suptitle(f"{grid.id}\n{grid.title}", fontsize=10)
     figure.colorbar(image, ax=list(axes), label="effect of the change", shrink=0.6, pad=0.01)
     save_figure(figure, path)
 
 
-def _logo_heights(each: _Map) -> np.ndarray:
+def _logo_heights(grid: _Map) -> np.ndarray:
     """Give the mean loss of each base, 0 where there is none, shape (bases,)."""
-    effects = each.effects[:4]
+    effects = grid.effects[:4]
     n_known = (~np.isnan(effects)).sum(axis=0)
     return np.asarray(-np.nansum(effects, axis=0) / np.maximum(n_known, 1))
 
@@ -234,12 +234,12 @@ def _draw_logo(axis: Any, sequence: str, heights: np.ndarray, start: int, end: i
 
 
 def _draw_heat(
-    axis: Any, each: _Map, shown: Sequence[int], start: int, end: int, *, limit: float
+    axis: Any, grid: _Map, shown: Sequence[int], start: int, end: int, *, limit: float
 ) -> Any:
     from matplotlib import colormaps
 
     image = axis.imshow(
-        each.effects[shown, start:end],
+        grid.effects[shown, start:end],
         cmap=colormaps["RdBu_r"].with_extremes(bad="0.9"),
         vmin=-limit,
         vmax=limit,
@@ -247,7 +247,7 @@ def _draw_heat(
         interpolation="none",
         extent=(start - 0.5, end - 0.5, len(shown) - 0.5, -0.5),
     )
-    points = list(_reference_points(each.sequence, start, end))
+    points = list(_reference_points(grid.sequence, start, end))
     if points:
         axis.scatter(*zip(*points, strict=True), s=4, color="0.4", linewidths=0)
     axis.set_yticks(range(len(shown)), [_ROWS[row] for row in shown], fontsize=7)

@@ -80,17 +80,17 @@ def without_repeats(suite: Suite) -> Suite:
     """
     data = {}
     for name, entry in suite.data.items():
-        asked = suite.labels_of(name)
-        n_train = count_sequences(entry).get("train") if len(asked) > 1 else None
-        whole = [n for n in asked if n_train is not None and (n is None or n >= n_train)]
-        repeats = [n for n in whole if n is not None]
-        if None not in whole:
+        requested = suite.labels_of(name)
+        n_train = count_sequences(entry).get("train") if len(requested) > 1 else None
+        too_many = [n for n in requested if n_train is not None and (n is None or n >= n_train)]
+        repeats = [n for n in too_many if n is not None]
+        if None not in too_many:
             repeats = sorted(repeats)[1:]
         if repeats:
             logger.warning(
                 "%s has %d sequences to train on: %s labels are left out, %s being all there are",
                 *(name, n_train, ", ".join(map(str, repeats))),
-                "all" if None in whole else min(n for n in whole if n is not None),
+                "all" if None in too_many else min(n for n in too_many if n is not None),
             )
-        data[name] = replace(entry, labels=tuple(n for n in asked if n not in repeats))
+        data[name] = replace(entry, labels=tuple(n for n in requested if n not in repeats))
     return replace(suite, data=data)

@@ -30,13 +30,13 @@ class Comparison(NamedTuple):
     p_value: float | None
 
 
-def compare(scores: Mapping[str, np.ndarray], name: str, others: Sequence[str]) -> list[Comparison]:
+def compare(scores: Mapping[str, np.ndarray], name: str, rivals: Sequence[str]) -> list[Comparison]:
     """Compare a model with others, data set by data set.
 
     Args:
         scores: Score of each model on each data set, in one order, larger is better.
         name: Whom to compare.
-        others: With whom.
+        rivals: Models to compare it with.
 
     Returns:
         A comparison with each of the others, the best mean first, and then, if they are several,
@@ -48,7 +48,7 @@ def compare(scores: Mapping[str, np.ndarray], name: str, others: Sequence[str]) 
         >>> compare(scores, "a", ["b"])
         [Comparison(other='b', n_better=2, n_pairs=2, gain=0.375, p_value=None)]
     """
-    ranked = sorted(others, key=lambda other: -scores[other].mean())
+    ranked = sorted(rivals, key=lambda other: -scores[other].mean())
     values = {other: scores[other] for other in ranked}
     if len(ranked) > 1:
         values[BEST_OF_EACH] = np.max([scores[other] for other in ranked], axis=0)

@@ -210,15 +210,13 @@ def _outcomes(tasks: Sequence[tuple[Any, ...]], processes: int) -> Iterator[tupl
 def _report_progress(number: int, total: int, cell: Cell, outcome: str) -> None:
     rate = "" if cell.learning_rate is None else f", rate {cell.learning_rate:g}"
     labels = "all labels" if cell.labels is None else f"{cell.labels} labels"
-    where = f"{cell.data}, {labels}, {cell.model}{rate}, seed {cell.seed}"
-    logger.info("%d of %d: %s: %s", number, total, where, outcome)
+    described = f"{cell.data}, {labels}, {cell.model}{rate}, seed {cell.seed}"
+    logger.info("%d of %d: %s: %s", number, total, described, outcome)
 
 
-def _run_cell(
-    cell: Cell, suite: Suite, model: ModelEntry, folder: Path, is_one_of_several: bool
-) -> str:
+def _run_cell(cell: Cell, suite: Suite, model: ModelEntry, folder: Path, is_parallel: bool) -> str:
     """Run a cell; what became of it, in words."""
-    if is_one_of_several:
+    if is_parallel:
         import torch
 
         torch.set_num_threads(1)

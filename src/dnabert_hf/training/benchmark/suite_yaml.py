@@ -116,8 +116,8 @@ def _data_sets(file: Path, entries: Mapping[Any, Any], root: Path) -> dict[str, 
                 raise ValueError(f"{file}: two data sets are called {own_name!r}; rename one")
             data[own_name] = data_set
     if missing and not data:
-        places = ", ".join(str(root / entries[name]["path"]) for name in missing)
-        raise ValueError(f"{file}: at least one data set must be there, found none of {places}")
+        paths = ", ".join(str(root / entries[name]["path"]) for name in missing)
+        raise ValueError(f"{file}: at least one data set must be there, found none of {paths}")
     if missing:
         logger.warning("data sets that are not there are left out: %s", ", ".join(missing))
     return data
@@ -125,12 +125,12 @@ def _data_sets(file: Path, entries: Mapping[Any, Any], root: Path) -> dict[str, 
 
 def _data_set(file: Path, name: str, entry: Mapping[str, Any], root: Path) -> dict[str, DataEntry]:
     """Read an entry: one data set, all of a folder, or none if it is optional and not there."""
-    place = f"the data set {name!r} in {file}"
-    check_names(entry, _DATA_FIELDS, f"fields of {place}")
+    title = f"the data set {name!r} in {file}"
+    check_names(entry, _DATA_FIELDS, f"fields of {title}")
     if ("path" in entry) == ("load_dataset" in entry):
-        raise ValueError(f"{place} must have a path or name what load_dataset is to load, not both")
+        raise ValueError(f"{title} must have a path or name what load_dataset is to load, not both")
     columns = entry.get("columns") or {}
-    check_names(columns, [f.name for f in fields(Columns)], f"columns of {place}")
+    check_names(columns, [f.name for f in fields(Columns)], f"columns of {title}")
     options: dict[str, Any] = {
         "columns": Columns(**columns),
         "task": _task(file, entry.get("task")),

@@ -61,21 +61,21 @@ class FrozenHead(nn.Module):
     an ordinary classifier's, of which this shares the weights.
 
     Args:
-        whole: The classifier.
+        classifier: The classifier.
 
     Attributes:
-        whole: The classifier, not a submodule: checkpoints hold the head alone.
+        classifier: The classifier, not a submodule: checkpoints hold the head alone.
     """
 
     # As in DNABertForSequenceClassification.
     accepts_loss_kwargs = False
 
-    def __init__(self, whole: DNABertForSequenceClassification):
+    def __init__(self, classifier: DNABertForSequenceClassification):
         super().__init__()
-        self.pooler: Any = whole.bert.pooler
-        self.dropout = whole.dropout
-        self.classifier = whole.classifier
-        object.__setattr__(self, "whole", whole)
+        self.pooler: Any = classifier.bert.pooler
+        self.dropout = classifier.dropout
+        self.classifier = classifier.classifier
+        object.__setattr__(self, "whole_classifier", classifier)
 
     def forward(
         self, vectors: torch.Tensor, n_pieces: torch.Tensor, labels: torch.Tensor | None = None
@@ -90,11 +90,11 @@ class FrozenHead(nn.Module):
         Returns:
             `loss` if labels are given and `logits` of shape (batch, labels).
         """
-        whole: Any = self.whole
+        classifier: Any = self.whole_classifier
         is_piece = torch.arange(vectors.shape[1], device=vectors.device) < n_pieces[:, None]
         rows = is_piece.nonzero()[:, 0]
-        logits = whole.classify(self.pooler(vectors[is_piece][:, None]), rows)
-        loss = None if labels is None else sequence_loss(whole, logits, labels)
+        logits = classifier.classify(self.pooler(vectors[is_piece][:, None]), rows)
+        loss = None if labels is None else sequence_loss(classifier, logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
@@ -184,7 +184,7 @@ class Embeddings:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         bert = self._classifier.bert.to(accelerator.device)
-        weights = _hash_tensors(bert, without="pooler.")
+        weights = _hash_tensors(bert, excluded="pooler.")
         hidden = bert.config.hidden_size
         for name, dataset in self._splits.items():
             key = self._hash(weights, dataset)
@@ -271,9 +271,9 @@ def _create(path: Path, shape: tuple[int, ...], dtype: type) -> None:
         np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape).flush()
 
 
-def _hash_tensors(module: nn.Module, *, without: str) -> str:
+def _hash_tensors(module: nn.Module, *, excluded: str) -> str:
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
-        if not name.startswith(without):
+        if not name.startswith(excluded):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -209,7 +209,7 @@ class FrozenEncoder(WholeModel):
 
     def after_training(self, trainer: Trainer) -> None:
         """Put the head back into the classifier."""
-        trainer.model = trainer.accelerator.unwrap_model(trainer.model).whole
+        trainer.model = trainer.accelerator.unwrap_model(trainer.model).whole_classifier
 
 
 def choose_mode(options: FinetuneOptions, *, is_per_base: bool) -> WholeModel:

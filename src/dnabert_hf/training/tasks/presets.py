@@ -154,17 +154,17 @@ def _read_task(path: Path) -> Task:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _texts(values: Any, what: str) -> tuple[str, ...]:
+def _texts(values: Any, field: str) -> tuple[str, ...]:
     if any(isinstance(value, bool) for value in values):
         raise ValueError(
-            f"{what} must be texts, found {values!r}, as YAML reads yes and no; put them in quotes"
+            f"{field} must be texts, found {values!r}, as YAML reads yes and no; put them in quotes"
         )
     return tuple(map(str, values))
 
 
-def _typed(recipe: Any, what: str) -> dict[str, Any]:
+def _typed(recipe: Any, field: str) -> dict[str, Any]:
     """Read values that YAML takes for texts, such as 1e-4, as the fields of training have them."""
     if not isinstance(recipe, dict):
-        raise ValueError(f"{what} must be a mapping of training arguments, found {recipe!r}")
+        raise ValueError(f"{field} must be a mapping of training arguments, found {recipe!r}")
     texts = {name: value for name, value in recipe.items() if isinstance(value, str)}
     return recipe | parse_arguments(f"{name}={value}" for name, value in texts.items())

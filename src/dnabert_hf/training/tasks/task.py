@@ -102,18 +102,18 @@ class Task:
                 f"got {_listed(self.labels)}"
             )
 
-    def choose_problem_type(self, asked: ProblemType | None) -> ProblemType | None:
+    def choose_problem_type(self, requested: ProblemType | None) -> ProblemType | None:
         """Say what the labels mean: what is asked for, or else what the task says.
 
         Raises:
             ValueError: If the two contradict each other.
         """
-        if None not in (asked, self.problem_type) and asked != self.problem_type:
+        if None not in (requested, self.problem_type) and requested != self.problem_type:
             raise ValueError(
                 f"the task {self.name} has labels for {self.problem_type}, got problem type "
-                f"{asked!r}; leave it out, or choose another task ({GENERIC} takes any)"
+                f"{requested!r}; leave it out, or choose another task ({GENERIC} takes any)"
             )
-        return asked or self.problem_type
+        return requested or self.problem_type
 
     def check(self, splits: "DatasetDict", scheme: LabelScheme) -> None:
         """Compare data with what the task expects.
@@ -129,9 +129,9 @@ class Task:
         self._check_labels(scheme)
         is_pair = "sequence_b" in splits["train"].column_names
         if self.is_pair not in (None, is_pair):
-            wanted, found = ("pairs", "single sequences")[:: 1 if self.is_pair else -1]
+            expected, found = ("pairs", "single sequences")[:: 1 if self.is_pair else -1]
             raise ValueError(
-                f"the task {self.name} takes {wanted}, found {found} in the data; a pair has its "
+                f"the task {self.name} takes {expected}, found {found} in the data; a pair has its "
                 "second sequence in the column sequence_b; correct the data or choose another task"
             )
         if self.length is None:
@@ -166,12 +166,12 @@ class Task:
             f"another task ({GENERIC} takes any)"
         )
 
-    def build(self, genome: "Genome", places: Sequence[Any], **options: Any) -> "BuiltDataset":
+    def build(self, genome: "Genome", sites: Sequence[Any], **options: Any) -> "BuiltDataset":
         """Build a data set of the task from a genome.
 
         Args:
             genome: The genome.
-            places: Start sites, peaks, transcripts or regions, as `dnabert_hf.read_start_sites`,
+            sites: Start sites, peaks, transcripts or regions, as `dnabert_hf.read_start_sites`,
                 `read_bed` and `read_transcripts` read them.
             **options: Further options of the builder, such as `splitting` and `negatives`.
 
@@ -192,7 +192,7 @@ class Task:
         if self.builder is None:
             raise ValueError(f"the task {self.name} has no builder: its data are a table of yours")
         function = functions[self.builder]
-        return function(genome, places, **(dict(self.builder_options) | options))
+        return function(genome, sites, **(dict(self.builder_options) | options))
 
     def command(self) -> str:
         """Write the command that makes its data, capitals for files of the user.
@@ -207,8 +207,8 @@ class Task:
             f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
             for name, value in self.builder_options.items()
         )
-        place = _BUILDERS[self.builder][0]
-        return f"dnabert dataset {self.builder} {place} --genome GENOME {options} -o DATA.tsv"
+        argument = _BUILDERS[self.builder][0]
+        return f"dnabert dataset {self.builder} {argument} --genome GENOME {options} -o DATA.tsv"
 
 
 def _listed(names: Sequence[str]) -> str:
