@@ -128,7 +128,8 @@ def score(model: str | Path, folder: Path, name: str, window: int) -> list[Row]:
 def add_baselines(variants: list[Row], folder: Path, window: int) -> None:
     """Score by 5-mers of the promoters' training split, and by GC, in the same windows."""
     from dnabert_hf import open_genome
-    from dnabert_hf.data.genome.variants import Allele, AlleleWindows, WindowCutter
+    from dnabert_hf.data.variants.alleles import Allele
+    from dnabert_hf.data.variants.windows import AlleleWindows, WindowCutter
     from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
 
     cutter = WindowCutter(open_genome(folder / "regions.fa"), window)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from dnabert_hf.data.genome.annotation import read_start_sites, read_transcripts
 from dnabert_hf.data.genome.intervals import read_bed
-from dnabert_hf.data.genome.variants import iterate_vcf, read_vcf_header
 from dnabert_hf.data.reading.records_from_file import read_records
+from dnabert_hf.data.variants.vcf import iterate_vcf, read_vcf_header
 
 
 class Reader(NamedTuple):

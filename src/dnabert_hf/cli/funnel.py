@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options import shared as options
-from dnabert_hf.cli.options.shared import BatchTokens, BothStrands, Device, Dtype, Model, Overwrite
+from dnabert_hf.cli.options.shared import (
+    Aliases,
+    BatchTokens,
+    BothStrands,
+    Device,
+    Dtype,
+    Force,
+    Model,
+    Overwrite,
+)
 
 __all__ = ["funnel"]
 
@@ -16,7 +25,10 @@ __all__ = ["funnel"]
 def funnel(
     model: Model,
     vcf: Annotated[
-        Path, typer.Argument(help="VCF file, plain, gzip or bgzip, or BCF.", show_default=False)
+        Path,
+        typer.Argument(
+            help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.", show_default=False
+        ),
     ],
     genome: Annotated[
         list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
@@ -52,6 +64,8 @@ def funnel(
         typer.Option(help="Class to score.", show_default="the second of two"),
     ] = None,
     rc: BothStrands = False,
+    aliases: Aliases = None,
+    force: Force = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -67,27 +81,30 @@ def funnel(
     --report top.html --clinvar clinvar.vcf.gz --gwas gwas.tsv --build hg38
     """
     from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.data.reading.lines import regular_file
     from dnabert_hf.interpretation.funnel.funnel import variant_funnel
 
     named = {"clinvar": clinvar, "gwas": gwas, "grasp": grasp}
-    done = variant_funnel(
-        model,
-        vcf,
-        open_genome(genome),
-        output=output,
-        window=window,
-        label=label,
-        keep=keep,
-        catalogs={name: path for name, path in named.items() if path is not None},
-        build=build,
-        report=report,
-        both_strands=rc,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        overwrite=overwrite,
-        command=shlex.join(["dnabert", *sys.argv[1:]]),
-    )
+    with regular_file(vcf, suffix=".vcf") as file:
+        done = variant_funnel(
+            model,
+            file,
+            open_genome(genome, aliases=aliases),
+            output=output,
+            window=window,
+            label=label,
+            keep=keep,
+            catalogs={name: path for name, path in named.items() if path is not None},
+            build=build,
+            report=report,
+            both_strands=rc,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            overwrite=overwrite,
+            force=force,
+            command=shlex.join(["dnabert", *sys.argv[1:]]),
+        )
     known = "".join(f", {n:,} in {name}" for name, n in done.n_known.items())
     options.report(
         f"{done.n_records:,} records, {done.n_high:,} in high-attention regions, {done.n_scored:,} "

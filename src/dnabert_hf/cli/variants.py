@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.shared import (
+    Aliases,
     BatchTokens,
     BothStrands,
     Device,
     Dtype,
+    Force,
     Model,
     Output,
     Overwrite,
@@ -23,7 +25,10 @@ __all__ = ["variants"]
 def variants(
     model: Model,
     vcf: Annotated[
-        Path, typer.Argument(help="VCF file, plain, gzip or bgzip, or BCF.", show_default=False)
+        Path,
+        typer.Argument(
+            help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.", show_default=False
+        ),
     ],
     genome: Annotated[
         list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
@@ -52,6 +57,8 @@ def variants(
         typer.Option(help="Another checkpoint, with columns of its own; repeatable."),
     ] = None,
     rc: BothStrands = False,
+    aliases: Aliases = None,
+    force: Force = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -70,23 +77,26 @@ def variants(
     Without labels: dnabert variants dnabert-6-mini in.vcf --genome hg38.fa --window 400 -o x.tsv
     """
     from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.data.reading.lines import regular_file
     from dnabert_hf.inference.variants.score_variants import score_variants
 
-    done = score_variants(
-        model,
-        vcf,
-        open_genome(genome),
-        output=output,
-        window=window,
-        label=label,
-        both_strands=rc,
-        shifts=shifts,
-        others=also or (),
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        shard=shard,
-        overwrite=overwrite,
-    )
+    with regular_file(vcf, suffix=".vcf") as file:
+        done = score_variants(
+            model,
+            file,
+            open_genome(genome, aliases=aliases),
+            output=output,
+            window=window,
+            label=label,
+            both_strands=rc,
+            shifts=shifts,
+            others=also or (),
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            shard=shard,
+            overwrite=overwrite,
+            force=force,
+        )
     n_skipped = sum(done.skipped.values())
     report(f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not")

@@ -3,7 +3,8 @@ import logging
 
 import pytest
 
-from dnabert_hf.data.genome.intervals import Interval, match_contigs, read_bed
+from dnabert_hf.data.genome.contig_names import match_contigs
+from dnabert_hf.data.genome.intervals import Interval, read_bed
 
 
 def write(tmp_path, text, name="a.bed"):

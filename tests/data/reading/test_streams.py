@@ -7,11 +7,11 @@ import pytest
 
 from dnabert_hf.data.genome.annotation import read_start_sites, read_transcripts
 from dnabert_hf.data.genome.intervals import read_bed
-from dnabert_hf.data.genome.variant_databases import CATALOGS
-from dnabert_hf.data.genome.variants import iterate_vcf, read_vcf_header
 from dnabert_hf.data.reading.fasta import read_fasta_pieces
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.streams import open_uncompressed
+from dnabert_hf.data.variants.databases import CATALOGS
+from dnabert_hf.data.variants.vcf import iterate_vcf, read_vcf_header
 
 VCF = "##fileformat=VCFv4.2\n##INFO=<ID=CLNSIG,>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 GWAS = "SNPS\tCHR_ID\tCHR_POS\tDISEASE/TRAIT\tP-VALUE\tPUBMEDID\n"

@@ -407,3 +407,62 @@ def test_places_that_cannot_be_written_to_are_named(promoters, vcf, fasta, tmp_p
     assert result.exit_code == 2
     assert re.search("error: .*/proc", result.stderr)
     assert not list(tmp_path.glob("out*"))
+
+
+PADDED = ["1\t20\tA\tC", "1\t19\tGA\tGC", "1\t18\tGGATC\tGGCTC", "1\t20\tATCTT\tCTCTT"]
+
+
+@pytest.mark.parametrize("model", ["promoters", "masked"])
+def test_one_change_has_one_score_however_it_is_written(model, request, genome, tmp_path):
+    """DNA[16:24] is GGGATCTT: A>C at 20 with bases around it, and as a part of a joint call."""
+    vcf, out = tmp_path / "padded.vcf", tmp_path / "out.tsv"
+    lines = [line.split("\t") for line in [*PADDED, "1\t20\tATC\tA,CTC"]]
+    vcf.write_text(HEADER + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in lines))
+    score_variants(request.getfixturevalue(model), vcf, genome, output=out, window=WINDOW)
+    rows = read_table(out)
+    scores = [list(row.values())[5:] for row in rows]
+    assert len(rows) == 6
+    assert all(each == scores[0] for each in (*scores[1:4], scores[5]))
+    assert all(scores[0])
+    assert scores[4] != scores[0]
+    assert [row["ref"] for row in rows] == ["A", "GA", "GGATC", "ATCTT", "ATC", "ATC"]
+
+
+def test_a_file_of_another_genome_is_refused_before_anything_is_written(promoters, fasta, tmp_path):
+    vcf, out = tmp_path / "other.vcf", tmp_path / "out.tsv"
+    lines = [f"1\t{i + 1}\t.\t{DNA[i + 3]}\tN\t.\t.\t.\n" for i in range(40)]
+    vcf.write_text(HEADER + "".join(lines))
+    result = run_variants(promoters, vcf, fasta, out)
+    assert result.exit_code == 2
+    assert "another REF than the genome's in" in result.stderr
+    assert not list(tmp_path.glob("out*"))
+    assert run_variants(promoters, vcf, fasta, out, "--force").exit_code == 0
+    vcf.write_text(HEADER + "chrUn\t5\t.\tA\tC\t.\t.\t.\n")
+    result = run_variants(promoters, vcf, fasta, out, "--overwrite")
+    assert result.exit_code == 2
+    assert "must lie on contigs of the genome, found chrUn" in result.stderr
+
+
+def test_a_vcf_comes_by_pipe_and_contigs_have_aliases(promoters, vcf, fasta, tmp_path, caplog):
+    vcf.write_text(vcf.read_text().replace("\n1\t", "\nscaffold_7\t"))
+    aliases, out = tmp_path / "chromAlias.txt", tmp_path / "out.tsv"
+    aliases.write_text("# ucsc\tassembly\tother\nchr1\t\tscaffold_7\n")
+    options = [promoters, "-", "--genome", fasta, "--window", WINDOW, "-o", out]
+    options = ["variants", *options, "--aliases", aliases]
+    result = CliRunner().invoke(app, list(map(str, options)), input=vcf.read_bytes())
+    assert result.exit_code == 0, result.output
+    assert [row["status"] for row in read_table(out)].count("scored") == 3
+    assert "taken as the same: scaffold_7 = chr1" in caplog.text
+
+
+def test_the_first_block_of_a_bcf_may_need_more_than_its_first_bytes(promoters, genome, tmp_path):
+    """A long header is packed with codes of its own, which gives no letter early (htslib's way)."""
+    pysam = pytest.importorskip("pysam", reason="pysam is not installed")
+    header = pysam.VariantHeader()
+    for number in range(400):
+        header.add_line(f"##contig=<ID={'chr1' if number == 0 else f'scaffold_{number}'}>")
+    bcf, out = tmp_path / "in.bcf", tmp_path / "out.tsv"
+    with pysam.VariantFile(str(bcf), "wb", header=header) as target:
+        target.write(target.new_record(contig="chr1", start=19, alleles=("A", "C")))
+    score_variants(promoters, bcf, genome, output=out, window=WINDOW)
+    assert [row["status"] for row in read_table(out)] == ["scored"]

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from dnabert_hf import DNABertForSequenceClassification
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.genome.genome import open_genome
-from dnabert_hf.data.genome.variant_databases import Finding, KnownVariants, find_build
-from dnabert_hf.data.genome.variants import Allele
+from dnabert_hf.data.variants.alleles import Allele
+from dnabert_hf.data.variants.databases import Finding, KnownVariants, find_build
 from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.funnel import funnel as module
 from dnabert_hf.interpretation.funnel.funnel import variant_funnel
@@ -69,7 +69,8 @@ def write_catalogs(folder, row):
         "##fileformat=VCFv4.1\n##reference=GRCh37\n"
         '##INFO=<ID=CLNSIG,Number=.,Type=String,Description="x">\n'
         + HEADER.split("\n")[1]
-        + f"\n1\t{position}\t4711\t{ref}\t{alt}\t.\t.\tCLNDN=Some_disease;CLNSIG=Pathogenic\n"
+        + f"\n1\t{position}\t4711\t{ref}\t{alt}\t.\t.\t"
+        + "CLNDN=Some_disease|Another,_type_2;CLNSIG=Pathogenic\n"
     )
     gwas.write_text(GWAS + f"123\tHeight\t2\t5\t{row['id']}; rs5\t9E-48\n")
     # GRASP's file is Latin-1, with numbers for rs numbers.
@@ -152,6 +153,32 @@ def test_a_stopped_funnel_goes_on(model, vcf, fasta, tmp_path, monkeypatch):
         patch.setattr(module, "attention_scores", stop)  # is not called again
         variant_funnel(model, vcf, genome, output=out, window=WINDOW)
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_findings_and_their_parts_have_different_separators(model, vcf, fasta, tmp_path):
+    genome, out = open_genome(fasta), tmp_path / "out.tsv"
+    variant_funnel(model, vcf, genome, output=out, window=WINDOW)
+    row = read_table(out)[0]
+    clinvar = write_catalogs(tmp_path, row)["clinvar"]
+    with clinvar.open("a") as file:
+        file.write(f"1\t{row['position_1based']}\t5\t{row['ref']}\tN\t.\t.\tCLNSIG=Benign\n")
+    variant_funnel(
+        model,
+        vcf,
+        genome,
+        output=out,
+        window=WINDOW,
+        catalogs={"clinvar": clinvar},
+        build="GRCh37",
+        overwrite=True,
+    )
+    found = {name: cell for name, cell in read_table(out)[0].items() if "clinvar" in name}
+    assert found == {
+        "clinvar_match": "allele|position",
+        "clinvar_text": "Pathogenic: Some disease; Another, type 2|Benign",
+        "clinvar_p": "|",
+        "clinvar_reference": "4711|5",
+    }
 
 
 def test_positions_count_only_in_the_same_build(tmp_path, caplog):

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from dnabert_hf.data.reading.records import Columns
 
 __all__ = [
+    "Aliases",
     "BatchTokens",
     "BothStrands",
     "ConfigFields",
     "Device",
     "Dtype",
+    "Force",
     "IdColumn",
     "LabelColumn",
     "Model",
@@ -96,6 +98,22 @@ TrainingSeed = Annotated[int | None, typer.Option("--seed", help="Seed.", show_d
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
 OverwriteRun = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
+]
+
+Aliases = Annotated[
+    Path | None,
+    typer.Option(
+        help="Other names of the genome's contigs, as UCSC's chromAlias.txt: a line a contig.",
+        show_default="chr1 = 1 = Chr1 = NC_000001.11 and their like",
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Go on where the file seems to be made for another genome.",
+        show_default=False,
+    ),
 ]
 
 

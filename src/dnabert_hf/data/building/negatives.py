@@ -20,7 +20,7 @@ def flanks(
     Args:
         genome: The genome.
         intervals: Intervals; those on contigs that the genome lacks do not count.
-        names: The genome's name of each contig, as `match_contigs` gives them.
+        names: The genome's name of each contig, as `ContigNames.match` gives them.
         margin: Bases on either side.
 
     Returns:

@@ -7,7 +7,7 @@ import numpy as np
 
 from dnabert_hf.data.building.negatives import flanks
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_contigs
+from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.genome.regions import subtract_regions
 
 __all__ = ["WindowGrid"]
@@ -51,7 +51,8 @@ class WindowGrid:
                 "no known sites are given: windows of the genome that hold one count as negatives"
             )
         else:
-            names = match_contigs([site.contig for site in sites], known, source="the known sites")
+            contigs = (site.contig for site in sites)
+            names = genome.contig_names.match(contigs, source="the known sites")
             excluded = flanks(genome, sites, names, margin=_MARGIN)
         self._genome, self._length = genome, length
         self._parts = subtract_regions(genome.runs, excluded) if len(excluded) else genome.runs

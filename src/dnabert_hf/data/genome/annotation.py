@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dnabert_hf.data.genome.intervals import Interval, read_bed, text_lines
+from dnabert_hf.data.genome.intervals import Interval, read_bed
+from dnabert_hf.data.reading.lines import text_lines
 
 __all__ = ["Transcript", "read_start_sites", "read_transcripts"]
 

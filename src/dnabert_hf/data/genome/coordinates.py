@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_contigs, read_bed
+from dnabert_hf.data.genome.intervals import Interval, read_bed
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 
@@ -37,9 +37,8 @@ def open_intervals(source: Source, genome: Genome) -> Source:
 def _read_intervals(
     intervals: Iterable[Interval], genome: Genome, source: str
 ) -> Iterator[SequenceRecord]:
-    known = [contig.name for contig in genome.contigs]
     intervals = list(intervals)
-    names = match_contigs([each.contig for each in intervals], known, source=source)
+    names = genome.contig_names.match((each.contig for each in intervals), source=source)
     for each in intervals:
         if each.contig not in names:
             continue

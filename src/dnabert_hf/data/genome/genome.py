@@ -9,13 +9,14 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from tqdm import tqdm
 
+from dnabert_hf.data.genome.contig_names import ContigNames, read_aliases
 from dnabert_hf.data.genome.store import (
     BASE_CODES,
     SOFT_MASKED,
@@ -63,9 +64,11 @@ class Genome:
 
     Args:
         folder: Folder of the store.
+        aliases: Other names of its contigs, as `read_aliases` gives them.
 
     Attributes:
         folder: Folder of the store.
+        contig_names: Finds contigs by any of their names.
         contigs: Names, lengths (bases) and files of the sequences, in the order of the files.
         codes: All contigs one after another, shape (bases,), uint8. The lower seven bits are 0 to 3
             for A, T, C, G and 4 or more for other letters, see `BASE_CODES`; the highest bit is set
@@ -80,8 +83,9 @@ class Genome:
         ValueError: If the store is incomplete.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, aliases: Mapping[str, frozenset[str]] | None = None) -> None:
         self.folder = folder
+        self._aliases = aliases
         self.contigs, self.codes, self.runs, self.fingerprint = read_store(folder)
         lengths = [contig.length for contig in self.contigs]
         self.offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
@@ -93,10 +97,13 @@ class Genome:
             contig.name: (begin, contig.length)
             for contig, begin in zip(self.contigs, begins[:-1], strict=True)
         }
+        self.contig_names = ContigNames(
+            {contig.name: contig.length for contig in self.contigs}, aliases
+        )
         self._indices = {contig.name: index for index, contig in enumerate(self.contigs)}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Genome, (self.folder,)
+        return Genome, (self.folder, self._aliases)
 
     def __repr__(self) -> str:
         return f"Genome({len(self.contigs)} contigs, {len(self.codes)} bases, {str(self.folder)!r})"
@@ -168,7 +175,10 @@ class Genome:
 
 
 def open_genome(
-    sources: str | Path | Sequence[str | Path], *, cache_dir: Path | None = None
+    sources: str | Path | Sequence[str | Path],
+    *,
+    cache_dir: Path | None = None,
+    aliases: str | Path | None = None,
 ) -> Genome:
     """Open a genome; the first time, its files are read into a store that is kept.
 
@@ -182,6 +192,7 @@ def open_genome(
         sources: FASTA files, plain, gzip or bgzip, in any case, with IUPAC letters.
         cache_dir: Folder of the cache; by default the environment variable DNABERT_HF_CACHE, else
             dnabert_hf in XDG_CACHE_HOME or ~/.cache.
+        aliases: Table of other names of its contigs (see `read_aliases`).
 
     Returns:
         The genome, with the contigs of all files.
@@ -196,12 +207,13 @@ def open_genome(
     if not paths:
         raise ValueError("a genome must have at least one FASTA file, got none; name one")
     key = _key(paths)
+    names = None if aliases is None else read_aliases(aliases)
     store = (cache_dir or _default_cache()).absolute() / "genomes" / key
     if store.exists():
-        return Genome(store)
+        return Genome(store, names)
     begin = time.monotonic()
     _build(paths, store, key)
-    genome = Genome(store)
+    genome = Genome(store, names)
     logger.info(
         "%s built in %.1f s: %d contigs, %d bases, %d letters other than A, C, G, T",
         store,

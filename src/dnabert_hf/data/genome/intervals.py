@@ -1,18 +1,17 @@
 """Intervals on a genome, read from BED and narrowPeak, and matched to the genome's contigs."""
 
 import logging
-import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from dnabert_hf.data.reading.streams import open_uncompressed
+from dnabert_hf.data.reading.lines import text_lines
 
 if TYPE_CHECKING:
     from dnabert_hf.data.genome.genome import Genome
 
-__all__ = ["Interval", "match_contigs", "match_intervals", "read_bed", "text_lines"]
+__all__ = ["Interval", "match_intervals", "read_bed"]
 
 logger = logging.getLogger(__name__)
 
@@ -74,29 +73,6 @@ def read_bed(path: str | Path) -> list[Interval]:
     return intervals
 
 
-def text_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file, plain or gzip, that are not blank, with their number from 1.
-
-    Raises:
-        ValueError: If the file is missing, empty, damaged or not UTF-8.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} must be a file, found none; check the path")
-    number = 0
-    try:
-        with open_uncompressed(path, str(path)) as (_, stream):
-            for number, letters in enumerate(stream, start=1):
-                line = letters.decode("utf-8").rstrip("\r\n")
-                if line and not line.isspace():
-                    yield number, line
-    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
-        raise ValueError(
-            f"{path}, near line {number}: the file must be readable text, found damage ({error}); "
-            "copy or download it again"
-        ) from error
-
-
 def _interval(cells: Sequence[str], source: str) -> Interval:
     if len(cells) < 3:
         raise ValueError(
@@ -154,57 +130,6 @@ def _whole_number(cell: str, field: str, source: str) -> int:
     return int(cell)
 
 
-def match_contigs(names: Collection[str], known: Collection[str], *, source: str) -> dict[str, str]:
-    """Find the contigs of a genome that another file means.
-
-    UCSC calls the human chromosomes chr1 ... chrM, Ensembl 1 ... MT: a name that the genome lacks
-    is looked for under the other habit. What was translated and what is not there is said in
-    warnings.
-
-    Args:
-        names: Contigs of the other file.
-        known: Contigs of the genome.
-        source: Name of the other file, for the messages.
-
-    Returns:
-        Name in the genome by name in the file, for those that the genome has.
-
-    Raises:
-        ValueError: If the genome has none of them.
-
-    Example:
-        >>> match_contigs(["chr1"], ["chr1", "chr2"], source="peaks.bed")
-        {'chr1': 'chr1'}
-    """
-    known = set(known)
-    found = {}
-    for name in dict.fromkeys(names):
-        candidate = next((other for other in (name, *_other_names(name)) if other in known), None)
-        if candidate is not None:
-            found[name] = candidate
-    missing = [name for name in dict.fromkeys(names) if name not in found]
-    if not found:
-        raise ValueError(
-            f"{source} must lie on contigs of the genome, found {_shown(missing)}, where the "
-            f"genome has {_shown(sorted(known))}; give the genome that the file was made for"
-        )
-    translated = [f"{name} = {other}" for name, other in found.items() if name != other]
-    if translated:
-        logger.warning(
-            "contigs of %s have other names in the genome; taken as the same: %s",
-            source,
-            _shown(translated),
-        )
-    if missing:
-        logger.warning(
-            "%s: %d contigs are not in the genome, and what lies on them is left out: %s",
-            source,
-            len(missing),
-            _shown(missing, _LISTED),
-        )
-    return found
-
-
 class _OnContig(Protocol):
     @property
     def contig(self) -> str: ...
@@ -228,26 +153,12 @@ def match_intervals(
         source: Name of their file, for the messages.
 
     Returns:
-        Name in the genome by name in the file, as `match_contigs` gives them.
+        Name in the genome by name in the file, as `ContigNames.match` gives them.
 
     Raises:
         ValueError: If the genome has none of the contigs.
     """
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([interval.contig for interval in intervals], known, source=source)
+    names = genome.contig_names.match((each.contig for each in intervals), source=source)
     if lacking := sum(interval.contig not in names for interval in intervals):
         omitted[f"{kind} on contigs that the genome lacks"] += lacking
     return names
-
-
-def _other_names(name: str) -> tuple[str, ...]:
-    if name in ("MT", "M"):
-        return ("chrM", "chrMT", "MT", "M")
-    if name in ("chrM", "chrMT"):
-        return ("MT", "M", "chrM", "chrMT")
-    return (name.removeprefix("chr"),) if name.startswith("chr") else (f"chr{name}",)
-
-
-def _shown(names: Sequence[str], at_most: int = _SHOWN) -> str:
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(names[:at_most]) + more

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_contigs
+from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.inference.genome_scan.tracks_and_calls import (
     Calls,
     average_windows,
@@ -53,8 +53,7 @@ def sites_within(genome: Genome, sites: Sequence[Interval], scanned: np.ndarray)
     Raises:
         ValueError: If there are none.
     """
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([site.contig for site in sites], known, source="the sites")
+    names = genome.contig_names.match((site.contig for site in sites), source="the sites")
     kept = []
     for site in (
         site._replace(contig=names[site.contig]) for site in sites if site.contig in names
@@ -98,8 +97,7 @@ def score_against_sites(
     """
     from sklearn.metrics import average_precision_score
 
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([site.contig for site in sites], known, source="the sites")
+    names = genome.contig_names.match((site.contig for site in sites), source="the sites")
     points: dict[str, set[int]] = {}
     for site in sites:
         if site.contig in names:

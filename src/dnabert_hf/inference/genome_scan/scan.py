@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_contigs
+from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.genome.regions import intersect_regions
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
@@ -265,14 +265,14 @@ def _extents(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarray:
     contigs = np.array([[i, 0, length] for i, length in enumerate(lengths)], dtype=np.int64)
     if regions is None:
         return contigs
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([region.contig for region in regions], known, source="the regions")
+    names = genome.contig_names.match((each.contig for each in regions), source="the regions")
     wanted = [(genome.index(names[r.contig]), r.start, r.end) for r in regions if r.contig in names]
     for contig, start, end in wanted:
         if end > lengths[contig]:
+            name = genome.contigs[contig].name
             raise ValueError(
-                f"a region must lie within its contig, found {known[contig]}:{start}-{end} where "
-                f"{known[contig]} has {lengths[contig]} bases; correct it"
+                f"a region must lie within its contig, found {name}:{start}-{end} where {name} has "
+                f"{lengths[contig]} bases; correct it"
             )
     return intersect_regions(contigs, np.array(wanted, dtype=np.int64))
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from dnabert_hf.data.genome.variants import AlleleWindows
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
+from dnabert_hf.data.variants.windows import AlleleWindows
 from dnabert_hf.inference.embed import mean_over_kmers
 from dnabert_hf.inference.engine.engine import Engine, Window
 from dnabert_hf.inference.masked_lm_scores import masked_base_log_probabilities
@@ -152,8 +152,9 @@ class MaskedScorer:
         ratios = np.full(len(windows), np.nan)
         sites: dict[str, None] = {}
         changes = []
-        for row, (ref, alt, offset, is_single_base) in enumerate(windows):
-            if is_single_base and k <= offset < len(ref) - k:
+        for row, window in enumerate(windows):
+            ref, alt, offset = window[:3]
+            if window.is_single_base and k <= offset < len(ref) - k:
                 site = f"{ref[:offset]}N{ref[offset + 1 :]}"
                 sites[site] = None
                 changes.append((row, site, ref[offset], alt[offset]))
@@ -223,5 +224,5 @@ def _other_strand(window: AlleleWindows) -> AlleleWindows:
         reverse_complement(window.ref),
         reverse_complement(window.alt),
         len(window.ref) - 1 - window.offset,
-        window.is_single_base,
+        window.allele,
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, match_contigs, read_bed
+from dnabert_hf.data.genome.intervals import Interval, read_bed
 from dnabert_hf.data.reading.records import Columns
 from dnabert_hf.data.reading.sources import Source, open_source
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
@@ -291,8 +291,7 @@ def _cut_regions(
     regions: Sequence[Interval], genome: Genome, flank: int, *, k: int
 ) -> Iterator[Target]:
     """Read the regions on their strands; all are checked before the first is given."""
-    known = [contig.name for contig in genome.contigs]
-    names = match_contigs([each.contig for each in regions], known, source="the regions")
+    names = genome.contig_names.match((each.contig for each in regions), source="the regions")
     places = [each._replace(contig=names[each.contig]) for each in regions if each.contig in names]
     for region in places:
         length = genome.length(region.contig)

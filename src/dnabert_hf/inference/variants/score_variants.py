@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.variants import (
-    Allele,
+from dnabert_hf.data.variants.alleles import Allele
+from dnabert_hf.data.variants.build_check import check_build
+from dnabert_hf.data.variants.vcf import (
     VcfRecord,
-    WindowCutter,
     alleles_of,
     iterate_vcf,
     read_vcf_header,
 )
+from dnabert_hf.data.variants.windows import WindowCutter
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, architecture_of, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
@@ -73,6 +74,7 @@ def score_variants(
     label: str | None = None,
     both_strands: bool = False,
     shifts: int = 0,
+    force: bool = False,
     others: Sequence[str | Path] = (),
     tokenizer: Any = None,
     device: str = "auto",
@@ -101,6 +103,7 @@ def score_variants(
         shifts: Windows on either side of the one with the variant in its middle, up to a quarter of
             a window away; the scores are those where the effect is strongest (the largest |diff|,
             or log-likelihood ratio), and `shift` says by how many bases that window is shifted.
+        force: Whether to go on where the file seems to be made for another genome.
         others: Further checkpoints, classifiers or masked language models, each with scores of its
             own; the names of the folders are added to those of the scores.
         tokenizer: Tokenizer, needed if `model` is an object.
@@ -122,6 +125,7 @@ def score_variants(
     share = resolve_shard(shard, output)
     check_output(output, overwrite=overwrite)
     header = read_vcf_header(variants)
+    check_build(variants, genome, force=force)
     members = [as_checkpoint(model, tokenizer, task=choose_task(model))]
     members += [as_checkpoint(other, None, task=choose_task(other)) for other in others]
     weights = " ".join(fingerprint_weights(member.model) for member in members)
@@ -162,6 +166,7 @@ def score_variants(
     n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
     if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
+    cutter.report_contigs()
     if skipped and not share.index:
         reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
         logger.warning("%s: not scored: %s", variants, reasons)

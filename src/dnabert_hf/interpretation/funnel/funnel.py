@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.variant_databases import CATALOGS, Finding, KnownVariants, find_build
-from dnabert_hf.data.genome.variants import Allele, read_vcf_header
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.variants.alleles import Allele
+from dnabert_hf.data.variants.build_check import check_build
+from dnabert_hf.data.variants.databases import CATALOGS, Finding, KnownVariants, find_build
+from dnabert_hf.data.variants.vcf import read_vcf_header
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import choose_table
@@ -65,6 +67,7 @@ def variant_funnel(
     keep: int = 1000,
     catalogs: Mapping[str, str | Path] | None = None,
     build: str | None = None,
+    force: bool = False,
     report: str | Path | None = None,
     both_strands: bool = False,
     device: str = "auto",
@@ -97,6 +100,7 @@ def variant_funnel(
             (full data set).
         build: Build of the genome (GRCh37, hg19, GRCh38, hg38); without it, catalogues are
             searched by rs number alone.
+        force: Whether to go on where the VCF seems to be made for another genome.
         report: HTML page to write.
         both_strands: Whether to average the scores over both strands.
         device: "auto", "cpu", "cuda", ...
@@ -122,6 +126,7 @@ def variant_funnel(
     if str(output) == "-":
         raise ValueError("the funnel writes a table and works beside it; name a file with -o")
     build = find_build(build)
+    check_build(variants, genome, force=force)
     catalogs = dict(catalogs or {})
     unknown = [name for name in catalogs if name not in CATALOGS]
     if unknown:
@@ -173,12 +178,13 @@ def variant_funnel(
             window=window,
             label=label,
             both_strands=both_strands,
+            force=force,
             **running,  # type: ignore[arg-type]
         )
     if not is_first:
         return share.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}))  # that of the first
     n_scored, kept = _strongest(work / "scored.parquet", keep) if attention else (0, [])
-    known = _look_up(catalogs, kept, build=build)
+    known = _look_up(catalogs, kept, build=build, genome=genome)
     rows = list(_table(kept, attention, known))
     with open_output(output, table, fingerprint=None, overwrite=overwrite) as writer:
         for _ in writer.remaining([rows] if rows else []):
@@ -226,7 +232,11 @@ def _strongest(path: Path, keep: int) -> tuple[int, list[dict[str, Any]]]:
 
 
 def _look_up(
-    catalogs: Mapping[str, str | Path], kept: Sequence[dict[str, Any]], *, build: str | None
+    catalogs: Mapping[str, str | Path],
+    kept: Sequence[dict[str, Any]],
+    *,
+    build: str | None,
+    genome: Genome | None = None,
 ) -> dict[str, list[list[Finding]]]:
     if not kept:
         for name, path in catalogs.items():
@@ -235,7 +245,7 @@ def _look_up(
     alleles = [
         Allele(row["contig"], row["position_1based"] - 1, row["ref"], row["alt"]) for row in kept
     ]
-    known = KnownVariants(alleles, [row["id"] or "" for row in kept], build)
+    known = KnownVariants(alleles, [row["id"] or "" for row in kept], build, genome=genome)
     return {name: known.look_up(name, path) for name, path in catalogs.items()}
 
 
@@ -248,7 +258,9 @@ def _table(
         place = (row["contig"], row["position_1based"], row["ref"])
         cells = [index + 1, *(row[name] for name in (*_COLUMNS[1:], *_SCORES)), attention[place]]
         for found in known.values():
-            cells += ["|".join(values) for values in zip(*found[index], strict=True)] or [""] * 4
+            findings = zip(*found[index], strict=True)
+            # ClinVar lists the conditions of one finding with "|" between them, too.
+            cells += ["|".join(v.replace("|", "; ") for v in vs) for vs in findings] or [""] * 4
         yield cells
 
 

@@ -2,21 +2,20 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.variants import (
-    AlleleWindows,
-    WindowCutter,
+from dnabert_hf.data.reading.sequence_array import JoinedSequences
+from dnabert_hf.data.variants.vcf import (
     alleles_of,
     iterate_vcf,
     read_vcf_header,
 )
-from dnabert_hf.data.reading.sequence_array import JoinedSequences
+from dnabert_hf.data.variants.windows import AlleleWindows, WindowCutter
 from dnabert_hf.interpretation.motifs.candidates import find_regions
 
 __all__ = ["Place", "cut_windows", "high_attention_regions", "select_variants"]
@@ -80,11 +79,12 @@ def cut_windows(
             for number, record in enumerate(iterate_vcf(variants)):
                 n_records += 1
                 found = [cutter.cut(allele) for allele in alleles_of(record)]
-                cut = next((each for each in found if isinstance(each, AlleleWindows)), None)
-                if cut is not None:
+                cut = [each for each in found if isinstance(each, AlleleWindows)]
+                if cut:
                     n_windows += 1
-                    end = min(cut.offset + len(record.ref), window)
-                    file.write(f">{number}_{cut.offset}_{end}\n{cut.ref}\n")
+                    start, end = _span(cut, window)
+                    file.write(f">{number}_{start}_{end}\n{cut[0].ref}\n")
+        cutter.report_contigs()
         if cutter.skipped:
             logger.warning("%s: not scored: %s", variants, cutter.summary())
         if not n_windows:
@@ -96,6 +96,14 @@ def cut_windows(
     n_records, n_windows = json.loads(note.read_text(encoding="utf-8"))
     with_names = (line[1:].split("_") for line in _headers(fasta))
     return (_HeaderedVcf(*map(int, cells)) for cells in with_names), (n_records, n_windows)
+
+
+def _span(cut: Sequence[AlleleWindows], window: int) -> tuple[int, int]:
+    """Find where the bases that any allele of a record changes lie in the window of the first."""
+    first = cut[0].start
+    start = min(each.allele.start for each in cut) - first
+    end = max(each.allele.end for each in cut) - first
+    return min(max(start, 0), window - 1), max(min(end, window), 1)
 
 
 def _headers(fasta: Path) -> Iterator[str]:

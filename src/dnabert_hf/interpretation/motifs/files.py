@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnabert_hf.data.genome.intervals import text_lines
+from dnabert_hf.data.reading.lines import text_lines
 from dnabert_hf.data.reading.sequence_array import BASES
 from dnabert_hf.interpretation.motifs.results import Motif
 

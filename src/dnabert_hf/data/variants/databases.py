@@ -7,19 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dnabert_hf.data.genome.variants import Allele, iterate_vcf, read_vcf_header
+from dnabert_hf.data.genome.contig_names import bare_name
+from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.reading.streams import open_uncompressed
+from dnabert_hf.data.variants.alleles import Allele, normalize_allele
+from dnabert_hf.data.variants.build_check import BUILDS, named_build
+from dnabert_hf.data.variants.vcf import VcfRecord, alleles_of, iterate_vcf, read_vcf_header
 
 __all__ = ["CATALOGS", "Finding", "KnownVariants", "find_build"]
 
 logger = logging.getLogger(__name__)
 
 _RS = re.compile(r"rs\d+")
-_BUILDS = {"GRCh37": "GRCh37", "hg19": "GRCh37", "GRCh38": "GRCh38", "hg38": "GRCh38"}
 # As in the headers of the published files; letters' case differs between releases.
 _GWAS_COLUMNS = ("SNPS", "CHR_ID", "CHR_POS", "DISEASE/TRAIT", "P-VALUE", "PUBMEDID")
 _GRASP_COLUMNS = ("SNPID(DBSNP134)", "CHR(HG19)", "POS(HG19)", "PHENOTYPE", "PVALUE", "PMID")
-_HUMAN = {"23": "X", "24": "Y", "MT": "M", "25": "M"}
+_HUMAN = {"23": "x", "24": "y", "25": "mt"}
+_BASES = frozenset("ACGT")
 
 
 class Finding(NamedTuple):
@@ -40,8 +44,8 @@ class Finding(NamedTuple):
 
 class _Entry(NamedTuple):
     rs_numbers: Sequence[str]
-    positions: Sequence[tuple[str, int]]  # contig without chr, position (1-based)
-    alleles: Sequence[tuple[str, str]]
+    positions: Sequence[tuple[str, int]]  # bare contig, position (1-based), if no alleles are told
+    alleles: Sequence[Allele]
     finding: tuple[str, str, str]
 
 
@@ -60,9 +64,9 @@ def find_build(name: str | None) -> str | None:
     """
     if name is None:
         return None
-    if name not in _BUILDS:
-        raise ValueError(f"a build must be one of {', '.join(_BUILDS)}, got {name!r}")
-    return _BUILDS[name]
+    if name not in BUILDS:
+        raise ValueError(f"a build must be one of {', '.join(BUILDS)}, got {name!r}")
+    return BUILDS[name]
 
 
 class KnownVariants:
@@ -70,23 +74,52 @@ class KnownVariants:
 
     An rs number holds in any build. Positions are compared only where the build of the genome is
     named and is that of the catalogue: GRCh38 for the GWAS Catalog, GRCh37 for GRASP, and what the
-    header of ClinVar's VCF says.
+    header of ClinVar's VCF says. Alleles of both sides are compared in their normal form (see
+    `normalize_allele`). An insertion or deletion has two positions, that of the base before it, as
+    in VCF, and that of the first base that changes, as dbSNP counts.
 
     Args:
         alleles: The variants.
         names: The ID of each in its VCF, "" if it has none.
         build: Build of the genome, None if it is not known.
+        genome: The genome; without one, insertions and deletions are not shifted to the left.
     """
 
-    def __init__(self, alleles: Sequence[Allele], names: Sequence[str], build: str | None = None):
-        self._alleles = alleles
+    def __init__(
+        self,
+        alleles: Sequence[Allele],
+        names: Sequence[str],
+        build: str | None = None,
+        *,
+        genome: Genome | None = None,
+    ):
+        self._genome = genome
+        self._alleles = [self._normal(allele) for allele in alleles]
         self._build = build
         self._by_rs: dict[str, list[int]] = defaultdict(list)
         self._by_position: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for row, (allele, name) in enumerate(zip(alleles, names, strict=True)):
+        for row, (allele, name) in enumerate(zip(self._alleles, names, strict=True)):
             for number in _RS.findall(name):
                 self._by_rs[number].append(row)
-            self._by_position[_contig(allele.contig), allele.start + 1].append(row)
+            contig, is_indel = _contig(allele.contig), len(allele.ref) != len(allele.alt)
+            for position in range(allele.start + 1, allele.start + 2 + is_indel):
+                self._by_position[contig, position].append(row)
+
+    def _normal(self, allele: Allele) -> Allele:
+        """Bring an allele into its normal form, as far as the genome has its reference."""
+        if not (allele.ref and _BASES.issuperset(allele.ref + allele.alt)):
+            return allele
+        genome, contig = self._genome, None
+        if genome is not None and len(allele.ref) != len(allele.alt):
+            contig = genome.contig_names.find(allele.contig)
+        is_known = (
+            genome is not None
+            and contig is not None
+            and allele.start >= 0
+            and allele.end <= genome.length(contig)
+            and genome.sequence(contig, allele.start, allele.end) == allele.ref
+        )
+        return normalize_allele(allele, genome if is_known else None, contig or allele.contig)
 
     def look_up(self, catalog: str, path: str | Path) -> list[list[Finding]]:
         """Find the entries of each variant, in the order of the file.
@@ -122,33 +155,35 @@ class KnownVariants:
         rows = {row: "rs number" for rs in entry.rs_numbers for row in self._by_rs.get(rs, ())}
         if not has_positions:
             return rows
-        for position in entry.positions:
-            for row in self._by_position.get(position, ()):
-                allele = self._alleles[row]
-                is_allele = (allele.ref, allele.alt) in entry.alleles
-                rows[row] = "allele" if is_allele else "position"
+        for row in (row for each in entry.positions for row in self._by_position.get(each, ())):
+            rows[row] = "position"
+        for allele in map(self._normal, entry.alleles):
+            for row in self._by_position.get((_contig(allele.contig), allele.start + 1), ()):
+                own = self._alleles[row]
+                if own[1:] == allele[1:]:
+                    rows[row] = "allele"
+                elif own.start == allele.start and rows.get(row) != "allele":
+                    rows[row] = "position"
         return rows
 
 
 def _read_clinvar(path: Path) -> tuple[str | None, Iterator[_Entry]]:
     header = read_vcf_header(path)
-    named = [line.partition("=")[2] for line in header if line.startswith("##reference=")]
-    build = next((build for key, build in _BUILDS.items() if key in "".join(named)), None)
     if not any(line.startswith("##INFO=<ID=CLNSIG,") for line in header):
         raise ValueError(
             f"{path} must be the VCF of ClinVar, with CLNSIG among its INFO fields, found none; "
             "download clinvar.vcf.gz"
         )
-    return build, map(_clinvar_entry, iterate_vcf(path))
+    return named_build(header), map(_clinvar_entry, iterate_vcf(path))
 
 
-def _clinvar_entry(record) -> _Entry:  # type: ignore[no-untyped-def]
+def _clinvar_entry(record: VcfRecord) -> _Entry:
     info = dict(item.partition("=")[::2] for item in record.line.split("\t", 8)[7].split(";"))
     texts = [info.get(key, "").replace("_", " ") for key in ("CLNSIG", "CLNDN")]
     return _Entry(
         [f"rs{number}" for number in re.findall(r"\d+", info.get("RS", ""))],
-        [(_contig(record.contig), record.start + 1)],
-        [(record.ref, alt) for alt in record.alts],
+        (),
+        alleles_of(record),
         (": ".join(filter(None, texts)), "", record.name),
     )
 
@@ -232,5 +267,5 @@ def _decode(line: bytes) -> str:
 
 
 def _contig(name: str) -> str:
-    name = name.removeprefix("chr")
+    name = bare_name(name)
     return _HUMAN.get(name, name)

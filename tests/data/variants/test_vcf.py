@@ -2,14 +2,13 @@ import gzip
 
 import pytest
 
-from dnabert_hf.data.genome.variants import (
-    Allele,
-    AlleleWindows,
-    WindowCutter,
+from dnabert_hf.data.variants.alleles import Allele
+from dnabert_hf.data.variants.vcf import (
     alleles_of,
     iterate_vcf,
     read_vcf_header,
 )
+from dnabert_hf.data.variants.windows import AlleleWindows, WindowCutter
 
 HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
@@ -53,8 +52,7 @@ def test_records_are_read_as_they_stand(tmp_path):
 )
 def test_windows_hold_either_allele_and_have_one_length(genome, allele, ref, alt, offset):
     cutter = WindowCutter(genome, 7)
-    is_single_base = len(allele.ref) == len(allele.alt) == 1
-    assert cutter.cut(allele) == AlleleWindows(ref, alt, offset, is_single_base)
+    assert cutter.cut(allele) == AlleleWindows(ref, alt, offset, allele)
     assert not cutter.skipped
 
 
