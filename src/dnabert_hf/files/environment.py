@@ -3,7 +3,8 @@
 import os
 import platform
 import sys
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ __all__ = ["describe_machine", "package_versions"]
 
 
 def package_versions() -> dict[str, Any]:
-    """Name the versions that a run depends on."""
-    names = ("dnabert-hf", "torch", "transformers", "accelerate", "datasets", "numpy")
-    return {name: version(name) for name in names}
+    """Name the versions that a run depends on, without packages that are not installed."""
+    found = {}
+    for name in ("dnabert-hf", "torch", "transformers", "accelerate", "datasets", "numpy"):
+        with suppress(PackageNotFoundError):  # pretraining does without datasets
+            found[name] = version(name)
+    return found
 
 
 def describe_machine() -> str:
