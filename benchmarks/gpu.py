@@ -313,7 +313,11 @@ def train(run: Run, genome: Path, work: Path, output: Path, end: float, *, tiny:
             overwrite=True,
         )
         folder = work / f"{run.name}-{number + 1}"
-        stages.append(json.loads((folder / "metrics.json").read_text()))
+        metrics = json.loads((folder / "metrics.json").read_text())
+        # By the clock: the steps made, not those that there might have been; and no path.
+        metrics["steps"] = metrics["stages"][-1]["steps"] = metrics["history"][-1]["step"]
+        metrics["model"] = metrics["stages"][-1]["model"] = "random" if is_first else "stage 1"
+        stages.append(metrics)
         print(f"{run.name} {number + 1}: {result.n_tokens} tokens {result.scores}", flush=True)
     report = {"run": run._asdict(), "stages": stages}
     (output / f"{run.name}.json").write_text(json.dumps(report))
