@@ -1,5 +1,6 @@
 """Configuration of DNABERT models."""
 
+import sys
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
@@ -125,6 +126,17 @@ class DNABertConfig(BertConfig):
             self.vocab_size = vocabulary_size(self.k)
         kwargs["auto_map"] = dict(AUTO_MAP)
         super().__post_init__(**kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the fields as a dictionary, as in `transformers.PreTrainedConfig`.
+
+        PEFT calls this to learn `model_type` before it looks up which modules it adapts unless told
+        otherwise, so this is where its tables, if it is loaded, learn that they are BERT's.
+        """
+        for name, table in vars(sys.modules.get("peft.utils.constants", object)).items():
+            if name.startswith("TRANSFORMERS_MODELS_TO_") and "bert" in table:
+                table.setdefault(self.model_type, table["bert"])
+        return super().to_dict()
 
     def validate_k(self) -> None:
         """Check that `k` is supported and agrees with the size of the vocabulary."""
