@@ -93,6 +93,12 @@ class DNABertConfig(BertConfig):
             or the final states of a bidirectional "lstm" or "gru" over them.
         num_segments: Pieces that "concat" makes room for; not used otherwise.
         num_segment_rnn_layers: Layers of the "lstm" or "gru".
+        both_strands: Whether a classifier was trained on sequences of either strand, so that its
+            predictions are means over a sequence and its reverse complement unless asked otherwise.
+        positive: Name of the class that a classifier is for, which its scores, tracks and motifs
+            are about unless asked otherwise.
+        training_lengths: Bases of the sequences that a classifier was trained on: the fewest, the
+            median and the most.
         **kwargs: Fields of `transformers.BertConfig`.
 
     Raises:
@@ -115,6 +121,9 @@ class DNABertConfig(BertConfig):
     segment_pooling: Literal["mean", "concat", "lstm", "gru"] = "mean"
     num_segments: int | None = None
     num_segment_rnn_layers: int = 2
+    both_strands: bool = False
+    positive: str | None = None
+    training_lengths: list[int] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill in `k` or `vocab_size` from the other, and drop what old configs carry along."""

@@ -115,6 +115,26 @@ def finetune(
             "for dnabert-6-mini).",
         ),
     ] = 0,
+    optimizer: Annotated[
+        str, typer.Option(help="adamw, or muon for the matrices of the encoder.")
+    ] = "adamw",
+    muon_learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate of Muon; --learning-rate is AdamW's, of all the rest.",
+            show_default="0.005",
+        ),
+    ] = None,
+    both_strands: Annotated[
+        bool | None,
+        typer.Option(
+            "--both-strands/--one-strand",
+            help="Read each training sequence from the opposite strand half of the time, and "
+            "average predictions over both, now and later: for signals that have no strand, such "
+            "as binding sites.",
+            show_default="one",
+        ),
+    ] = None,
     search: Annotated[
         int | None,
         typer.Option(
@@ -196,6 +216,9 @@ def finetune(
         "lora": lora,
         "freeze": freeze,
         "reinitialise_layers": reinitialise_layers,
+        "optimizer": optimizer,
+        "muon_learning_rate": muon_learning_rate,
+        "both_strands": both_strands,
         "arguments": parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
         "resume": resume,

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from dnabert_hf import DNABertConfig, finetune, predict
-from dnabert_hf.training.finetuning.splits import with_lengths
+from dnabert_hf.data.labelled.splits import with_lengths
 from dnabert_hf.training.shared.long_sequences import count_pieces, fit_segments
 
 SMALL = {

@@ -13,7 +13,7 @@ from dnabert_hf.data.genome.annotation import read_start_sites, read_transcripts
 from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.data.genome.intervals import read_bed
 from dnabert_hf.data.labelled.dataset import read_dataset
-from dnabert_hf.training.finetuning.splits import with_lengths
+from dnabert_hf.data.labelled.splits import with_lengths
 from dnabert_hf.training.tasks.presets import TASKS, Task, find_task
 
 DNA = "".join(random.Random(3).choices("ACGT", k=60_000))

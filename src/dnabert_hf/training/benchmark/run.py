@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dnabert_hf.data.labelled.dataset import read_dataset
+from dnabert_hf.data.labelled.splits import labels_of, with_lengths
 from dnabert_hf.files.atomic import write_json
 from dnabert_hf.files.environment import describe_machine
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER, score_classification
@@ -19,7 +20,6 @@ from dnabert_hf.training.benchmark.data import SPLITS, without_repeats, write_su
 from dnabert_hf.training.benchmark.report import CellResult, write_report
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
 from dnabert_hf.training.finetuning.finetune import finetune
-from dnabert_hf.training.finetuning.splits import labels_of, with_lengths
 from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
 from dnabert_hf.training.tasks.presets import GENERIC, find_task
 

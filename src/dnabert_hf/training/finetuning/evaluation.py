@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import EvalPrediction
+import torch
+from torch.nn import functional
+from transformers import EvalPrediction, Trainer
 
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.files.atomic import open_table
 from dnabert_hf.metrics.scores import logits_to_predictions, score_predictions
+from dnabert_hf.training.finetuning.collators import OTHER_STRAND
 from dnabert_hf.training.finetuning.token_labels import average_kmer_logits
 
 __all__ = [
+    "FinetuningTrainer",
     "SplitResult",
     "collect_result",
     "find_collapse",
@@ -75,6 +79,49 @@ def collect_result(output: Any, ids: Sequence[str], scheme: LabelScheme) -> Spli
         ids = [f"{ids[row]}:{position}" for row, position in places]
         return SplitResult(ids, bases.labels, bases.probabilities, scheme)
     return SplitResult(ids, labels, logits_to_predictions(logits, scheme.problem_type), scheme)
+
+
+class FinetuningTrainer(Trainer):
+    """Trainer that averages predictions over both strands where its batches hold them."""
+
+    def prediction_step(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """Predict a batch as `Trainer` does; one with `other_strand_ids` twice.
+
+        The probabilities (or values) of the two strands are averaged, as `dnabert_hf.predict` does,
+        and given as the logits of their mean; so are the losses.
+        """
+        inputs = dict(inputs)
+        other_ids = inputs.pop(OTHER_STRAND, None)
+        step = super().prediction_step
+        loss, logits, labels = step(model, inputs, prediction_loss_only, ignore_keys)
+        if other_ids is None:
+            return loss, logits, labels
+        other_loss, other, _ = step(
+            model, inputs | {"input_ids": other_ids}, prediction_loss_only, ignore_keys
+        )
+        if loss is not None and other_loss is not None:
+            loss = (loss + other_loss) / 2
+        if logits is not None and other is not None:
+            logits = _mean_logits(logits, other, self.model.config.problem_type)
+        return loss, logits, labels
+
+
+def _mean_logits(one: torch.Tensor, other: torch.Tensor, problem_type: str) -> torch.Tensor:
+    """Give the logits of the mean of the probabilities, or the mean of values, any shape."""
+    one, other = one.float(), other.float()
+    if problem_type == "regression":
+        return (one + other) / 2
+    if problem_type == "multi_label_classification":
+        present = torch.logaddexp(functional.logsigmoid(one), functional.logsigmoid(other))
+        absent = torch.logaddexp(functional.logsigmoid(-one), functional.logsigmoid(-other))
+        return present - absent
+    return torch.logaddexp(one.log_softmax(dim=-1), other.log_softmax(dim=-1)) - math.log(2)
 
 
 def metrics_function(

@@ -3,46 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from datasets import DatasetDict
-from transformers import (
-    EarlyStoppingCallback,
-    PreTrainedTokenizerBase,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from dnabert_hf.checkpoints import locate
-from dnabert_hf.data.labelled.dataset import read_dataset
-from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.metrics.scores import DEFAULT_METRIC, metric_names
-from dnabert_hf.training.finetuning.evaluation import metrics_function
-from dnabert_hf.training.finetuning.losses import BalancedLoss
-from dnabert_hf.training.finetuning.modes import WholeModel, choose_mode
+from dnabert_hf.training.finetuning.evaluation import FinetuningTrainer, metrics_function
+from dnabert_hf.training.finetuning.inputs import read_inputs
+from dnabert_hf.training.finetuning.modes import choose_mode
 from dnabert_hf.training.finetuning.options import FinetuneOptions
 from dnabert_hf.training.finetuning.report import FinetuneResult, report_run
-from dnabert_hf.training.finetuning.splits import (
-    check_splits,
-    warn_of_bias,
-    with_lengths,
-    with_validation_split,
-)
-from dnabert_hf.training.shared.arguments import check_names, fine_tuning_arguments
 from dnabert_hf.training.shared.callbacks import replace_printing
-from dnabert_hf.training.shared.initialisation import (
-    STARTS,
-    build_classifier,
-    load_tokenizer,
-    recipe_of,
-)
-from dnabert_hf.training.shared.layer_reinit import check_layers, reinitialise_top_layers
-from dnabert_hf.training.shared.long_sequences import check_checkpointing, load_config_before_data
+from dnabert_hf.training.shared.initialisation import build_classifier
+from dnabert_hf.training.shared.layer_reinit import reinitialise_top_layers
+from dnabert_hf.training.shared.long_sequences import check_checkpointing
+from dnabert_hf.training.shared.muon import optimizer_class
 from dnabert_hf.training.shared.run_folder import RunFolder
 from dnabert_hf.training.tasks.presets import find_task
 
 __all__ = ["FinetuneResult", "finetune"]
+
+_MUON_RATE = 0.005
 
 
 def finetune(
@@ -95,8 +76,8 @@ def finetune(
     mode.check(model)
     folder = RunFolder(Path(output_dir))
     options = replace(options, task=task, problem_type=problem_type)
-    inputs = _read_inputs(locate(model), data, mode, options, checkpoints=folder.checkpoints)
-    settings = _settings(model, data, inputs, options)
+    inputs = read_inputs(locate(model), data, mode, options, checkpoints=folder.checkpoints)
+    settings = inputs.settings(model, data, options)
     checkpoint = folder.check(settings, resume=options.resume, overwrite=options.overwrite)
 
     set_seed(inputs.training.seed)
@@ -106,7 +87,7 @@ def finetune(
     check_checkpointing(classifier, inputs.training, freeze=mode.is_frozen)
     learner = mode.prepare(classifier, inputs.splits, inputs.tokenizer, inputs.training)
     patience = options.early_stopping
-    trainer = Trainer(
+    trainer = FinetuningTrainer(
         learner.model,
         inputs.training,
         data_collator=learner.collator,
@@ -115,7 +96,17 @@ def finetune(
         processing_class=inputs.tokenizer,
         compute_metrics=metrics_function(inputs.scheme, inputs.metric),
         compute_loss_func=inputs.loss,
-        callbacks=[*options.callbacks, *([EarlyStoppingCallback(patience)] if patience else [])],
+        optimizer_cls_and_kwargs=optimizer_class(
+            options.optimizer,
+            learner.model,
+            inputs.training,
+            muon_learning_rate=options.muon_learning_rate or _MUON_RATE,
+        ),
+        callbacks=[
+            *learner.callbacks,
+            *options.callbacks,
+            *([EarlyStoppingCallback(patience)] if patience else []),
+        ],
     )
     replace_printing(trainer)
     # Every process looks into the folder before the first one writes to it.
@@ -127,90 +118,6 @@ def finetune(
     seconds = _train(trainer, folder, checkpoint)
     known = settings | {"train_seconds": seconds} | dict(options.notes or {})
     return report_run(trainer, folder, mode, learner.splits, inputs.scheme, known)
-
-
-class _Inputs(NamedTuple):
-    """What a run works with, read and checked before anything is written.
-
-    Attributes:
-        start: Where training starts: folder, repository, or name of random weights.
-        config: Its configuration.
-        tokenizer: Its tokenizer.
-        splits: Data sets with the columns "labels" and "length".
-        scheme: Their labels.
-        metric: Metric that chooses the checkpoint.
-        training: Arguments of the Trainer.
-        loss: Loss for the Trainer, None for that of the model.
-    """
-
-    start: str | Path
-    config: Any
-    tokenizer: PreTrainedTokenizerBase
-    splits: DatasetDict
-    scheme: LabelScheme
-    metric: str
-    training: TrainingArguments
-    loss: Any
-
-
-def _read_inputs(
-    start: str | Path, data: Any, mode: WholeModel, options: FinetuneOptions, *, checkpoints: Path
-) -> _Inputs:
-    task = find_task(options.task)
-    config = load_config_before_data(start, options.config or {})
-    check_layers(
-        options.reinitialise_layers,
-        config,
-        starts_from_checkpoint=start not in STARTS,
-        trains_encoder=mode.trains_encoder,
-    )
-    tokenizer = load_tokenizer(options.tokenizer, start, config)
-    splits, scheme = read_dataset(
-        data, columns=options.columns, k=config.k, problem_type=options.problem_type
-    )
-    splits, varies_in_length = with_lengths(splits)
-    task.check(splits, scheme)
-    warn_of_bias(splits["train"], scheme, source=str(data))
-    splits = mode.fit_splits(splits, config)
-    metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
-    names = metric_names(scheme.problem_type, len(scheme.names))
-    check_names([metric], [*names, "loss"], "metrics")
-    training = fine_tuning_arguments(
-        checkpoints,
-        options.arguments or {},
-        metric=metric,
-        recipe=mode.recipe or recipe_of(start, config) | task.recipe_for(start),
-        varies_in_length=varies_in_length and not mode.is_frozen,
-    )
-    splits = with_validation_split(splits, scheme, seed=training.seed)
-    check_splits(splits, scheme)
-    if not options.test:
-        splits.pop("test", None)
-    loss = mode.loss
-    if options.class_weights:
-        loss = BalancedLoss.from_labels(splits["train"], scheme)
-    return _Inputs(start, config, tokenizer, splits, scheme, metric, training, loss)
-
-
-def _settings(
-    model: str | Path, data: Any, inputs: _Inputs, options: FinetuneOptions
-) -> dict[str, Any]:
-    """Say what a run is about, in `metrics.json` and to compare with the run it goes on with."""
-    return {
-        "model": str(model),
-        "data": str(data),
-        "task": find_task(options.task).name,
-        "config": dict(options.config or {}),
-        "problem_type": inputs.scheme.problem_type,
-        "classes": list(inputs.scheme.names),
-        "metric": inputs.metric,
-        "early_stopping": options.early_stopping,
-        "class_weights": options.class_weights,
-        "lora": options.lora,
-        "freeze": bool(options.freeze),
-        "reinitialise_layers": options.reinitialise_layers,
-        "arguments": dict(options.arguments or {}) | {"seed": inputs.training.seed},
-    }
 
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:

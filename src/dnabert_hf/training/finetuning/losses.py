@@ -9,7 +9,7 @@ from datasets import Dataset
 from torch.nn import functional
 
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.training.finetuning.splits import count_labels
+from dnabert_hf.data.labelled.splits import count_labels
 from dnabert_hf.training.finetuning.token_labels import kmer_loss
 
 __all__ = ["BalancedLoss"]

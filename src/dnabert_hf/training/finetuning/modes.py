@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from datasets import DatasetDict
-from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
 
 from dnabert_hf.modeling.modeling_dnabert import DNABertPreTrainedModel
-from dnabert_hf.training.finetuning.collators import SequenceCollator
+from dnabert_hf.training.finetuning.collators import (
+    ROW,
+    BothStrandsCollator,
+    SequenceCollator,
+    StrandsOfEpoch,
+)
 from dnabert_hf.training.finetuning.frozen_encoder import (
     FROZEN_RECIPE,
     EmbeddingCollator,
@@ -37,11 +43,13 @@ class Learner(NamedTuple):
         model: Module to train.
         collator: Turns rows into its batches.
         splits: The rows.
+        callbacks: Callbacks that the collator needs.
     """
 
     model: Any
     collator: Any
     splits: DatasetDict
+    callbacks: tuple[TrainerCallback, ...] = ()
 
 
 class WholeModel:
@@ -56,12 +64,14 @@ class WholeModel:
         recipe: Training arguments in place of those of model and task; None for theirs.
         trains_encoder: Whether all weights of the encoder are trained.
         is_frozen: Whether batches are of embeddings, so that no length matters.
+        one_strand: What has to be read from one strand, if something has.
         loss: Loss for the `compute_loss_func` of the Trainer; None for that of the model.
     """
 
     recipe: dict[str, Any] | None = None
     trains_encoder = True
     is_frozen = False
+    one_strand: str | None = None
     loss: Any = None
 
     def __init__(self, options: FinetuneOptions):
@@ -102,7 +112,12 @@ class WholeModel:
         if isinstance(classifier, DNABertPreTrainedModel):
             longest = max(splits["train"]["length"])
             choose_attention(classifier, on_cpu=training.use_cpu, longest=longest)
-        return Learner(classifier, self.make_collator(tokenizer), splits)
+        if not classifier.config.both_strands:
+            return Learner(classifier, self.make_collator(tokenizer), splits)
+        train = splits["train"].add_column(ROW, np.arange(len(splits["train"])))
+        either = BothStrandsCollator(tokenizer, seed=training.seed)
+        both = DatasetDict({**splits, "train": train})
+        return Learner(classifier, either, both, (StrandsOfEpoch(either),))
 
     def make_collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         """Make what turns rows into batches of token ids."""
@@ -119,6 +134,7 @@ class LabelsOfBases(WholeModel):
     """All weights are trained, on a class for each base: every k-mer votes (`kmer_loss`)."""
 
     loss = BaseLoss()
+    one_strand = "labels of bases"
 
     def check(self, model: str | Path) -> None:
         """Refuse networks that classify whole sequences, and frozen encoders."""
@@ -146,6 +162,7 @@ class Adapters(WholeModel):
         super().__init__(inner.options)
         self._inner = inner
         self.loss = inner.loss
+        self.one_strand = inner.one_strand
 
     def check(self, model: str | Path) -> None:
         """Refuse what the inner mode refuses."""
@@ -177,6 +194,7 @@ class FrozenEncoder(WholeModel):
     recipe = FROZEN_RECIPE
     trains_encoder = False
     is_frozen = True
+    one_strand = "the embeddings of a frozen encoder"
     _embeddings: Embeddings
 
     def check(self, model: str | Path) -> None:

@@ -39,6 +39,13 @@ class FinetuneOptions:
         reinitialise_layers: Layers at the top of the encoder to re-initialise before training
             (`reinitialise_top_layers`): few labels gain by it where the checkpoint is a masked
             language model.
+        optimizer: "adamw", or "muon" for the matrices of the encoder and AdamW for the rest
+            (`dnabert_hf.training.shared.muon.Muon`).
+        muon_learning_rate: Learning rate of Muon; by default 0.005. `learning_rate` among the
+            arguments is that of AdamW.
+        both_strands: Read each training sequence from the opposite strand half of the time, and
+            average predictions over both, for signals that have no strand; by default what the
+            checkpoint was trained with.
         test: Score the test split; without, it is only checked.
         notes: What else `metrics.json` is to say.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
@@ -58,6 +65,9 @@ class FinetuneOptions:
     lora: int | None = None
     freeze: bool | str | Path = False
     reinitialise_layers: int = 0
+    optimizer: str = "adamw"
+    muon_learning_rate: float | None = None
+    both_strands: bool | None = None
     test: bool = True
     notes: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] | None = None

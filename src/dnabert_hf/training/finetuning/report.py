@@ -11,6 +11,7 @@ from transformers import Trainer
 
 from dnabert_hf.cards.finetuned import finetuning_card
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.splits import count_labels
 from dnabert_hf.files.atomic import write_json
 from dnabert_hf.files.environment import package_versions
 from dnabert_hf.training.finetuning.evaluation import (
@@ -20,7 +21,6 @@ from dnabert_hf.training.finetuning.evaluation import (
     write_predictions,
 )
 from dnabert_hf.training.finetuning.modes import WholeModel
-from dnabert_hf.training.finetuning.splits import count_labels
 from dnabert_hf.training.shared.curves import plot_curves
 from dnabert_hf.training.shared.run_folder import RunFolder
 

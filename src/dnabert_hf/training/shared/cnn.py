@@ -52,6 +52,9 @@ class DNACnnConfig(PreTrainedConfig):
         filter_dropout: Share dropped of what the filters give to the LSTM or GRU.
         dropout: Share dropped of what goes to the hidden layer; by default none, with LSTM or GRU
             0.5.
+        both_strands: As in `DNABertConfig`, and so are positive and training_lengths.
+        positive: See there.
+        training_lengths: See there.
         **kwargs: Fields of `transformers.PreTrainedConfig`.
 
     Raises:
@@ -73,6 +76,9 @@ class DNACnnConfig(PreTrainedConfig):
     dense_size: int | None = None
     filter_dropout: float | int = 0.2
     dropout: float | int | None = None
+    both_strands: bool = False
+    positive: str | None = None
+    training_lengths: list[int] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill in the sizes that depend on the architecture."""

@@ -18,6 +18,7 @@ TASK_SUFFIXES = (".yaml", ".yml")
 _KINDS: Mapping[str, tuple[type, str]] = {
     "length": (int, "a whole number"),
     "is_pair": (bool, "true or false"),
+    "is_stranded": (bool, "true or false"),
     "labels": (list, "a list"),
     "metrics": (list, "a list"),
     "recipes": (dict, "a mapping"),
@@ -89,6 +90,7 @@ TASKS: Mapping[str, Task] = {
             length=400,
             labels=("acceptor", "donor", "neither"),
             is_pair=False,
+            is_stranded=True,
             metrics=_MACRO,
             metric="mcc",
             builder="splice",

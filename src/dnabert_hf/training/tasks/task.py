@@ -48,6 +48,8 @@ class Task:
         labels: Class names in the order of their ids, which is alphabetical; of two, the second is
             the one that is looked for. Data may also number them from 0. Empty for any labels.
         is_pair: Whether there are two sequences a row; None if there may be.
+        is_stranded: Whether what is looked for is read in one direction, so that training on both
+            strands would be wrong.
         metrics: Scores that are shown; empty for all.
         metric: Score on the validation split that chooses the checkpoint; None for the default of
             the problem type.
@@ -72,6 +74,7 @@ class Task:
     length: int | None = None
     labels: tuple[str, ...] = ()
     is_pair: bool | None = None
+    is_stranded: bool = False
     metrics: tuple[str, ...] = ()
     metric: str | None = None
     recipes: Mapping[StartKind, Mapping[str, Any]] = field(default_factory=dict)

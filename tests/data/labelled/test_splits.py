@@ -5,7 +5,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.training.finetuning.splits import (
+from dnabert_hf.data.labelled.splits import (
     check_splits,
     count_labels,
     labels_of,

@@ -1,0 +1,171 @@
+"""Inputs of a fine-tuning run: data, configuration and arguments, checked before it writes."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datasets import DatasetDict
+from transformers import PreTrainedTokenizerBase, TrainingArguments
+
+from dnabert_hf.data.labelled.dataset import read_dataset
+from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.splits import (
+    check_splits,
+    warn_of_bias,
+    with_lengths,
+    with_validation_split,
+)
+from dnabert_hf.metrics.scores import DEFAULT_METRIC, metric_names
+from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
+from dnabert_hf.training.finetuning.losses import BalancedLoss
+from dnabert_hf.training.finetuning.modes import WholeModel
+from dnabert_hf.training.finetuning.options import FinetuneOptions
+from dnabert_hf.training.shared.arguments import check_names, fine_tuning_arguments
+from dnabert_hf.training.shared.initialisation import STARTS, load_tokenizer, recipe_of
+from dnabert_hf.training.shared.layer_reinit import check_layers
+from dnabert_hf.training.shared.long_sequences import load_config_before_data
+from dnabert_hf.training.tasks.presets import find_task
+from dnabert_hf.training.tasks.task import Task
+
+__all__ = ["Inputs", "read_inputs"]
+
+
+class Inputs(NamedTuple):
+    """What a run works with, read and checked before anything is written.
+
+    Attributes:
+        start: Where training starts: folder, repository, or name of random weights.
+        config: Its configuration.
+        tokenizer: Its tokenizer.
+        splits: Data sets with the columns "labels" and "length".
+        scheme: Their labels.
+        metric: Metric that chooses the checkpoint.
+        training: Arguments of the Trainer.
+        loss: Loss for the Trainer, None for that of the model.
+    """
+
+    start: str | Path
+    config: Any
+    tokenizer: PreTrainedTokenizerBase
+    splits: DatasetDict
+    scheme: LabelScheme
+    metric: str
+    training: TrainingArguments
+    loss: Any
+
+    def settings(self, model: str | Path, data: Any, options: FinetuneOptions) -> dict[str, Any]:
+        """Say what a run is about, in `metrics.json` and to compare with the run it goes on with.
+
+        Args:
+            model: Where training starts, as the caller named it.
+            data: The data, as the caller named them.
+            options: Options of the run.
+        """
+        return {
+            "model": str(model),
+            "data": str(data),
+            "task": find_task(options.task).name,
+            "config": dict(options.config or {}),
+            "problem_type": self.scheme.problem_type,
+            "classes": list(self.scheme.names),
+            "metric": self.metric,
+            "early_stopping": options.early_stopping,
+            "class_weights": options.class_weights,
+            "lora": options.lora,
+            "freeze": bool(options.freeze),
+            "reinitialise_layers": options.reinitialise_layers,
+            "optimizer": options.optimizer,
+            "muon_learning_rate": options.muon_learning_rate,
+            "both_strands": self.config.both_strands,
+            "arguments": dict(options.arguments or {}) | {"seed": self.training.seed},
+        }
+
+
+def read_inputs(
+    start: str | Path, data: Any, mode: WholeModel, options: FinetuneOptions, *, checkpoints: Path
+) -> Inputs:
+    """Read and check what a run works with.
+
+    Args:
+        start: Where training starts: folder, repository, or name of random weights.
+        data: As in `read_dataset`.
+        mode: What is trained.
+        options: Options of the run.
+        checkpoints: Folder for checkpoints.
+
+    Raises:
+        ValueError: If data or options cannot be used.
+    """
+    task = find_task(options.task)
+    config = load_config_before_data(start, options.config or {})
+    _check_optimizer(options, mode, config)
+    config.both_strands = _reads_both_strands(options, mode, task, config)
+    check_layers(
+        options.reinitialise_layers,
+        config,
+        starts_from_checkpoint=start not in STARTS,
+        trains_encoder=mode.trains_encoder,
+    )
+    tokenizer = load_tokenizer(options.tokenizer, start, config)
+    splits, scheme = read_dataset(
+        data, columns=options.columns, k=config.k, problem_type=options.problem_type
+    )
+    splits, varies_in_length = with_lengths(splits)
+    task.check(splits, scheme)
+    warn_of_bias(splits["train"], scheme, source=str(data))
+    splits = mode.fit_splits(splits, config)
+    metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
+    names = metric_names(scheme.problem_type, len(scheme.names))
+    check_names([metric], [*names, "loss"], "metrics")
+    training = fine_tuning_arguments(
+        checkpoints,
+        options.arguments or {},
+        metric=metric,
+        recipe=mode.recipe or recipe_of(start, config) | task.recipe_for(start),
+        varies_in_length=varies_in_length and not mode.is_frozen,
+    )
+    splits = with_validation_split(splits, scheme, seed=training.seed)
+    check_splits(splits, scheme)
+    if not options.test:
+        splits.pop("test", None)
+    loss = mode.loss
+    if options.class_weights:
+        loss = BalancedLoss.from_labels(splits["train"], scheme)
+    return Inputs(start, config, tokenizer, splits, scheme, metric, training, loss)
+
+
+def _check_optimizer(options: FinetuneOptions, mode: WholeModel, config: Any) -> None:
+    check_names([options.optimizer], ["adamw", "muon"], "optimizers")
+    if options.optimizer == "adamw":
+        if options.muon_learning_rate is not None:
+            raise ValueError(
+                f"muon_learning_rate must go with the optimizer muon, got "
+                f"{options.muon_learning_rate} with adamw; leave it out (--muon-learning-rate) or "
+                "choose the other (--optimizer muon)"
+            )
+        return
+    if mode.trains_encoder and isinstance(config, DNABertConfig):
+        return
+    found = "adapters (lora)" if options.lora is not None else "a frozen encoder"
+    if mode.trains_encoder:
+        found = f"a {config.model_type} network"
+    raise ValueError(
+        f"the optimizer muon must have a whole DNABERT encoder to train, found {found}; leave it "
+        "out (--optimizer)"
+    )
+
+
+def _reads_both_strands(
+    options: FinetuneOptions, mode: WholeModel, task: Task, config: Any
+) -> bool:
+    """Decide whether both strands are read: as asked, else as the checkpoint was trained."""
+    one_strand = mode.one_strand
+    if task.is_stranded:
+        one_strand = f"sequences of the task {task.name}"
+    if one_strand is None:
+        return bool(config.both_strands if options.both_strands is None else options.both_strands)
+    if options.both_strands:
+        raise ValueError(
+            f"{one_strand} must be read from the strand they are given in, got both_strands; leave "
+            "it out (--both-strands)"
+        )
+    return False

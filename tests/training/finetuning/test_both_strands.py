@@ -1,0 +1,155 @@
+"""Training on either strand, and predictions that are means over both."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
+
+from dnabert_hf import finetune
+from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
+from dnabert_hf.training.finetuning.collators import OTHER_STRAND, BothStrandsCollator
+
+TINY = {
+    "k": 3,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "initializer_range": 0.5,
+}
+FAST = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "bf16": False, "use_cpu": True}
+
+
+def reverse_complement(sequence):
+    return sequence[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+
+def random_dna(n, *, length=14, seed=0):
+    letters = np.random.default_rng(seed).choice(list("ACGT"), size=(n, length))
+    return ["".join(row) for row in letters]
+
+
+def write_table(path, labels):
+    rows = [
+        f"s{i}\t{sequence}\t{labels[i % len(labels)]}\t{('train', 'train', 'dev', 'test')[i // 16]}"
+        for i, sequence in enumerate(random_dna(64))
+    ]
+    path.write_text("\n".join(["id\tsequence\tlabel\tsplit", *rows]) + "\n")
+    return path
+
+
+def rows_of(sequences):
+    return [{"sequence": s, "labels": 0, "row": i} for i, s in enumerate(sequences)]
+
+
+def test_a_training_row_is_turned_in_half_of_the_epochs_whatever_stands_beside_it():
+    tokenizer = DNABertTokenizer(k=3)
+    collate = BothStrandsCollator(tokenizer, seed=1)
+    (sequence,) = random_dna(1)
+    forward, backward = (
+        tokenizer([s])["input_ids"][0] for s in (sequence, reverse_complement(sequence))
+    )
+    choices = []
+    for epoch in range(20):
+        collate.epoch = epoch
+        ids = collate(rows_of([sequence] * 50))["input_ids"].tolist()
+        assert all(row in (forward, backward) for row in ids)
+        alone = [collate([row])["input_ids"].tolist()[0] for row in rows_of([sequence] * 50)[::-1]]
+        assert alone[::-1] == ids  # neither order nor batch matter
+        choices.append([row == backward for row in ids])
+    turned = np.array(choices)
+    assert 0.45 < turned.mean() < 0.55
+    assert len(np.unique(turned, axis=0)) == 20  # afresh for each epoch
+    again = BothStrandsCollator(tokenizer, seed=1)
+    again.epoch = 19
+    assert again(rows_of([sequence] * 50))["input_ids"].tolist() == ids
+    other_seed = BothStrandsCollator(tokenizer, seed=2)
+    other_seed.epoch = 19
+    assert other_seed(rows_of([sequence] * 50))["input_ids"].tolist() != ids
+
+
+def test_rows_to_evaluate_come_with_their_reverse_complements_and_both_halves_of_a_pair():
+    tokenizer = DNABertTokenizer(k=3)
+    rows = [
+        {"sequence": "AACCGT", "sequence_b": "GGGTT", "labels": 1},
+        {"sequence": "ACGTTTGCA", "sequence_b": "TTTTA", "labels": 0},
+    ]
+    batch = BothStrandsCollator(tokenizer, seed=0)(rows)
+    expected = tokenizer(
+        [reverse_complement(row["sequence"]) for row in rows],
+        [reverse_complement(row["sequence_b"]) for row in rows],
+        padding=True,
+    )
+    assert batch[OTHER_STRAND].tolist() == expected["input_ids"]
+    assert batch["attention_mask"].tolist() == expected["attention_mask"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "mean"),
+    [
+        (("free", "bound"), lambda a, b: (a.softmax(-1) + b.softmax(-1)) / 2),
+        (("x;y", "x", "y", ""), lambda a, b: (a.sigmoid() + b.sigmoid()) / 2),
+        (("0.5", "1.5", "2.5"), lambda a, b: (a + b) / 2),
+    ],
+    ids=["classes", "several labels", "regression"],
+)
+def test_evaluation_averages_what_stock_code_gives_of_either_strand(tmp_path, labels, mean):
+    table = write_table(tmp_path / "t.tsv", labels)
+    finetune(
+        "random",
+        table,
+        output_dir=tmp_path / "out",
+        config=TINY,
+        arguments=FAST,
+        both_strands=True,
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    assert model.config.both_strands is True
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["both_strands"] is True
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    sequences = random_dna(64)[48:]
+    with torch.inference_mode():
+        strands = [
+            model(**tokenizer(list(strand), return_tensors="pt")).logits
+            for strand in (sequences, map(reverse_complement, sequences))
+        ]
+    expected = mean(*strands).numpy()
+    with (tmp_path / "out" / "predictions.tsv").open() as file:
+        found = [
+            [float(v) for name, v in row.items() if name.startswith(("prob_", "value"))]
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
+    assert np.array(found) == pytest.approx(expected, abs=1e-4)
+
+
+class StopInSecondEpoch(TrainerCallback):
+    def on_step_begin(self, args, state, control, **kwargs):
+        if state.global_step == 6:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("save", [{}, {"eval_strategy": "steps", "eval_steps": 5}])
+def test_a_stopped_run_goes_on_with_the_strands_it_would_have_read(tmp_path, save):
+    table = write_table(tmp_path / "t.tsv", ("free", "bound"))
+    options = {
+        "config": TINY | {"hidden_dropout_prob": 0.0},
+        "arguments": FAST | save,
+        "both_strands": True,
+        "optimizer": "muon",
+    }
+    finetune("random", table, output_dir=tmp_path / "whole", **options)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(
+            "random",
+            table,
+            output_dir=tmp_path / "parts",
+            callbacks=[StopInSecondEpoch()],
+            **options,
+        )
+    finetune("random", table, output_dir=tmp_path / "parts", resume=True, **options)
+    whole, parts = (load_file(tmp_path / n / "model.safetensors") for n in ("whole", "parts"))
+    assert all(whole[name].equal(parts[name]) for name in whole)
