@@ -1,9 +1,9 @@
 import gzip
-import logging
+import os
+import threading
 
 import pytest
 
-from dnabert_hf.data.genome.contig_names import match_contigs
 from dnabert_hf.data.genome.intervals import Interval, read_bed
 
 
@@ -74,30 +74,55 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "found"),
-    [
-        ("1", "chr1", "chr1"),
-        ("chrX", "X", "X"),
-        ("MT", "chrM", "chrM"),
-        ("chrM", "MT", "MT"),
-        ("M", "chrM", "chrM"),
-    ],
+    ("summit", "point"),
+    [("50", 1050), ("50.0", 1050), ("5e+01", 1050), ("-1.0", None), ("NA", None), ("", None)],
 )
-def test_ucsc_and_ensembl_names_are_matched_and_it_is_said(name, known, found, caplog):
-    with caplog.at_level(logging.WARNING):
-        assert match_contigs([name], ["other", known], source="a.bed") == {name: found}
-    assert caplog.messages == [
-        f"contigs of a.bed have other names in the genome; taken as the same: {name} = {found}"
-    ]
+def test_summits_may_be_written_as_pandas_and_r_do(tmp_path, summit, point):
+    line = f"chr1\t1000\t1300\tp\t9\t.\t1.5\t2.5\t-1\t{summit}\n"
+    assert read_bed(write(tmp_path, line)) == [Interval("chr1", 1000, 1300, "+", "p", point)]
 
 
-def test_contigs_that_are_missing_are_listed(caplog):
-    with caplog.at_level(logging.WARNING):
-        names = ["chr1", *(f"c{i}" for i in range(7)), "chr1", *(f"d{i}" for i in range(95))]
-        assert match_contigs(names, ["chr1"], source="a.bed") == {"chr1": "chr1"}
-    assert caplog.messages == [
-        "a.bed: 102 contigs are not in the genome, and what lies on them is left out: "
-        f"{', '.join(names[1:8])}, {', '.join(names[9:102])} and 2 more"
+def test_a_summit_between_two_bases_is_refused(tmp_path):
+    line = "chr1\t1000\t1300\tp\t9\t.\t1.5\t2.5\t-1\t0.5\n"
+    with pytest.raises(ValueError, match=r"summit of a peak must be a whole number, found '0\.5'"):
+        read_bed(write(tmp_path, line))
+
+
+def test_positions_may_be_written_as_pandas_and_r_do(tmp_path):
+    text = "chr1\t1e+05\t100300.0\tp\t9\t*\n chr1\t 7 \t9\n"
+    assert read_bed(write(tmp_path, text)) == [
+        Interval("chr1", 100_000, 100_300, "+", "p"),
+        Interval("chr1", 7, 9),
     ]
-    with pytest.raises(ValueError, match="must lie on contigs of the genome, found x, where"):
-        match_contigs(["x"], ["chr1"], source="a.bed")
+    with pytest.raises(ValueError, match=r"start must be a whole number, found '7\.5'"):
+        read_bed(write(tmp_path, "chr1\t7.5\t9\n"))
+
+
+def test_a_header_line_is_passed_over_in_the_first_line_alone(tmp_path):
+    text = "# x\nchrom\tchromStart\tchromEnd\nchr1\t1\t5\n"
+    assert read_bed(write(tmp_path, text)) == [Interval("chr1", 1, 5)]
+    with pytest.raises(ValueError, match="line 2: start must be a whole number, found 'start'"):
+        read_bed(write(tmp_path, "chr1\t1\t5\nchrom\tstart\tend\n"))
+
+
+def test_bad_lines_are_skipped_and_counted_if_asked(tmp_path, caplog):
+    text = "chr1\t1\t5\nchr1\t7\t7\nchr1\tx\t5\nchr1\t8\t9\n"
+    assert read_bed(write(tmp_path, text), skip_bad=True) == [
+        Interval("chr1", 1, 5),
+        Interval("chr1", 8, 9, point=8),
+    ]
+    assert "2 bad lines left out; first: " in caplog.text
+    assert "line 2: an interval must have" in caplog.text
+    with pytest.raises(ValueError, match=r"line 2: .*--skip-bad"):
+        read_bed(write(tmp_path, text), skip_bad=False)
+    with pytest.raises(ValueError, match="must hold intervals, found no line"):
+        read_bed(write(tmp_path, "chr1\t7\t7\n"), skip_bad=True)
+
+
+def test_a_pipe_is_read(tmp_path):
+    pipe = tmp_path / "pipe.bed"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("chr1\t1\t5\n",))
+    writer.start()
+    assert read_bed(pipe) == [Interval("chr1", 1, 5)]
+    writer.join()

@@ -1,19 +1,32 @@
 """Transcripts and transcription start sites, read from GTF, GFF3, BED and tables."""
 
+import logging
 import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
-from dnabert_hf.data.genome.intervals import Interval, read_bed
-from dnabert_hf.data.reading.lines import text_lines
+from dnabert_hf.data.genome.intervals import (
+    BedFile,
+    Interval,
+    parse_whole_number,
+    read_bed_file,
+)
+from dnabert_hf.data.reading.lines import BadLines, text_lines
 
 __all__ = ["Transcript", "read_start_sites", "read_transcripts"]
 
+logger = logging.getLogger(__name__)
+
 _GTF_SUFFIXES = (".gtf", ".gff", ".gff3")
+_BED_SUFFIXES = (".bed", ".bed6", ".bed9", ".bed12", ".narrowpeak")
 _COLUMNS = 9
-# `transcript_id "ENST1"` in GTF; `Parent=transcript:ENST1` or `transcript_id=ENST1` in GFF3, where
-# an exon may have several parents.
-_TRANSCRIPT = re.compile(r'(?:^|;\s*)(?:transcript_id[ =]"?|Parent=)([^";]+)')
+# `transcript_id "ENST1"` in GTF, where a text in quotes may hold a semicolon; in GFF3
+# `Parent=transcript:ENST1`, where quotes mean nothing and an exon may have several parents.
+_GTF_ATTRIBUTE = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
+_IS_GFF3 = re.compile(r'\s*[^\s"=;]+=')
+_NAMES_SHOWN = 3  # of transcripts that are left out
 _TABLE_COLUMNS = ("contig", "position", "strand")
 
 
@@ -53,37 +66,67 @@ class Transcript:
         return [(end, start) for (_, end), (start, _) in pairs if end < start]
 
 
-def read_transcripts(path: str | Path) -> list[Transcript]:
+def read_transcripts(path: str | Path, *, skip_bad: bool | None = None) -> list[Transcript]:
     """Read the exons of a GTF or GFF3 file, plain or gzip, transcript by transcript.
+
+    Transcripts that have no introns or start site of the usual kind are left out, and a warning
+    counts them: those with exons on both strands (trans-splicing) or on several contigs, without a
+    strand ("." or "?"), and exons whose transcript has no name.
 
     Args:
         path: The file; only its lines of type exon count.
+        skip_bad: Whether to leave out and count lines that cannot be read, instead of an error at
+            the first; False lets the error name the option, None does not.
 
     Returns:
         The transcripts in the order of their first exon.
 
     Raises:
-        ValueError: If the file is missing or holds no exon, a line has not nine columns, an exon
-            has no transcript, strand or whole numbers, or a transcript lies on two contigs or
-            strands; the message names the line.
+        ValueError: If the file is missing or holds no usable transcript, a line has not nine
+            columns, or an exon has no transcript or whole numbers; the message names the line.
     """
     transcripts: dict[str, Transcript] = {}
+    odd: dict[str, dict[str, None]] = {}
+    bad = BadLines(path, skip=skip_bad)
     for number, line in text_lines(path):
         if line.startswith("##FASTA"):
             break
         if line.startswith("#"):
             continue
-        _add_exon(transcripts, line.split("\t"), f"{path}, line {number}")
-    if not transcripts:
+        try:
+            _add_exon(transcripts, odd, line.split("\t"), f"{path}, line {number}")
+        except ValueError as error:
+            bad.note(error)
+    bad.report()
+    left_out = {name for names in odd.values() for name in names}
+    kept = [each for each in transcripts.values() if each.name not in left_out]
+    if odd:
+        logger.warning("%s: left out: %s", path, _counted(odd))
+    if not kept:
+        found = f"only {_counted(odd)}" if odd else "none"
         raise ValueError(
-            f"{path} must hold lines of type exon, found none; give an annotation of genes"
+            f"{path} must hold lines of type exon, found {found}; give an annotation of genes"
         )
-    for transcript in transcripts.values():
+    for transcript in kept:
         transcript.exons = sorted(set(transcript.exons))
-    return list(transcripts.values())
+    return kept
 
 
-def _add_exon(transcripts: dict[str, Transcript], cells: list[str], source: str) -> None:
+def _counted(odd: Mapping[str, Collection[str]]) -> str:
+    texts = []
+    for reason, names in odd.items():
+        shown = ", ".join(list(names)[:_NAMES_SHOWN]) + " ..." * (len(names) > _NAMES_SHOWN)
+        texts.append(f"{len(names)} {reason} ({shown})")
+    return ", ".join(texts)
+
+
+def _add_exon(
+    transcripts: dict[str, Transcript],
+    odd: dict[str, dict[str, None]],
+    cells: list[str],
+    source: str,
+) -> None:
+    """Add an exon to its transcripts, or a transcript to the odd ones, by reason."""
     if len(cells) != _COLUMNS:
         raise ValueError(
             f"{source}: a line of GTF or GFF3 must have {_COLUMNS} columns divided by tabs, found "
@@ -92,42 +135,74 @@ def _add_exon(transcripts: dict[str, Transcript], cells: list[str], source: str)
     contig, _, kind, start_1based, end, _, strand, _, attributes = cells
     if kind != "exon":
         return
-    match = _TRANSCRIPT.search(attributes)
-    if match is None:
+    names = _transcript_names(attributes)
+    if names is None:
         raise ValueError(
-            f'{source}: an exon must name its transcript (transcript_id "..." or Parent=...), '
-            f"found {attributes[:60]!r}; correct it"
+            f'{source}: an exon must name its transcript (GTF: transcript_id "...", GFF3: '
+            f"Parent=...), found {attributes[:60]!r}; correct it"
         )
     if not (start_1based.isdecimal() and end.isdecimal() and 0 < int(start_1based) <= int(end)):
         raise ValueError(
             f"{source}: an exon must have 1 <= start <= end, found {start_1based} to {end}; "
             "correct it"
         )
-    if strand not in ("+", "-"):
-        raise ValueError(f"{source}: an exon must have strand + or -, found {strand!r}; correct it")
-    for name in match[1].split(","):
-        name = name.strip().removeprefix("transcript:")
+    if strand not in ("+", "-", ".", "?"):
+        raise ValueError(f"{source}: a strand must be +, -, . or ?, found {strand!r}; correct it")
+    for name in names:
+        if not name:
+            odd.setdefault("exons of transcripts without a name", {})[source] = None
+            continue
         transcript = transcripts.setdefault(name, Transcript(name, contig, strand))
-        if (transcript.contig, transcript.strand) != (contig, strand):
-            raise ValueError(
-                f"{source}: the exons of a transcript must lie on one strand of one contig, found "
-                f"{name} on {transcript.contig} {transcript.strand} and {contig} {strand}; give "
-                "them ids of their own"
-            )
+        reason = ""
+        if transcript.contig != contig:
+            reason = "transcripts on several contigs"
+        elif strand not in ("+", "-"):
+            reason = "transcripts without a strand"
+        elif transcript.strand != strand:
+            reason = "transcripts on both strands"
+        if reason:
+            odd.setdefault(reason, {})[name] = None
         transcript.exons.append((int(start_1based) - 1, int(end)))
 
 
+def _transcript_names(attributes: str) -> list[str] | None:
+    """Read the transcripts of an exon off its last column; None if it names none.
+
+    Example:
+        >>> _transcript_names('note "as in x; Parent=foo"; transcript_id "TA";')
+        ['TA']
+        >>> _transcript_names("ID=e1;Parent=transcript:TA,transcript:TB")
+        ['TA', 'TB']
+    """
+    if _IS_GFF3.match(attributes):
+        pairs = (part.strip().partition("=")[::2] for part in attributes.split(";"))
+        parents = next((value for key, value in pairs if key == "Parent"), None)
+        names = None if parents is None else parents.split(",")
+        return names and [unquote(name.strip()).removeprefix("transcript:") for name in names]
+    for part in _GTF_ATTRIBUTE.findall(attributes):
+        key, *value = part.split(maxsplit=1)[:2] or [""]
+        if key == "transcript_id":
+            return ["".join(value).strip().strip('"')]
+    return None
+
+
 def read_start_sites(
-    path: str | Path, *, columns: tuple[str, str, str] | None = None
+    path: str | Path,
+    *,
+    columns: tuple[str, str, str] | None = None,
+    skip_bad: bool | None = None,
 ) -> list[Interval]:
     """Read transcription start sites.
 
     Args:
-        path: GTF or GFF3 (by suffix; the 5' ends of the transcripts), BED (by suffix; single bases,
-            EPDnew's files, or else the 5' ends of the intervals) or a table with a header, divided
-            by tabs; plain or gzip.
+        path: GTF or GFF3 (by suffix; the 5' ends of the transcripts), BED (by suffix; see
+            `read_bed_file`: the points of its intervals, such as EPDnew's start sites, or else the
+            5' ends of the intervals, as of transcripts; which, and how often, is said in a warning)
+            or a table with a header, divided by tabs; plain or gzip.
         columns: Names of the table's columns of contig, 0-based position and strand; by default
             those very words.
+        skip_bad: Whether to leave out and count lines that cannot be used, instead of an error at
+            the first; False lets the error name the option, None does not.
 
     Returns:
         One interval of a single base for each site, those that were given more than once kept
@@ -141,15 +216,12 @@ def read_start_sites(
     if suffix in _GTF_SUFFIXES:
         sites = [
             (transcript.contig, transcript.start_site(), transcript.strand, transcript.name)
-            for transcript in read_transcripts(path)
+            for transcript in read_transcripts(path, skip_bad=skip_bad)
         ]
-    elif suffix == ".bed":
-        sites = [
-            (interval.contig, _five_prime_end(interval), interval.strand, interval.name)
-            for interval in read_bed(path)
-        ]
+    elif suffix in _BED_SUFFIXES:
+        sites = _sites_of_bed(read_bed_file(path, skip_bad=skip_bad), path)
     else:
-        sites = _read_table(path, columns or _TABLE_COLUMNS)
+        sites = _read_table(path, columns or _TABLE_COLUMNS, skip_bad=skip_bad)
     distinct: dict[tuple[str, int, str], str] = {}
     for contig, position, strand, name in sites:
         distinct.setdefault((contig, position, strand), name)
@@ -159,13 +231,30 @@ def read_start_sites(
     ]
 
 
-def _five_prime_end(interval: Interval) -> int:
-    if interval.point is not None:
-        return interval.point
-    return interval.start if interval.strand == "+" else interval.end - 1
+def _sites_of_bed(bed: BedFile, path: str | Path) -> list[tuple[str, int, str, str]]:
+    """Take the point or the 5' end of each interval, and say which."""
+    sites = []
+    n_ends = 0
+    for interval in bed.intervals:
+        point = interval.point
+        if point is None:
+            n_ends += 1
+            point = interval.start if interval.strand == "+" else interval.end - 1
+        sites.append((interval.contig, point, interval.strand, interval.name))
+    kinds = {"thick": "5' ends of the thick part (columns 7 and 8)", "summit": "summits"}
+    counts = {
+        kinds.get(bed.point, "single bases"): len(sites) - n_ends,
+        "5' ends of the interval": n_ends,
+    }
+    taken = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    unstranded = f"; {bed.n_unstranded} of them have no strand and are taken to be on +"
+    logger.warning("%s: start sites are %s%s", path, taken, unstranded if bed.n_unstranded else "")
+    return sites
 
 
-def _read_table(path: str | Path, columns: tuple[str, str, str]) -> list[tuple[str, int, str, str]]:
+def _read_table(
+    path: str | Path, columns: tuple[str, str, str], *, skip_bad: bool | None
+) -> list[tuple[str, int, str, str]]:
     lines = text_lines(path)
     _, first = next(lines, (1, ""))
     header = first.split("\t")
@@ -179,24 +268,32 @@ def _read_table(path: str | Path, columns: tuple[str, str, str]) -> list[tuple[s
         )
     indices = [header.index(name) for name in columns]
     sites = []
+    bad = BadLines(path, skip=skip_bad)
     for number, line in lines:
-        cells = line.split("\t")
-        if len(cells) != len(header):
-            raise ValueError(
-                f"{path}, line {number}: each row must have as many cells as the header, "
-                f"{len(header)}, found {len(cells)}; correct it"
-            )
-        contig, position, strand = (cells[index] for index in indices)
-        if not position.isdecimal():
-            raise ValueError(
-                f"{path}, line {number}: the position must be a whole number (0-based), found "
-                f"{position!r}; correct it"
-            )
-        if strand not in ("+", "-"):
-            raise ValueError(
-                f"{path}, line {number}: the strand must be + or -, found {strand!r}; correct it"
-            )
-        sites.append((contig, int(position), strand, ""))
+        try:
+            sites.append(_site(line.split("\t"), len(header), indices, f"{path}, line {number}"))
+        except ValueError as error:
+            bad.note(error)
+    bad.report()
     if not sites:
         raise ValueError(f"{path} has a header but no rows; add one start site a row")
     return sites
+
+
+def _site(
+    cells: Sequence[str], n_cells: int, indices: Sequence[int], source: str
+) -> tuple[str, int, str, str]:
+    if len(cells) != n_cells:
+        raise ValueError(
+            f"{source}: each row must have as many cells as the header, {n_cells}, found "
+            f"{len(cells)}; correct it"
+        )
+    contig, cell, strand = (cells[index].strip() for index in indices)
+    position = parse_whole_number(cell)
+    if position is None or position < 0:
+        raise ValueError(
+            f"{source}: the position must be a whole number (0-based), found {cell!r}; correct it"
+        )
+    if strand not in ("+", "-"):
+        raise ValueError(f"{source}: the strand must be + or -, found {strand!r}; correct it")
+    return contig, position, strand, ""

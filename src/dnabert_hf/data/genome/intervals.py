@@ -1,25 +1,34 @@
 """Intervals on a genome, read from BED and narrowPeak, and matched to the genome's contigs."""
 
-import logging
+import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from dnabert_hf.data.reading.lines import text_lines
+from dnabert_hf.data.reading.lines import BadLines, text_lines
 
 if TYPE_CHECKING:
     from dnabert_hf.data.genome.genome import Genome
 
-__all__ = ["Interval", "match_intervals", "read_bed"]
-
-logger = logging.getLogger(__name__)
+__all__ = [
+    "BedFile",
+    "Interval",
+    "match_intervals",
+    "parse_whole_number",
+    "read_bed",
+    "read_bed_file",
+]
 
 _SKIPPED = ("#", "track", "browser")
 _STRANDS = ("+", "-")
+_NO_STRAND = (".", "", "*")  # the last one is R's
+_HEADER = ("start", "chromstart", "chrom_start", "chrstart", "begin")  # of a second column
 _NARROW_PEAK_COLUMNS = 10
-_SHOWN = 5  # contigs named in a message
-_LISTED = 100  # of those that are missing, which a user must see to trust what is left
+_THICK_COLUMNS = (8, 9)
+_LONGEST_SITE = 20  # bases; EPDnew's thick parts have 11, FANTOM5's one
+_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
 
 
 class Interval(NamedTuple):
@@ -43,34 +52,110 @@ class Interval(NamedTuple):
     point: int | None = None
 
 
-def read_bed(path: str | Path) -> list[Interval]:
-    """Read a BED or narrowPeak file, plain or gzip.
+class BedFile(NamedTuple):
+    """A BED or narrowPeak file.
 
-    A file of ten columns, the last of them whole numbers from -1 on, is taken for narrowPeak: its
-    `point` is the summit. A file of eight to twelve columns whose thick part begins or ends inside
-    the interval, as EPDnew's do (Meylan et al. 2020), has its `point` at the 5' end of that part;
-    an interval of a single base is its own `point`.
+    Attributes:
+        intervals: Its intervals, in the order of the file.
+        point: What their points are: "summit", "thick" (5' end of the thick part) or "".
+        n_unstranded: Of these, how many have no strand and are taken to be on "+".
+    """
+
+    intervals: list[Interval]
+    point: str
+    n_unstranded: int
+
+
+def read_bed(path: str | Path, *, skip_bad: bool | None = None) -> list[Interval]:
+    """Read a BED or narrowPeak file, plain or gzip, as `read_bed_file` does.
 
     Args:
-        path: The file: contig, start, end (0-based, half-open), then name, score, strand and so on.
+        path: The file.
+        skip_bad: As in `read_bed_file`.
 
     Returns:
         The intervals in the order of the file.
+
+    Raises:
+        ValueError: As `read_bed_file` does.
+    """
+    return read_bed_file(path, skip_bad=skip_bad).intervals
+
+
+def read_bed_file(path: str | Path, *, skip_bad: bool | None = None) -> BedFile:
+    """Read a BED or narrowPeak file, plain or gzip, with what its points mean.
+
+    An interval of a single base is its own `point`. In a file of ten columns, the last of them
+    numbers, `point` is the summit of a narrowPeak. In a file of eight or nine columns all of whose
+    thick parts are short (20 bases at most), `point` is the 5' end of the thick part: so EPDnew
+    (Meylan et al. 2020) and FANTOM5 mark start sites. Elsewhere the thick part is coding sequence
+    and means nothing here; a file of twelve columns has blocks (exons) and no points.
+
+    Numbers may be written as pandas and R do (`50.0`, `1e+05`), "*" is no strand, and a first line
+    with the names of the columns is passed over.
+
+    Args:
+        path: The file ("-" is standard input): contig, start, end (0-based, half-open), then name,
+            score, strand and so on.
+        skip_bad: Whether to leave out and count lines that cannot be used, instead of an error at
+            the first; False lets the error name the option, None does not.
 
     Raises:
         ValueError: If the file is missing or has no intervals, or a line has fewer than three
             columns, no whole numbers where they must be, an empty interval, a strand that is none
             or a summit outside of the interval; the message names the line.
     """
-    intervals = []
+    intervals: list[Interval] = []
+    thick: list[tuple[int, tuple[int, int]]] = []  # number of the interval, start and end
+    n_unstranded = n_summits = 0
+    bad = BadLines(path, skip=skip_bad)
+    is_first = True
     for number, line in text_lines(path):
         if line.startswith(_SKIPPED):
             continue
-        cells = line.split("\t") if "\t" in line else line.split()
-        intervals.append(_interval(cells, f"{path}, line {number}"))
+        cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
+        is_header = is_first and len(cells) > 2 and cells[1].lower() in _HEADER
+        is_first = False
+        if is_header:
+            continue
+        try:
+            interval = _interval(cells, f"{path}, line {number}")
+        except ValueError as error:
+            bad.note(error)
+            continue
+        n_unstranded += len(cells) < 6 or cells[5] not in _STRANDS
+        if len(cells) == _NARROW_PEAK_COLUMNS:
+            n_summits += interval.point is not None
+        elif interval.point is None and len(cells) in _THICK_COLUMNS:
+            part = parse_whole_number(cells[6]), parse_whole_number(cells[7])
+            if part[0] is not None and part[1] is not None and cells[5] in _STRANDS:
+                thick.append((len(intervals), (part[0], part[1])))
+        intervals.append(interval)
+    bad.report()
     if not intervals:
         raise ValueError(f"{path} must hold intervals, found no line of BED; check the file")
-    return intervals
+    if is_thick := _mark_sites(thick, [intervals[row] for row, _ in thick]):
+        for row, (start, end) in thick:
+            interval = intervals[row]
+            if (start, end) != (interval.start, interval.end):
+                point = end - 1 if interval.strand == "-" else start
+                intervals[row] = interval._replace(point=point)
+    meaning = "thick" if is_thick else "summit" if n_summits else ""
+    return BedFile(intervals, meaning, n_unstranded)
+
+
+def _mark_sites(
+    thick: Sequence[tuple[int, tuple[int, int]]], intervals: Sequence[Interval]
+) -> bool:
+    """Tell whether thick parts mark sites: all are short, and some are parts of their interval."""
+    parts = [part for _, part in thick]
+    return any(
+        part != (interval.start, interval.end)
+        for part, interval in zip(parts, intervals, strict=True)
+    ) and all(
+        interval.start <= start < end <= interval.end and end - start <= _LONGEST_SITE
+        for (start, end), interval in zip(parts, intervals, strict=True)
+    )
 
 
 def _interval(cells: Sequence[str], source: str) -> Interval:
@@ -89,7 +174,7 @@ def _interval(cells: Sequence[str], source: str) -> Interval:
             f"to {end}; correct it"
         )
     strand = cells[5] if len(cells) > 5 else "."
-    if strand not in (*_STRANDS, ".", ""):
+    if strand not in (*_STRANDS, *_NO_STRAND):
         raise ValueError(f"{source}: strand must be +, - or ., found {strand!r}; correct it")
     return Interval(
         contig=cells[0],
@@ -97,37 +182,46 @@ def _interval(cells: Sequence[str], source: str) -> Interval:
         end=end,
         strand=strand if strand in _STRANDS else "+",
         name=cells[3] if len(cells) > 3 and cells[3] != "." else "",
-        point=_point(cells, start, end, strand, source),
+        point=_point(cells, start, end, source),
     )
 
 
-def _point(cells: Sequence[str], start: int, end: int, strand: str, source: str) -> int | None:
+def _point(cells: Sequence[str], start: int, end: int, source: str) -> int | None:
+    """Find the summit in a line of narrowPeak; a single base is its own point."""
     if end - start == 1:
         return start
-    if len(cells) == _NARROW_PEAK_COLUMNS and _is_whole_number(cells[9]):
-        summit = int(cells[9])
-        if not -1 <= summit < end - start:
-            raise ValueError(
-                f"{source}: the summit of a peak must be -1 (not known) or an offset within its "
-                f"{end - start} bases, found {summit}; correct it"
-            )
-        return None if summit == -1 else start + summit
-    if len(cells) >= 8 and _is_whole_number(cells[6]) and _is_whole_number(cells[7]):
-        thick_start, thick_end = int(cells[6]), int(cells[7])
-        is_part = start <= thick_start < thick_end <= end
-        if is_part and (thick_start, thick_end) != (start, end):
-            return thick_end - 1 if strand == "-" else thick_start
-    return None
+    if len(cells) != _NARROW_PEAK_COLUMNS or _number(cells[9]) is None:
+        return None
+    summit = _whole_number(cells[9], "the summit of a peak", source)
+    if not -1 <= summit < end - start:
+        raise ValueError(
+            f"{source}: the summit of a peak must be -1 (not known) or an offset within its "
+            f"{end - start} bases, found {summit}; correct it"
+        )
+    return None if summit == -1 else start + summit
 
 
-def _is_whole_number(cell: str) -> bool:
-    return cell.removeprefix("-").isdecimal() and cell.isascii()
+def _number(cell: str) -> Decimal | None:
+    """Read a number as Python, pandas and R write it; NaN is none."""
+    return Decimal(cell) if _NUMBER.fullmatch(cell) else None
+
+
+def parse_whole_number(cell: str) -> int | None:
+    """Read a whole number, also one that a table program wrote as a fraction.
+
+    Example:
+        >>> [parse_whole_number(cell) for cell in ("50", "50.0", "1e+05", "50.5", "x")]
+        [50, 50, 100000, None, None]
+    """
+    number = _number(cell)
+    return int(number) if number is not None and number == number.to_integral_value() else None
 
 
 def _whole_number(cell: str, field: str, source: str) -> int:
-    if not _is_whole_number(cell):
+    number = parse_whole_number(cell)
+    if number is None:
         raise ValueError(f"{source}: {field} must be a whole number, found {cell!r}; correct it")
-    return int(cell)
+    return number
 
 
 class _OnContig(Protocol):

@@ -82,10 +82,11 @@ class BadLines:
 
     Args:
         path: The file.
-        skip: Whether to leave such lines out.
+        skip: Whether to leave such lines out; False lets the error name the option that would,
+            None does not.
     """
 
-    def __init__(self, path: str | Path, *, skip: bool) -> None:
+    def __init__(self, path: str | Path, *, skip: bool | None) -> None:
         self._path = path
         self._skip = skip
         self._n = 0
@@ -98,10 +99,11 @@ class BadLines:
             error: What is wrong with it, and where.
 
         Raises:
-            ValueError: If such lines are not to be left out; the message says how they would be.
+            ValueError: If such lines are not to be left out.
         """
         if not self._skip:
-            raise ValueError(f"{error} (or leave out all bad lines: --skip-bad)") from error
+            option = "" if self._skip is None else " (or leave out all bad lines: --skip-bad)"
+            raise ValueError(f"{error}{option}") from error
         self._n += 1
         self._first = self._first or error
 
