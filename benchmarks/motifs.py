@@ -13,7 +13,6 @@ import argparse
 import time
 from collections import Counter, defaultdict
 
-import ahocorasick
 import numpy as np
 from scipy.stats import false_discovery_control, hypergeom
 
@@ -64,6 +63,8 @@ def plain_search(
     sequences: list[str], scores: list[np.ndarray], is_positive: np.ndarray, min_len: int = 5
 ) -> tuple[dict[str, float], list[int]]:
     """The published steps: adjusted p-value of each candidate, and instances of each motif."""
+    import ahocorasick
+
     regions = defaultdict(list)
     for row in np.flatnonzero(is_positive).tolist():
         for start, end in plain_regions(scores[row], min_len):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dnabert_hf.interpretation.motifs.files import KnownMotif, format_jaspar, format_meme, read_meme
-from dnabert_hf.interpretation.motifs.pwm import PositionWeightMatrix
+from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix
 from dnabert_hf.interpretation.motifs.results import Motif, MotifSite
 from dnabert_hf.interpretation.motifs.tomtom import compare_motifs
 

@@ -7,17 +7,17 @@ from scipy.stats import hypergeom
 from dnabert_hf.data.building.simulation import CTCF, simulate_binding
 from dnabert_hf.data.reading.sequence_array import JoinedSequences, encode_bases
 from dnabert_hf.data.reading.sequences import reverse_complement
-from dnabert_hf.interpretation.motifs.candidates import find_regions, words_of_regions
-from dnabert_hf.interpretation.motifs.enrichment import (
+from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix, similarity
+from dnabert_hf.interpretation.motifs.matrices.sites import Sites, cut_windows, highest_scores
+from dnabert_hf.interpretation.motifs.results import MotifSettings
+from dnabert_hf.interpretation.motifs.search import search_motifs
+from dnabert_hf.interpretation.motifs.words.enrichment import (
     count_holders,
     enrichment_of_words,
     hypergeometric_p,
 )
-from dnabert_hf.interpretation.motifs.merging import Placement, merge_words
-from dnabert_hf.interpretation.motifs.pwm import PositionWeightMatrix, similarity
-from dnabert_hf.interpretation.motifs.results import MotifSettings
-from dnabert_hf.interpretation.motifs.search import search_motifs
-from dnabert_hf.interpretation.motifs.sites import Sites, cut_windows, highest_scores
+from dnabert_hf.interpretation.motifs.words.merging import Placement, merge_words
+from dnabert_hf.interpretation.motifs.words.regions import find_regions, words_of_regions
 
 
 def random_dna(generator, n, *, letters="ACGT", shortest=3, longest=60):
@@ -56,7 +56,7 @@ def test_regions_are_runs_above_the_mean_and_ten_times_the_minimum():
 @pytest.mark.parametrize("both_strands", [False, True])
 def test_words_of_any_length_are_counted_as_plain_python_counts_them(both_strands, monkeypatch):
     monkeypatch.setattr(
-        "dnabert_hf.interpretation.motifs.enrichment._PART_BASES", 700
+        "dnabert_hf.interpretation.motifs.words.enrichment._PART_BASES", 700
     )  # several parts
     generator = np.random.default_rng(0)
     sequences = random_dna(generator, 120, letters="ACGTACGTACGTN") + ["ACGT" * 20] * 3

@@ -16,7 +16,7 @@ from dnabert_hf.data.variants.vcf import (
     read_vcf_header,
 )
 from dnabert_hf.data.variants.windows import AlleleWindows, WindowCutter
-from dnabert_hf.interpretation.motifs.candidates import find_regions
+from dnabert_hf.interpretation.motifs.words.regions import find_regions
 
 __all__ = ["Place", "cut_windows", "high_attention_regions", "select_variants"]
 

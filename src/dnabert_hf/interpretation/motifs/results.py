@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnabert_hf.interpretation.motifs.pwm import PositionWeightMatrix
+from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix
 
 __all__ = ["Candidate", "Motif", "MotifSearch", "MotifSettings", "MotifSite"]
 

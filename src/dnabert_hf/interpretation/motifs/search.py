@@ -8,10 +8,18 @@ from scipy.stats import false_discovery_control
 
 from dnabert_hf.data.reading.sequence_array import JoinedSequences
 from dnabert_hf.data.reading.sequences import reverse_complement
-from dnabert_hf.interpretation.motifs.candidates import find_regions, words_of_regions
-from dnabert_hf.interpretation.motifs.enrichment import enrichment_of_words, hypergeometric_p
-from dnabert_hf.interpretation.motifs.merging import Placement, merge_words
-from dnabert_hf.interpretation.motifs.pwm import PositionWeightMatrix, count_bases, similarity
+from dnabert_hf.interpretation.motifs.discovery import discover_motifs
+from dnabert_hf.interpretation.motifs.matrices.pwm import (
+    PositionWeightMatrix,
+    count_bases,
+)
+from dnabert_hf.interpretation.motifs.matrices.sites import (
+    AttendedDNA,
+    Sites,
+    cut_windows,
+    give_to_best,
+    highest_scores,
+)
 from dnabert_hf.interpretation.motifs.results import (
     Candidate,
     Motif,
@@ -19,13 +27,9 @@ from dnabert_hf.interpretation.motifs.results import (
     MotifSettings,
     MotifSite,
 )
-from dnabert_hf.interpretation.motifs.sites import (
-    AttendedDNA,
-    Sites,
-    cut_windows,
-    highest_scores,
-    refine,
-)
+from dnabert_hf.interpretation.motifs.words.enrichment import enrichment_of_words, hypergeometric_p
+from dnabert_hf.interpretation.motifs.words.merging import Placement, merge_words
+from dnabert_hf.interpretation.motifs.words.regions import find_regions, words_of_regions
 
 __all__ = ["search_motifs"]
 
@@ -154,12 +158,14 @@ class _Search:
         """Make a motif of each cluster of candidates, the best first."""
         settings = self.settings
         of_region = seeds.of_word[word_of_region]
-        attended = AttendedDNA(
+        attended = AttendedDNA.around(
             self.positives,
             self.regions,
             window=settings.window,
             both_strands=settings.both_strands,
         )
+        if settings.is_refined:
+            return self._ranked(self._discovered(attended))
         drafts: list[_Draft] = []
         for seed, length in enumerate(seeds.leader_lengths):
             chosen = np.flatnonzero(of_region == seed)
@@ -168,19 +174,22 @@ class _Search:
             words = word_of_region[chosen]
             is_reverse = is_turned[chosen] ^ seeds.is_reverse[words]
             skipped = seeds.offsets[words] + (settings.window - length) // 2
-            windows = self._windows(chosen, is_reverse, skipped)
-            if not settings.is_refined:
-                drafts.append(_Draft(seed, *self._counted(windows)))
+            drafts.append(_Draft(seed, *self._counted(self._windows(chosen, is_reverse, skipped))))
+        return self._ranked(drafts)
+
+    def _discovered(self, attended: AttendedDNA) -> "list[_Draft]":
+        others = self.joined.select(~self.is_positive)
+        step = max(len(others) // 1000, 1)
+        others = others.select(np.arange(len(others)) % step == 0)
+        matrices = discover_motifs(attended.sample(), others, self.background, self.settings)
+        found = [(attended.sites(matrix), len(matrix)) for matrix in matrices]
+        drafts = []
+        for seed, (sites, matrix) in enumerate(zip(give_to_best(found), matrices, strict=True)):
+            if len(sites.rows) < self.settings.min_instances:
                 continue
-            refined = refine(
-                cut_windows(self.positives, windows, settings.window),
-                self.background,
-                attended,
-                min_sites=settings.min_instances,
-            )
-            if refined is not None:
-                drafts.append(_Draft(seed, *refined))
-        return self._ranked(self._different(drafts, attended) if settings.is_refined else drafts)
+            counts = count_bases(cut_windows(self.positives, sites, len(matrix)))
+            drafts.append(_Draft(seed, PositionWeightMatrix(counts, self.background), sites))
+        return drafts
 
     def _windows(self, chosen: np.ndarray, is_reverse: np.ndarray, skipped: np.ndarray) -> Sites:
         """Place windows around regions so that the words in them lie on one another."""
@@ -196,22 +205,6 @@ class _Search:
         bits = np.column_stack([matrix.log_odds, np.zeros(len(matrix))])  # unknown bases: 0
         scores = bits[np.arange(len(matrix)), codes].sum(axis=1)
         return matrix, windows._replace(scores=scores.astype(np.float32))
-
-    def _different(self, drafts: "list[_Draft]", attended: AttendedDNA) -> "list[_Draft]":
-        """Leave out motifs much like a better one, and find all sites of the others."""
-        strands = (False, True) if self.settings.both_strands else (False,)
-        kept: list[_Draft] = []
-        for draft in sorted(drafts, key=lambda draft: -draft.found):
-            if all(
-                similarity(draft.matrix, other.matrix, strands=strands) < _SAME for other in kept
-            ):
-                sites = attended.sites(draft.matrix)
-                if len(sites.rows) < self.settings.min_instances:
-                    continue
-                counts = count_bases(cut_windows(self.positives, sites, len(draft.matrix)))
-                matrix = PositionWeightMatrix(counts, self.background)
-                kept.append(_Draft(draft.seed, matrix, sites))
-        return kept
 
     def _ranked(self, drafts: "list[_Draft]") -> list[Motif]:
         """Test in how many sequences each motif is, and put the most enriched first."""

@@ -1,17 +1,19 @@
 """Sites of a motif: found by its matrix, cut out, and counted into a better matrix."""
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from dnabert_hf.data.reading.sequence_array import UNKNOWN, WORD_BASES, JoinedSequences
-from dnabert_hf.interpretation.motifs.candidates import Regions
-from dnabert_hf.interpretation.motifs.pwm import PositionWeightMatrix, count_bases
+from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix, count_bases
+from dnabert_hf.interpretation.motifs.words.regions import Regions
 
-__all__ = ["AttendedDNA", "Sites", "cut_windows", "highest_scores", "refine"]
+__all__ = ["AttendedDNA", "Sites", "cut_windows", "give_to_best", "highest_scores", "refine"]
 
-_ROUNDS = 10
+_ROUNDS = 6
+_STEADY = 0.03  # share of sites by which rounds that agree may differ
 _SAMPLE = 1000  # sequences that the rounds look at; the last look is at all
 _PIECE = 8  # bases looked up at once: a table of 4**8 floats is small and quickly made
 _PART_BASES = 1 << 18
@@ -89,65 +91,129 @@ class AttendedDNA:
 
     Args:
         joined: Sequences of the class.
-        regions: Regions in them.
-        window: Bases around the middle of a region in which a site may lie, at least.
+        is_attended: Whether each of their bases belongs to it, shape (bases,).
         both_strands: Whether a site may lie on the other strand.
+        threshold: Bits from which on a place is a site; by default those from which on it is more
+            likely one than background, were there one a sequence.
     """
 
     def __init__(
-        self, joined: JoinedSequences, regions: Regions, *, window: int, both_strands: bool
+        self,
+        joined: JoinedSequences,
+        is_attended: np.ndarray,
+        *,
+        both_strands: bool,
+        threshold: float | None = None,
     ):
         self.joined, self.both_strands = joined, both_strands
-        self._regions, self._window = regions, window
+        self._is_attended, self._threshold = is_attended, threshold
+
+    @classmethod
+    def around(
+        cls, joined: JoinedSequences, regions: Regions, *, window: int, both_strands: bool
+    ) -> Self:
+        """Take the regions, and at least a window of so many bases around the middle of each."""
         first, last = joined.bounds[regions.rows], joined.bounds[regions.rows + 1]
         low = (regions.starts + regions.ends - window) // 2
-        self._starts = first + np.maximum(np.minimum(regions.starts, low), 0)
-        self._ends = np.minimum(first + np.maximum(regions.ends, low + window), last)
+        starts = first + np.maximum(np.minimum(regions.starts, low), 0)
+        ends = np.minimum(first + np.maximum(regions.ends, low + window), last)
+        return cls(joined, _covered(starts, ends, len(joined.codes)), both_strands=both_strands)
 
     @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """All bases of the regions once, in order, and how many from each on belong to them."""
-        n = len(self.joined.codes)
-        opened = np.bincount(self._starts, minlength=n + 1)
-        closed = np.bincount(self._ends, minlength=n + 1)
-        places = np.flatnonzero(np.cumsum(opened - closed)[:-1] > 0)
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """All bases in order, and how many known ones in a row begin at each."""
+        places = np.flatnonzero(self._is_attended)
         ends = np.concatenate([np.flatnonzero(np.diff(places) != 1) + 1, [len(places)]])
         run_end = places[ends - 1] + 1
         room = run_end[np.searchsorted(ends, np.arange(len(places)), side="right")] - places
         return places, np.minimum(room, self.joined.n_known[places])
 
-    @cached_property
+    @property
+    def threshold(self) -> float:
+        """Bits from which on a place is a site."""
+        if self._threshold is None:
+            places = self.places[0]
+            n_sequences = np.count_nonzero(np.diff(self.joined.rows[places], prepend=-1))
+            n_places = len(places) * (1 + self.both_strands)
+            self._threshold = float(np.log2(max(n_places / max(n_sequences, 1), 2)))
+        return self._threshold
+
     def sample(self) -> "AttendedDNA":
-        """The regions of some thousand sequences, evenly chosen."""
-        step = max(len(self.joined) // _SAMPLE, 1)
-        is_chosen = self._regions.rows % step == 0
-        regions = Regions(*(part[is_chosen] for part in self._regions))
+        """Take some thousand sequences, evenly chosen."""
+        is_chosen = np.arange(len(self.joined)) % max(len(self.joined) // _SAMPLE, 1) == 0
+        is_attended = self._is_attended[is_chosen[self.joined.rows]]
         return AttendedDNA(
-            self.joined, regions, window=self._window, both_strands=self.both_strands
+            self.joined.select(is_chosen),
+            is_attended,
+            both_strands=self.both_strands,
+            threshold=self.threshold,
         )
 
-    @cached_property
-    def _threshold(self) -> float:
-        """Bits from which on a place is more likely a site than not, at one a sequence."""
-        n_places = len(self._places[0]) * (1 + self.both_strands)
-        n_sequences = len(np.unique(self.joined.rows[self._starts]))
-        return float(np.log2(max(n_places / max(n_sequences, 1), 2)))
+    def without(self, starts: np.ndarray, length: int) -> "AttendedDNA":
+        """Take out some bases from each start on."""
+        n = len(self.joined.codes)
+        is_out = _covered(starts, np.minimum(starts + length, n), n)
+        return AttendedDNA(
+            self.joined,
+            self._is_attended & ~is_out,
+            both_strands=self.both_strands,
+            threshold=self.threshold,
+        )
 
-    def sites(self, matrix: PositionWeightMatrix) -> Sites:
+    def sites(self, matrix: PositionWeightMatrix, *, bits_less: float = 0) -> Sites:
         """Find the sites, the best one where they overlap.
 
-        A place is a site if it is more likely one than background, were there one a sequence.
+        Args:
+            matrix: What to look for.
+            bits_less: By how much a site may miss the threshold.
         """
-        places, room = self._places
+        places, room = self.places
         places = places[room >= len(matrix)]
         scores, is_reverse = _score(self.joined, places, matrix, both_strands=self.both_strands)
-        is_site = scores >= self._threshold
+        is_site = scores >= self.threshold - bits_less
         places, scores, is_reverse = places[is_site], scores[is_site], is_reverse[is_site]
         kept = _best_of_overlapping(places, scores, len(matrix))
         places, is_reverse = places[kept], is_reverse[kept]
         rows = self.joined.rows[places].astype(np.int64)
         first = places + np.where(is_reverse, len(matrix) - 1, 0)
         return Sites(rows, first, is_reverse, scores[kept])
+
+
+def give_to_best(found: Sequence[tuple[Sites, int]]) -> list[Sites]:
+    """Give places that several motifs claim to the one that scores best there.
+
+    Args:
+        found: Sites of each motif, in order of their lowest base, and its length.
+
+    Returns:
+        The sites of each motif without those that overlap a better one of another motif by more
+        than half of the shorter of the two.
+    """
+    lowest = [
+        sites.places - np.where(sites.is_reverse, length - 1, 0) for sites, length in found
+    ]
+    kept = []
+    for number, (sites, length) in enumerate(found):
+        is_best = np.ones(len(sites.rows), dtype=bool)
+        for other, (rivals, width) in enumerate(found):
+            if other == number or not len(rivals.rows):
+                continue
+            after = np.searchsorted(lowest[other], lowest[number] + (length - width) / 2)
+            for rival in (np.maximum(after - 1, 0), np.minimum(after, len(rivals.rows) - 1)):
+                starts = np.maximum(lowest[number], lowest[other][rival])
+                ends = np.minimum(lowest[number] + length, lowest[other][rival] + width)
+                is_beaten = (2 * (ends - starts) > min(length, width)) & (
+                    rivals.scores[rival] > sites.scores
+                )
+                is_best &= ~is_beaten
+        kept.append(Sites(*(part[is_best] for part in sites)))
+    return kept
+
+
+def _covered(starts: np.ndarray, ends: np.ndarray, n: int) -> np.ndarray:
+    """Tell which of n bases lie in any of some stretches."""
+    opened = np.bincount(starts, minlength=n + 1) - np.bincount(ends, minlength=n + 1)
+    return np.asarray(np.cumsum(opened)[:-1] > 0)
 
 
 def _best_of_overlapping(places: np.ndarray, scores: np.ndarray, length: int) -> np.ndarray:
@@ -163,12 +229,13 @@ def _best_of_overlapping(places: np.ndarray, scores: np.ndarray, length: int) ->
 
 def refine(
     windows: np.ndarray, background: np.ndarray, attended: AttendedDNA, *, min_sites: int
-) -> tuple[PositionWeightMatrix, float] | None:
+) -> tuple[PositionWeightMatrix, Sites] | None:
     """Turn about between a matrix and its sites until they agree.
 
-    Counts of the windows give a matrix; its uninformative ends are cut; the attended DNA of some
-    thousand sequences is searched with it; windows of the first length around the middle of the
-    sites give the next matrix, so that it can grow and move.
+    Counts of the windows give a matrix; its uninformative ends are cut; the attended DNA is
+    searched with it; windows of the first length around the middle of the sites give the next
+    matrix, so that it can grow and move. It ends when hardly any site comes or goes, since matrices
+    that go on taking in what is a little like them end as a blend.
 
     Args:
         windows: Codes of aligned windows to begin with, shape (sites, length).
@@ -177,21 +244,22 @@ def refine(
         min_sites: Sites of a motif, at least.
 
     Returns:
-        The trimmed matrix, and the sum of the scores of its sites in the sample in bits; None if
-        too few sites are left.
+        The trimmed matrix and its sites; None if too few are left.
     """
-    length, sample = windows.shape[1], attended.sample
-    matrix, before = _trimmed(windows, background), None
+    length = windows.shape[1]
+    matrix = _trimmed(windows, background)
+    before = np.zeros(0, dtype=np.int64)
     for _ in range(_ROUNDS):
-        sites = sample.sites(matrix)
+        sites = attended.sites(matrix)
         if len(sites.rows) < min_sites:
             return None
-        if before is not None and np.array_equal(before, sites.places):
+        here = sites.places + (1 - 2 * sites.is_reverse) * (len(matrix) // 2)
+        if len(np.setxor1d(before, here)) <= _STEADY * len(here):
             break
-        before = sites.places
+        before = here
         windows = cut_windows(attended.joined, sites.moved((length - len(matrix)) // 2), length)
         matrix = _trimmed(windows, background)
-    return matrix, float(sites.scores.sum())
+    return matrix, sites
 
 
 def _trimmed(windows: np.ndarray, background: np.ndarray) -> PositionWeightMatrix:

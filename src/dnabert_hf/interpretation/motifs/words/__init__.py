@@ -1,0 +1,1 @@
+"""Words that a model looks at: exact ones, as published, and gapped ones."""
