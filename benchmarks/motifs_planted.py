@@ -1,15 +1,16 @@
-"""Whether unrelated motifs that are planted and attended come out each as one motif of its own.
+"""Whether unrelated motifs that are planted and attended come out each as a motif of its own.
 
-    python benchmarks/motifs_planted.py [--motifs 2 4 6 8] [--seeds 20] [--attention clean imperfect]
+    python benchmarks/motifs_planted.py [--motifs 2 4 6 8] [--seeds 20] [--sequences 900]
 
-Each sequence of the class (900, and 900 others, 101 bp, 41 % GC) holds one of the motifs: words of 6
-to 16 bases, of which each base is off with a probability of 5 to 15 %. Scores stand for a model:
+Each sequence of the class (900, and 900 others, 101 bp, 41 % GC) holds one of the motifs: words of
+6 to 16 bases, of which each base is off with a probability of 5 to 15 %. Scores stand for a model:
 "clean" ones are high at the site and low, with noise, elsewhere; "imperfect" ones cover one half of
-the site, miss a fifth of the sites, and are high at two false places in each sequence of both classes.
+the site, miss a fifth of the sites, and are high at two false places in each sequence of both
+classes.
 
-A reported motif is that planted one at whose places more than half of its sites lie; a planted motif
-is found if a reported one is it and holds at least a third of its attended places. A reported motif
-that is none, or is one that a better one was already, counts as false.
+A reported motif is that planted one at whose places more than half of its sites lie; a planted
+motif is found if a reported one is it and holds at least a third of its attended places. A reported
+motif that is none, or is one that another one was already, counts as false.
 """
 
 import argparse
@@ -137,7 +138,8 @@ def main() -> None:
         for strands in options.strands:
             for n_motifs in options.motifs:
                 n_found = n_false = n_reported = 0
-                unexplained, begin = [], time.process_time()
+                unexplained: list[float] = []
+                begin = time.process_time()
                 for seed in range(options.seeds):
                     data = plant(
                         n_motifs,
@@ -151,8 +153,7 @@ def main() -> None:
                     here, false, notes = judge(found, data)
                     n_found, n_false = n_found + here, n_false + false
                     n_reported += len(found.motifs)
-                    if hasattr(found, "unexplained_share"):
-                        unexplained.append(found.unexplained_share)
+                    unexplained.append(found.unexplained_share)
                     if options.notes and (here < n_motifs or false):
                         words = draw_words(n_motifs, np.random.default_rng(seed))
                         print(seed, ["".join(BASES[word]) for word in words])
@@ -162,7 +163,7 @@ def main() -> None:
                     f"| {attention} | {strands} | {n_motifs} | "
                     f"{n_found / (n_motifs * options.seeds):.3f} | "
                     f"{n_false / max(n_reported, 1):.3f} ({n_false} of {n_reported}) | "
-                    f"{np.mean(unexplained or [np.nan]):.2f} | {seconds:.2f} |",
+                    f"{np.mean(unexplained):.2f} | {seconds:.2f} |",
                     flush=True,
                 )
 

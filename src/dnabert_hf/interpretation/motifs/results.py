@@ -12,16 +12,17 @@ __all__ = ["Candidate", "Motif", "MotifSearch", "MotifSettings", "MotifSite"]
 
 @dataclass(frozen=True)
 class MotifSettings:
-    """How motifs are searched for; the defaults are those of DNABERT-viz (Ji et al. 2021).
+    """How motifs are searched for; numbers are those of DNABERT-viz (Ji et al. 2021) by default.
 
     Attributes:
         min_len: Bases of a candidate, at least.
-        max_q: Largest adjusted p-value of a candidate.
+        max_q: Largest adjusted p-value of a candidate; unless as published, of a motif too.
         window: Bases that are cut out around each candidate; a refined motif is no longer.
         min_instances: Sites of a motif, at least.
         both_strands: Whether words, motifs and sites on the other strand count too.
-        is_refined: Whether matrices are refined, trimmed and freed of near duplicates; otherwise
-            each motif is the plain count of its windows, as published.
+        is_refined: Whether motifs are looked for one after the other, also as words with gaps,
+            refined and trimmed; otherwise each is the plain count of the windows around words that
+            overlap, as published.
     """
 
     min_len: int = 5
@@ -49,7 +50,9 @@ class Candidate(NamedTuple):
         n_positives: Sequences of the class among them.
         p_value: Hypergeometric upper tail.
         q_value: The same, adjusted by Benjamini and Hochberg over all candidates.
-        seed: Number of the cluster that it was merged into (0-based); None if not enriched.
+        seed: Number of the motif that explains at least a half of its instances or, as published,
+            of the cluster that it was merged into (0-based); None if not enriched, or if there is
+            none.
     """
 
     word: str
@@ -94,7 +97,8 @@ class Motif:
         p_value: Hypergeometric upper tail of the two. The motif was found in the same sequences:
             the value ranks, and promises nothing about others.
         q_value: The same, adjusted by Benjamini and Hochberg over the motifs.
-        seed: Number of the cluster of candidates that it was made from.
+        seed: Its number in the order in which motifs were found or, as published, that of the
+            cluster of candidates that it was made from.
     """
 
     name: str
@@ -118,6 +122,8 @@ class MotifSearch:
         n_positives: Sequences of the class among them.
         background: Probability of A, C, G and T in them, shape (4,).
         settings: How they were searched.
+        n_regions: Places in sequences of the class that the model looks at.
+        n_explained: Those that lie in a site of a motif.
     """
 
     motifs: list[Motif]
@@ -126,3 +132,13 @@ class MotifSearch:
     n_positives: int
     background: np.ndarray
     settings: MotifSettings
+    n_regions: int
+    n_explained: int
+
+    @property
+    def unexplained_share(self) -> float:
+        """Share of the places that the model looks at which no motif explains; 0 if there are none.
+
+        They may be noise of the scores, or motifs that were not found.
+        """
+        return 1 - self.n_explained / self.n_regions if self.n_regions else 0.0

@@ -1,7 +1,7 @@
 """Motifs in scored sequences: candidates, enrichment, merging, refinement."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -9,17 +9,15 @@ from scipy.stats import false_discovery_control
 from dnabert_hf.data.reading.sequence_array import JoinedSequences
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.interpretation.motifs.discovery import discover_motifs
-from dnabert_hf.interpretation.motifs.matrices.pwm import (
-    PositionWeightMatrix,
-    count_bases,
-)
+from dnabert_hf.interpretation.motifs.matrices.attended import AttendedDNA
+from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix, count_bases
 from dnabert_hf.interpretation.motifs.matrices.sites import (
-    AttendedDNA,
     Sites,
     cut_windows,
     give_to_best,
     highest_scores,
 )
+from dnabert_hf.interpretation.motifs.published import WordClusters, count_windows
 from dnabert_hf.interpretation.motifs.results import (
     Candidate,
     Motif,
@@ -27,13 +25,16 @@ from dnabert_hf.interpretation.motifs.results import (
     MotifSettings,
     MotifSite,
 )
-from dnabert_hf.interpretation.motifs.words.enrichment import enrichment_of_words, hypergeometric_p
-from dnabert_hf.interpretation.motifs.words.merging import Placement, merge_words
+from dnabert_hf.interpretation.motifs.words.enrichment import (
+    Enrichment,
+    enrichment_of_words,
+    hypergeometric_p,
+)
 from dnabert_hf.interpretation.motifs.words.regions import find_regions, words_of_regions
 
 __all__ = ["search_motifs"]
 
-_SAME = 0.75  # similarity from which on two motifs are one
+_SAMPLE = 1000  # sequences of the other classes that stand for all
 
 
 def search_motifs(
@@ -44,11 +45,15 @@ def search_motifs(
 ) -> MotifSearch:
     """Find the motifs that a model looks at in the sequences of one class.
 
-    As in DNABERT-viz (Ji et al. 2021): runs of high scores in sequences of the class are
-    candidates; those kept are in more sequences of the class than chance explains, by the
-    hypergeometric test over all sequences; kept ones that overlap are merged; a window is cut
-    around each. Then, unless `is_refined` is False, each matrix is refined on the DNA around all
-    runs, trimmed by information content, and left out if much like a better one.
+    Runs of high scores in sequences of the class are what the model looks at, as in DNABERT-viz (Ji
+    et al. 2021). Their words are candidates, tested for whether more sequences of the class hold
+    them than chance explains (hypergeometric test over all sequences).
+
+    Motifs begin as words with a gap, which are enriched around these runs beside the other classes,
+    so that long and degenerate motifs are found too, then as enriched candidates; each is refined,
+    trimmed by information content, and taken out before the next one is looked for. A motif is
+    reported if it is enriched in the class. If `is_refined` is False, enriched candidates that
+    overlap are merged and a window is cut around each, as published.
 
     Args:
         sequences: Upper-case DNA.
@@ -110,106 +115,78 @@ class _Search:
             sequences: Those of the class.
             scores: Score of each of their bases, one behind the other.
         """
-        self.regions = find_regions(self.positives, scores, min_len=self.settings.min_len)
+        settings = self.settings
+        self.regions = find_regions(self.positives, scores, min_len=settings.min_len)
         found = words_of_regions(sequences, self.regions)
         canonical = {word: min(self._with_other_strand(word)) for word in set(found)}
-        numbers = {word: number for number, word in enumerate(sorted(set(canonical.values())))}
+        words = sorted(set(canonical.values()))
+        numbers = {word: number for number, word in enumerate(words)}
         word_of_region = np.array([numbers[canonical[word]] for word in found], dtype=np.int64)
-        is_turned = np.array([word != canonical[word] for word in found], dtype=bool)
-        candidates, seeds = self._candidates(list(numbers), word_of_region)
-        motifs = self._motifs(seeds, word_of_region, is_turned)
-        n_positives = int(self.is_positive.sum())
+        tested = enrichment_of_words(
+            words, self.joined, self.is_positive, both_strands=settings.both_strands
+        )
+        order = np.lexsort([np.arange(len(words)), tested.p_values])
+        enriched = order[tested.q_values[order] < settings.max_q]
+        if settings.is_refined:
+            drafts = self._discovered([words[index] for index in enriched.tolist()])
+        else:
+            is_turned = np.array([word != canonical[word] for word in found], dtype=bool)
+            clusters = WordClusters.merge(words, enriched, settings)
+            regions = (self.regions, word_of_region, is_turned)
+            counted = count_windows(clusters, self.positives, *regions, self.background, settings)
+            drafts = [_Draft(*each) for each in counted]
+        motifs, drafts = self._ranked(drafts)
+        of_region = self._explained(drafts)
+        if settings.is_refined:
+            seeds = _motif_of_words(word_of_region, of_region, len(words))
+            seeds[tested.q_values >= settings.max_q] = -1
+        else:
+            seeds = clusters.of_word
         return MotifSearch(
-            motifs, candidates, len(self.joined), n_positives, self.background, self.settings
+            motifs,
+            _candidates(words, tested, word_of_region, seeds),
+            len(self.joined),
+            int(self.is_positive.sum()),
+            self.background,
+            settings,
+            len(of_region),
+            int((of_region >= 0).sum()),
         )
 
     def _with_other_strand(self, word: str) -> tuple[str, str]:
         return word, reverse_complement(word) if self.settings.both_strands else word
 
-    def _candidates(
-        self, words: Sequence[str], word_of_region: np.ndarray
-    ) -> tuple[list[Candidate], "_Seeds"]:
-        """Test all candidates and merge the enriched ones."""
+    def _discovered(self, enriched: Sequence[str]) -> "list[_Draft]":
+        """Find motifs in a sample, and their sites in all that the model looks at."""
         settings = self.settings
-        found = enrichment_of_words(
-            words, self.joined, self.is_positive, both_strands=settings.both_strands
-        )
-        order = np.lexsort([np.arange(len(words)), found.p_values])
-        is_kept = found.q_values < settings.max_q
-        kept = order[is_kept[order]]
-        placements = merge_words(
-            [words[index] for index in kept.tolist()],
-            min_len=settings.min_len,
-            both_strands=settings.both_strands,
-        )
-        seeds = _Seeds.of(words, kept, placements)
-        n_instances = np.bincount(word_of_region, minlength=len(words))
-        columns = (n_instances, found.n_sequences, found.n_positives)
-        numbers = [column[order].tolist() for column in columns]
-        chances = [found.p_values[order].tolist(), found.q_values[order].tolist()]
-        of_word = [None if seed < 0 else seed for seed in seeds.of_word[order].tolist()]
-        texts = [words[index] for index in order.tolist()]
-        rows = zip(texts, *numbers, *chances, of_word, strict=True)
-        return [Candidate(*row) for row in rows], seeds
-
-    def _motifs(
-        self, seeds: "_Seeds", word_of_region: np.ndarray, is_turned: np.ndarray
-    ) -> list[Motif]:
-        """Make a motif of each cluster of candidates, the best first."""
-        settings = self.settings
-        of_region = seeds.of_word[word_of_region]
         attended = AttendedDNA.around(
             self.positives,
             self.regions,
             window=settings.window,
             both_strands=settings.both_strands,
         )
-        if settings.is_refined:
-            return self._ranked(self._discovered(attended))
-        drafts: list[_Draft] = []
-        for seed, length in enumerate(seeds.leader_lengths):
-            chosen = np.flatnonzero(of_region == seed)
-            if len(chosen) < settings.min_instances:
-                continue
-            words = word_of_region[chosen]
-            is_reverse = is_turned[chosen] ^ seeds.is_reverse[words]
-            skipped = seeds.offsets[words] + (settings.window - length) // 2
-            drafts.append(_Draft(seed, *self._counted(self._windows(chosen, is_reverse, skipped))))
-        return self._ranked(drafts)
-
-    def _discovered(self, attended: AttendedDNA) -> "list[_Draft]":
-        others = self.joined.select(~self.is_positive)
-        step = max(len(others) // 1000, 1)
-        others = others.select(np.arange(len(others)) % step == 0)
-        matrices = discover_motifs(attended.sample(), others, self.background, self.settings)
-        found = [(attended.sites(matrix), len(matrix)) for matrix in matrices]
+        others = np.flatnonzero(~self.is_positive)
+        is_chosen = np.zeros(len(self.joined), dtype=bool)
+        is_chosen[others[:: max(len(others) // _SAMPLE, 1)]] = True
+        matrices = discover_motifs(
+            attended.sample(),
+            self.joined.select(is_chosen),
+            self.background,
+            settings,
+            exact_words=enriched,
+        )
+        found = give_to_best([(attended.sites(matrix), len(matrix)) for matrix in matrices])
         drafts = []
-        for seed, (sites, matrix) in enumerate(zip(give_to_best(found), matrices, strict=True)):
-            if len(sites.rows) < self.settings.min_instances:
-                continue
-            counts = count_bases(cut_windows(self.positives, sites, len(matrix)))
-            drafts.append(_Draft(seed, PositionWeightMatrix(counts, self.background), sites))
+        for seed, (sites, matrix) in enumerate(zip(found, matrices, strict=True)):
+            if len(sites.rows) >= settings.min_instances:
+                counts = count_bases(cut_windows(self.positives, sites, len(matrix)))
+                drafts.append(_Draft(seed, PositionWeightMatrix(counts, self.background), sites))
         return drafts
 
-    def _windows(self, chosen: np.ndarray, is_reverse: np.ndarray, skipped: np.ndarray) -> Sites:
-        """Place windows around regions so that the words in them lie on one another."""
-        rows, starts, ends = (part[chosen] for part in self.regions)
-        first = self.positives.bounds[rows] + np.where(is_reverse, ends - 1, starts)
-        places = first + np.where(is_reverse, skipped, -skipped)
-        return Sites(rows, places, is_reverse, np.zeros(len(rows), dtype=np.float32))
-
-    def _counted(self, windows: Sites) -> tuple[PositionWeightMatrix, Sites]:
-        """Count windows into a matrix, as published."""
-        codes = cut_windows(self.positives, windows, self.settings.window)
-        matrix = PositionWeightMatrix(count_bases(codes), self.background)
-        bits = np.column_stack([matrix.log_odds, np.zeros(len(matrix))])  # unknown bases: 0
-        scores = bits[np.arange(len(matrix)), codes].sum(axis=1)
-        return matrix, windows._replace(scores=scores.astype(np.float32))
-
-    def _ranked(self, drafts: "list[_Draft]") -> list[Motif]:
-        """Test in how many sequences each motif is, and put the most enriched first."""
+    def _ranked(self, drafts: "Sequence[_Draft]") -> "tuple[list[Motif], list[_Draft]]":
+        """Test in how many sequences each motif is; the enriched ones, most enriched first."""
         if not drafts:
-            return []
+            return [], []
         strands = 1 + self.settings.both_strands
         threshold = np.log2(max(strands * len(self.joined.codes) / len(self.joined), 2))
         is_held = np.stack(
@@ -225,7 +202,9 @@ class _Search:
         )
         q_values = false_discovery_control(p_values)
         order = np.argsort(p_values, kind="stable").tolist()
-        return [
+        if self.settings.is_refined:
+            order = [i for i in order if q_values[i] < self.settings.max_q]
+        motifs = [
             Motif(
                 f"motif_{rank}",
                 drafts[i].matrix,
@@ -238,14 +217,15 @@ class _Search:
             )
             for rank, i in enumerate(order, start=1)
         ]
+        return motifs, [drafts[i] for i in order]
 
     def _sites(self, draft: "_Draft") -> list[MotifSite]:
         """Name the sites of a motif by sequence and base."""
-        sites, length = draft.found, len(draft.matrix)
+        sites, length = draft.sites, len(draft.matrix)
         letters = np.frombuffer(b"ACGTN", dtype="S1")[cut_windows(self.positives, sites, length)]
         texts = letters.view(f"S{length}").ravel().astype(str).tolist()
         first = self.positives.bounds[sites.rows]
-        low = sites.places - np.where(sites.is_reverse, length - 1, 0) - first
+        low = sites.lowest(length) - first
         ends = np.minimum(low + length, self.positives.bounds[sites.rows + 1] - first)
         columns = (
             self.rows[sites.rows].tolist(),
@@ -257,32 +237,57 @@ class _Search:
         )
         return sorted(MotifSite(*row) for row in zip(*columns, strict=True))
 
+    def _explained(self, drafts: "Sequence[_Draft]") -> np.ndarray:
+        """Give the seed of the motif whose sites lie most in each region; -1 if none does.
+
+        They must cover as many bases of it as a region has at least, or as the motif has.
+        """
+        n = len(self.positives.codes)
+        starts, ends = (
+            self.positives.bounds[self.regions.rows] + part for part in self.regions[1:]
+        )
+        best, seeds = np.zeros(len(starts), dtype=np.int64), np.full(len(starts), -1)
+        for draft in drafts:
+            length = len(draft.matrix)
+            lowest = draft.sites.lowest(length)
+            covered = np.bincount(np.clip(lowest, 0, n), minlength=n + 1)
+            covered -= np.bincount(np.clip(lowest + length, 0, n), minlength=n + 1)
+            n_covered = np.concatenate([[0], np.cumsum(np.cumsum(covered) > 0)])
+            shared = n_covered[ends] - n_covered[starts]
+            is_better = (shared >= min(self.settings.min_len, length)) & (shared > best)
+            best[is_better], seeds[is_better] = shared[is_better], draft.seed
+        return seeds
+
+
+def _candidates(
+    words: Sequence[str], tested: Enrichment, word_of_region: np.ndarray, seeds: np.ndarray
+) -> list[Candidate]:
+    """List all words by p-value."""
+    order = np.lexsort([np.arange(len(words)), tested.p_values])
+    n_instances = np.bincount(word_of_region, minlength=len(words))
+    columns = (n_instances, tested.n_sequences, tested.n_positives)
+    numbers = [column[order].tolist() for column in columns]
+    chances = [tested.p_values[order].tolist(), tested.q_values[order].tolist()]
+    of_word = [None if seed < 0 else seed for seed in seeds[order].tolist()]
+    texts = [words[index] for index in order.tolist()]
+    return [Candidate(*row) for row in zip(texts, *numbers, *chances, of_word, strict=True)]
+
+
+def _motif_of_words(word_of_region: np.ndarray, of_region: np.ndarray, n_words: int) -> np.ndarray:
+    """Give the motif that explains at least a half of the regions of each word; -1 if none does."""
+    n_motifs = int(of_region.max(initial=-1)) + 1
+    if not n_motifs:
+        return np.full(n_words, -1)
+    n_regions = np.bincount(word_of_region, minlength=n_words)
+    is_explained = of_region >= 0
+    keys = word_of_region[is_explained] * n_motifs + of_region[is_explained]
+    counts = np.bincount(keys, minlength=n_words * n_motifs).reshape(n_words, n_motifs)
+    return np.where(2 * counts.max(axis=1) >= np.maximum(n_regions, 1), counts.argmax(axis=1), -1)
+
 
 class _Draft(NamedTuple):
-    """Motif to be: seed, matrix, and its sites or, before they are known, their bits in all."""
+    """Motif to be: number of its seed, matrix and sites."""
 
     seed: int
     matrix: PositionWeightMatrix
-    found: Any
-
-
-class _Seeds(NamedTuple):
-    """Clusters of enriched candidates: cluster of each word (-1: none) and its place on it."""
-
-    of_word: np.ndarray
-    offsets: np.ndarray
-    is_reverse: np.ndarray
-    leader_lengths: list[int]
-
-    @classmethod
-    def of(
-        cls, words: Sequence[str], kept: np.ndarray, placements: Sequence[Placement]
-    ) -> "_Seeds":
-        of_word = np.full(len(words), -1, dtype=np.int64)
-        offsets, is_reverse = np.zeros_like(of_word), np.zeros(len(words), dtype=bool)
-        lengths: dict[int, int] = {}
-        for index, place in zip(kept.tolist(), placements, strict=True):
-            of_word[index], offsets[index], is_reverse[index] = place
-        for index in sorted(kept.tolist(), key=lambda index: len(words[index])):
-            lengths.setdefault(int(of_word[index]), len(words[index]))
-        return cls(of_word, offsets, is_reverse, [lengths[seed] for seed in sorted(lengths)])
+    sites: Sites

@@ -1,10 +1,10 @@
 """Similarity of motifs with its chance: Tomtom's p-values (Gupta et al. 2007).
 
 The columns of a query are laid over those of a target without gaps, at every offset and on both
-strands. Two columns score minus their Euclidean distance, less the median of what the query's column
-scores among all columns, so that a column beside the other motif scores 0 as a typical one does. The
-distribution of such sums over random columns, by dynamic programming over whole numbers, gives the
-chance that the best of all offsets is as good.
+strands. Two columns score minus their Euclidean distance, less the median of what the query's
+column scores among all columns, so that a column beside the other motif scores 0 as a typical one
+does. The distribution of such sums over random columns, by dynamic programming over whole numbers,
+gives the chance that the best of all offsets is as good.
 """
 
 from collections.abc import Sequence
@@ -184,7 +184,7 @@ class _Tails:
                 spans += [(start, start + width) for start in range(n - width + 1)]
             else:
                 spans += [(0, n)] * (width - n + 1)
-            self._of_best[width] = -np.expm1(sum(self._below(*span) for span in spans))
+            self._of_best[width] = abs(np.expm1(sum(self._below(*span) for span in spans)))
         return self._of_best[width]
 
     def _below(self, start: int, end: int) -> np.ndarray:
