@@ -60,6 +60,8 @@ class AttendedDNA:
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """All bases in order, and how many known ones in a row begin at each."""
         places = np.flatnonzero(self._is_attended)
+        if not len(places):
+            return places, places
         ends = np.concatenate([np.flatnonzero(np.diff(places) != 1) + 1, [len(places)]])
         run_end = places[ends - 1] + 1
         room = run_end[np.searchsorted(ends, np.arange(len(places)), side="right")] - places

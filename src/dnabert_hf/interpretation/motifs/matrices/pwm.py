@@ -1,6 +1,5 @@
 """Position weight matrices: which bases a motif has where."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from dnabert_hf.data.reading.sequence_array import BASES, UNKNOWN
 
-__all__ = ["PositionWeightMatrix", "count_bases", "similarity"]
+__all__ = ["PositionWeightMatrix", "count_bases"]
 
 # Nishida et al. 2009 (Nucleic Acids Research 37:939) find about 0.8 best over many motifs.
 _PSEUDOCOUNT = 0.8
@@ -122,36 +121,3 @@ def count_bases(windows: np.ndarray) -> np.ndarray:
     """
     codes = range(UNKNOWN)
     return np.stack([(windows == code).sum(axis=0) for code in codes], axis=1).astype(np.float64)
-
-
-def similarity(
-    one: PositionWeightMatrix, other: PositionWeightMatrix, *, strands: Sequence[bool] = (False,)
-) -> float:
-    """Correlate two matrices where they overlap best without gaps.
-
-    Args:
-        one: A matrix.
-        other: Another one, of the same background.
-        strands: Whether to turn `other` round; (False, True) tries both.
-
-    Returns:
-        Correlation of the log odds over the overlap, -1 to 1, the largest of all overlaps that
-        cover two thirds of the shorter one.
-
-    Example:
-        >>> counts = np.eye(4) * 9
-        >>> one, background = PositionWeightMatrix(counts, np.full(4, 0.25)), np.full(4, 0.25)
-        >>> round(similarity(one, PositionWeightMatrix(counts[1:], background)), 6)
-        1.0
-    """
-    best = -1.0
-    for is_turned in strands:
-        a, b = one.log_odds, (other.reverse_complement() if is_turned else other).log_odds
-        least = -(-2 * min(len(a), len(b)) // 3)
-        for offset in range(least - len(b), len(a) - least + 1):
-            left = a[max(offset, 0) : offset + len(b)]
-            right = b[max(-offset, 0) :][: len(left)]
-            scale = np.sqrt((left**2).sum() * (right**2).sum())
-            if scale:
-                best = max(best, float((left * right).sum() / scale))
-    return best

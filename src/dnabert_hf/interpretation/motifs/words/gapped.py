@@ -118,7 +118,7 @@ def most_enriched_gapped_word(
     # What is too small for a float is told apart by how many hold it.
     gaps, codes = np.divmod(np.arange(p_values.size), _N_WORDS)
     best = np.lexsort([codes, gaps, -attended.counts.ravel(), p_values.ravel()])[0]
-    n_tried = np.count_nonzero(attended.counts + others.counts)
+    n_tried = max(np.count_nonzero(attended.counts + others.counts), 1)
     if p_values.ravel()[best] * n_tried >= max_p:
         return None
     digits = codes[best] // 4 ** np.arange(SHORTEST_GAPPED_WORD - 1, -1, -1) % 4
