@@ -80,8 +80,8 @@ def test_scores_are_those_of_masked_text(model, tokenizer, tmp_path, monkeypatch
     )
     scores = evaluate_masked_lm(model, path, tokenizer=tokenizer, batch_tokens=1500)
     genome = open_genome(path)
-    stretches = genome.offsets[genome.runs[:, 0], None] + genome.runs[:, 1:]
-    chosen = choose_masked_bases(stretches, k=3)
+    runs = genome.offsets[genome.runs[:, 0], None] + genome.runs[:, 1:]
+    chosen = choose_masked_bases(runs, k=3)
     text = np.frombuffer(b"ATCGN", dtype=np.uint8)[genome.codes & 0x7F].tobytes().decode()
     bits, nats = [], []
     for window, (start, end) in enumerate(zip(chosen.starts, chosen.ends, strict=True)):
@@ -160,7 +160,7 @@ def test_regions_are_scored_and_left_out_of_the_counts(first_base, tokenizer, tm
         ({"regions": ["chr2"]}, ValueError, "must name a contig of the genome, found none called"),
         ({"regions": []}, ValueError, "must name a part of the genome, got an empty list"),
         ({"regions": "chr1"}, TypeError, "must be a list of texts, got the text 'chr1'"),
-        ({"regions": ["chr1:0-43"]}, ValueError, "must have a stretch of 44 known bases or more"),
+        ({"regions": ["chr1:0-43"]}, ValueError, "must have a run of 44 known bases or more"),
         ({"train": "g.fa"}, ValueError, r"beyond what is scored, found nothing else in .*g\.fa"),
     ],
 )

@@ -286,7 +286,7 @@ def test_without_held_out_dna_there_are_no_scores(run):
     ("options", "message"),
     [
         ({"held_out": ["c"]}, "found none called 'c'; there is a, b"),
-        ({"held_out": ["a:1000-1030"]}, "the DNA to score must have a stretch of"),
+        ({"held_out": ["a:1000-1030"]}, "the DNA to score must have a run of"),
         ({"held_out": ["a", "b"]}, "must have a run of 7 known bases at least"),
         ({"validation_windows": 0, "held_out": ["b"]}, "n_windows must be 1 or more, .* got 0"),
         ({"preset": "tiny"}, "presets must be known by name, got 'tiny'; did you mean mini"),

@@ -77,7 +77,7 @@ def is_on_the_hub(model: str) -> bool:
 
 
 def describe_start(model: str) -> str:
-    """Name what a training began from, without the place of a folder.
+    """Name what a training began from, without the path of a folder.
 
     Example:
         >>> describe_start("random"), describe_start("/data/models/dnabert-6")

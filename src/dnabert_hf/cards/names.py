@@ -27,8 +27,10 @@ def name_card(card: str, name: str) -> str:
         return card
     old = re.escape(title[1])
     # A word of a command, but not the command; a string of Python.
-    places = {"bash": rf"(?!^)(?<![\w./-]){old}(?![\w./-])", "python": rf'(?<="){old}(?=")'}
-    if not any(re.search(places[code[1]], code[2], re.MULTILINE) for code in _FENCE.finditer(card)):
+    patterns = {"bash": rf"(?!^)(?<![\w./-]){old}(?![\w./-])", "python": rf'(?<="){old}(?=")'}
+    if not any(
+        re.search(patterns[code[1]], code[2], re.MULTILINE) for code in _FENCE.finditer(card)
+    ):
         return card
 
     def rename(code: re.Match[str]) -> str:
@@ -37,7 +39,7 @@ def name_card(card: str, name: str) -> str:
         text, n_packaged = re.subn(packaged, f'"{name}", trust_remote_code=True', code[0])
         if n_packaged:
             text = text.replace("import dnabert_hf\n", "")
-        return re.sub(places[code[1]], name, text, flags=re.MULTILINE)
+        return re.sub(patterns[code[1]], name, text, flags=re.MULTILINE)
 
     card = _FENCE.sub(rename, card)
     card = card.replace(f"# {title[1]}\n", f"# {name}\n", 1)

@@ -12,8 +12,8 @@ __all__ = ["pretraining_card"]
 
 _SEGMENTS = {
     "cut": "cut side by side",
-    "sample": "drawn from any place",
-    "both": "cut side by side and as many drawn from any place",
+    "sample": "drawn from any position",
+    "both": "cut side by side and as many drawn from any position",
 }
 _AS_REPORTED = (
     *("k", "layers", "hidden_size", "parameters", "data", "genome", "held_out", "stages"),

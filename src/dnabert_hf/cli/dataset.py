@@ -141,7 +141,7 @@ def splice(
     seed: Seed = 42,
     overwrite: Overwrite = False,
 ) -> None:
-    """Splice donors and acceptors, and as many places in genes that are neither.
+    """Splice donors and acceptors, and as many positions in genes that are neither.
 
     Example: dnabert dataset splice gencode.gtf.gz --genome hg38.fa.gz -o splice.tsv
     """

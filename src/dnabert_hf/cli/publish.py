@@ -35,7 +35,7 @@ def publish(
 ) -> None:
     """Put a model on the Hugging Face Hub: weights, tokenizer, code and model card, in one commit.
 
-    Needs a token that may write: `hf auth login`, or HF_TOKEN. What holds places of your machine
+    Needs a token that may write: `hf auth login`, or HF_TOKEN. What holds paths of your machine
     (metrics.json) or your test data (predictions.tsv) stays behind.
 
     Example: dnabert publish peaks-model lab/ctcf-peaks --dry-run

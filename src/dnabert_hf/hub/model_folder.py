@@ -186,7 +186,7 @@ def _check_text(path: Path, text: str) -> None:
             )
         if path.suffix != ".py" and (local := _LOCAL.search(line)):
             raise ValueError(
-                f"{path}, line {number}: a published file must name no place of your machine, "
+                f"{path}, line {number}: a published file must name no path of your machine, "
                 f"found {local[0]}; remove it"
             )
 

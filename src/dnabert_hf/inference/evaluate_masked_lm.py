@@ -179,14 +179,14 @@ def _stretches(genome: Genome, runs: np.ndarray) -> np.ndarray:
 
 def _training_dna(train: GenomeSource, genome: Genome, scored: np.ndarray) -> list[np.ndarray]:
     training = open_genome(train)
-    places = {
+    offsets = {
         (Path(contig.file).resolve(), contig.name): i for i, contig in enumerate(training.contigs)
     }
     contigs = [(Path(contig.file).resolve(), contig.name) for contig in genome.contigs]
     left_out = [
-        (places[contigs[index]], start, end)
+        (offsets[contigs[index]], start, end)
         for index, start, end in scored.tolist()
-        if contigs[index] in places
+        if contigs[index] in offsets
     ]
     runs = subtract_regions(training.runs, np.array(left_out, dtype=np.int64))
     if not len(runs):
@@ -201,12 +201,12 @@ def _training_dna(train: GenomeSource, genome: Genome, scored: np.ndarray) -> li
 
 
 def _score_baselines(
-    stretches: Sequence[np.ndarray], codes: np.ndarray, masked: MaskedBases
+    runs: Sequence[np.ndarray], codes: np.ndarray, masked: MaskedBases
 ) -> dict[str, MaskedBaseScores]:
-    statistics = BaseStatistics(stretches)
-    places = np.arange(-FLANK, FLANK + 1)
+    statistics = BaseStatistics(runs)
+    offsets = np.arange(-FLANK, FLANK + 1)
     chunks = [
-        statistics.probabilities(codes[positions[:, None] + places] & 3)
+        statistics.probabilities(codes[positions[:, None] + offsets] & 3)
         for positions in np.split(
             masked.positions, range(_CHUNK_CONTEXTS, len(masked.positions), _CHUNK_CONTEXTS)
         )

@@ -140,7 +140,7 @@ def finetune_with_hard_negatives(
         raise ValueError(f"rounds and windows must be 1 or more, got {rounds} and {windows}")
     table = _read(data, columns, negative)
     seed = int((options.get("arguments") or {}).get("seed", 42))
-    places = WindowGrid(genome, held_out, sites, table.length)
+    grid = WindowGrid(genome, held_out, sites, table.length)
     folder, stage = _prepare(
         Path(output_dir),
         {
@@ -157,7 +157,7 @@ def finetune_with_hard_negatives(
     )
     mined: list[list[str]] = []
     measured: list[MiningRound] = []
-    measured_on = places.draw(windows, is_held_out=True, seed=[seed])
+    measured_on = grid.draw(windows, is_held_out=True, seed=[seed])
     for number in range(rounds + 1):
         run = stage / f"round-{number}"
         training = _write_rows(table, mined, stage / f"round-{number}.tsv")
@@ -167,7 +167,7 @@ def finetune_with_hard_negatives(
         measured.append(_measure(run, probabilities[1], table, len(mined)))
         logger.info("round %d of %d: %s", number, rounds, measured[-1].summary())
         if number < rounds:
-            drawn = places.draw(windows, is_held_out=False, seed=[seed, number])
+            drawn = grid.draw(windows, is_held_out=False, seed=[seed, number])
             scanned = _scan(run, genome, stage / f"scan-{number}.parquet", table, drawn)
             mined += _choose(genome, *scanned, table, mined, np.random.default_rng([seed, number]))
     _finish(run, folder.path, str(data), mined, measured)
@@ -233,8 +233,8 @@ def _scan(
         length = table.length
         scan(run, genome, output=path, window=length, step=length, regions=windows)
     columns = parquet.read_table(path).to_pydict()
-    places = list(zip(columns["contig"], columns["start"], strict=True))
-    return places, 1 - np.array(columns[f"prob_{table.negative}"])
+    scanned = list(zip(columns["contig"], columns["start"], strict=True))
+    return scanned, 1 - np.array(columns[f"prob_{table.negative}"])
 
 
 def _measure(run: Path, of_windows: np.ndarray, table: _Data, n_mined: int) -> MiningRound:
@@ -261,7 +261,7 @@ def _measure(run: Path, of_windows: np.ndarray, table: _Data, n_mined: int) -> M
 
 def _choose(
     genome: Genome,
-    places: Sequence[tuple[str, int]],
+    scanned: Sequence[tuple[str, int]],
     probabilities: np.ndarray,
     table: _Data,
     mined: Sequence[Sequence[str]],
@@ -271,14 +271,14 @@ def _choose(
     called = generator.permutation(np.flatnonzero(probabilities >= 0.5)).tolist()
     sequences = [
         genome.sequence(contig, start, start + table.length)
-        for contig, start in (places[i] for i in called)
+        for contig, start in (scanned[i] for i in called)
     ]
     avoided = [*table.sequences_to_avoid(), *(row[1] for row in mined)]
     groups = group_similar([*avoided, *sequences])
     is_new = ~np.isin(groups[len(avoided) :], groups[: len(avoided)])
     chosen: list[list[str]] = []
     for index, sequence, is_wanted in zip(called, sequences, is_new, strict=True):
-        contig, start = places[index]
+        contig, start = scanned[index]
         if is_wanted and len(chosen) < table.n_positives():
             name = f"{contig}:{start}-{start + table.length}"
             chosen.append([name, sequence, contig, str(start), f"{probabilities[index]:.4f}"])

@@ -86,7 +86,7 @@ def test_too_few_places_for_decoys_are_said(make_genome, random_dna, caplog):
     transcripts = [Transcript("t", "a", "+", [(199, 200), (244, 245)])]
     with pytest.raises(ValueError, match="split"):  # two groups make no three splits
         build_splice_sites(genome, transcripts, length=100)
-    assert "places that are no splice sites were found within the genes" in caplog.text
+    assert "positions that are no splice sites were found within the genes" in caplog.text
 
 
 @pytest.mark.parametrize("length", [3, 0, 101])

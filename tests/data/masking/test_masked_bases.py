@@ -64,7 +64,7 @@ def test_a_limit_spreads_the_windows_evenly():
 
 def test_stretches_that_are_too_short_are_counted(caplog):
     choose_masked_bases(STRETCHES, k=6)
-    assert "1 of 4 stretches of known bases are shorter than 67 bases and are not scored" in (
+    assert "1 of 4 runs of known bases are shorter than 67 bases and are not scored" in (
         caplog.text
     )
     caplog.clear()
@@ -73,17 +73,17 @@ def test_stretches_that_are_too_short_are_counted(caplog):
 
 
 @pytest.mark.parametrize(
-    ("stretches", "options", "message"),
+    ("runs", "options", "message"),
     [
-        ([[0, 66]], {}, "must have a stretch of 67 known bases or more, found 1 stretches, all"),
-        (np.empty((0, 2), dtype=int), {}, "found 0 stretches"),
+        ([[0, 66]], {}, "must have a run of 67 known bases or more, found 1 runs, all"),
+        (np.empty((0, 2), dtype=int), {}, "found 0 runs"),
         ([[0, 999]], {"n_kmers": 39}, r"must have 40 k-mers or more .*\(k = 6\), got 39"),
         ([[0, 999]], {"n_windows": 0}, "n_windows must be 1 or more, or None for all, got 0"),
     ],
 )
-def test_what_cannot_be_masked_is_refused(stretches, options, message):
+def test_what_cannot_be_masked_is_refused(runs, options, message):
     with pytest.raises(ValueError, match=message):
-        choose_masked_bases(np.array(stretches), k=6, **options)
+        choose_masked_bases(np.array(runs), k=6, **options)
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])

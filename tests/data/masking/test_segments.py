@@ -77,20 +77,20 @@ RUNS = ((0, 3000), (3007, 5007), (5029, 9029), (9029, 14_029))  # in the codes o
 THOUSANDS = tuple((end - 1000, end) for first, last in RUNS for end in range(last, first, -1000))
 
 
-@pytest.mark.parametrize(("stretch", "stretches"), [(1 << 20, RUNS), (1000, THOUSANDS)])
+@pytest.mark.parametrize(("block", "blocks"), [(1 << 20, RUNS), (1000, THOUSANDS)])
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_pass_of_cuts_covers_every_base_of_every_run_once(
-    genome, monkeypatch, stretch, stretches, number
+    genome, monkeypatch, block, blocks, number
 ):
-    """Only less than a segment may remain, at the end of a run or of a stretch of a long one."""
-    monkeypatch.setattr(segments, "_STRETCH", stretch)
-    monkeypatch.setattr(segments, "_GROUP", 3 * stretch)
+    """Only less than a segment may remain, at the end of a run or of a block of a long one."""
+    monkeypatch.setattr(segments, "_BLOCK", block)
+    monkeypatch.setattr(segments, "_GROUP", 3 * block)
     dataset = SegmentDataset(genome, options())
     assert dataset.n_bases == 14_000
     first, last = dataset.count(number), dataset.count(number + 1)
     counts = coverage(genome, dataset.__getitems__(range(first, last)))
     assert counts.max() == 1
-    for begin, end in stretches:
+    for begin, end in blocks:
         covered = int(counts[begin:end].sum())
         assert counts[begin : begin + covered].all()
         assert end - begin - covered < SMALLEST

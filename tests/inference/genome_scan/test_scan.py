@@ -181,8 +181,8 @@ def test_what_cannot_be_scanned_is_refused(model, genome, tmp_path):
 
 def test_gaps_between_windows_have_no_value():
     starts, ends = np.array([0, 10]), np.array([4, 14])
-    stretches = average_windows(starts, ends, np.array([0.5, 1.0]))
-    assert [each.tolist() for each in stretches] == [[0, 10], [4, 14], [0.5, 1.0]]
+    contig_scans = average_windows(starts, ends, np.array([0.5, 1.0]))
+    assert [each.tolist() for each in contig_scans] == [[0, 10], [4, 14], [0.5, 1.0]]
 
 
 def test_no_window_above_the_threshold_is_no_call():
@@ -230,13 +230,13 @@ def test_lists_of_a_track_do_not_grow_with_it(genome, tmp_path, monkeypatch):
             lengths.append(len(self))
             return super().tolist()
 
-    monkeypatch.setattr(scan_results, "_BLOCK_STRETCHES", 4)
+    monkeypatch.setattr(scan_results, "_BLOCK_INTERVALS", 4)
     starts = np.arange(0, 22, 2)
     columns = [each.view(Column) for each in (starts, starts + 2, starts / 64)]
     for name in ("t.bedgraph", "t.bw"):
         path = tmp_path / name
-        stretches = [ContigScan("a", *columns), ContigScan("b", *columns)]
-        save_track(stretches, path, suffix=path.suffix, lengths={"a": 46, "b": 41})
+        contig_scans = [ContigScan("a", *columns), ContigScan("b", *columns)]
+        save_track(contig_scans, path, suffix=path.suffix, lengths={"a": 46, "b": 41})
     assert max(lengths) == 4
     expected = list(
         zip(starts.tolist(), (starts + 2).tolist(), (starts / 64).tolist(), strict=True)

@@ -266,7 +266,7 @@ def _name_apart(examples: Sequence[Example]) -> None:
 def _drop_repeated(
     examples: Sequence[Example], omitted: Counter[str]
 ) -> tuple[list[Example], list[int | None]]:
-    """Keep the first of equal sequences; the kept ones and the place of each one's source."""
+    """Keep the first of equal sequences; the kept ones and the index of each one's source."""
     seen: dict[str, Example] = {}
     kept: list[Example] = []
     sources: list[int | None] = []

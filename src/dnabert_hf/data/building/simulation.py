@@ -51,7 +51,7 @@ def simulate_binding(
     """Simulate bound and free sequences, half of each in random order.
 
     The background is a Markov chain of order 3 with CpG depletion. Bound sequences carry an
-    instance drawn from the motif at a random place on a random strand. Free ones carry such an
+    instance drawn from the motif at a random position on a random strand. Free ones carry such an
     instance too, but with its letters shuffled, so that composition does not tell them apart.
 
     Args:

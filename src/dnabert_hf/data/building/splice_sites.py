@@ -40,12 +40,12 @@ def build_splice_sites(
     splitting: Splitting | None = None,
     source: str = "the annotation",
 ) -> BuiltDataset:
-    """Build a data set of donors, acceptors and places that are neither.
+    """Build a data set of donors, acceptors and positions that are neither.
 
     The border of exon and intron lies in the middle of a window: a donor's intron begins at offset
     length / 2, an acceptor's ends before it. For each pair of a donor and an acceptor there are two
     negatives within genes, none of them an annotated site: GT where a donor's would be or AG where
-    an acceptor's would be (decoys, three in four), or any place (one in four).
+    an acceptor's would be (decoys, three in four), or any position (one in four).
 
     Args:
         genome: The genome.
@@ -153,8 +153,8 @@ def _draw_decoys(
                 break
     if len(decoys) < n_decoys:
         logger.warning(
-            "%d places that are no splice sites were found within the genes, where %d were looked "
-            "for: the genes are too few or too short",
+            "%d positions that are no splice sites were found within the genes, where %d were "
+            "looked for: the genes are too few or too short",
             len(decoys),
             n_decoys,
         )

@@ -74,7 +74,7 @@ class Genome:
             for A, T, C, G and 4 or more for other letters, see `BASE_CODES`; the highest bit is set
             where the letter is lower case (soft-masked).
         offsets: Shape (contigs + 1,), int64: contig i is `codes[offsets[i]:offsets[i + 1]]`.
-        runs: Stretches of A, C, G and T alone, as long as they go, in order, shape (runs, 3),
+        runs: Longest intervals of A, C, G and T alone, in order, shape (runs, 3),
             int64: index of the contig, start and end within it (0-based, half-open).
         fingerprint: Checksum of names and sequences; paths and times do not matter.
         n_other: Number of letters other than A, C, G, T (U counts as T).

@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE]\+?\d{1,2})?", re.ASCII)
 
 
 class Interval(NamedTuple):
-    """A stretch of a contig.
+    """An interval on a contig.
 
     Attributes:
         contig: Name of the contig.

@@ -33,7 +33,7 @@ def group_similar(
     where that is less. Groups are chains of such pairs. K-mers with letters other than A, C, G, T
     do not count, nor do repeats, k-mers found in more than 16 different sequences: how many
     sequences have too few others to be found similar is logged. Windows that overlap so densely
-    that each base lies in more than 16 of them are such; split those by place.
+    that each base lies in more than 16 of them are such; split those by contig.
 
     Args:
         sequences: DNA or RNA in any case.

@@ -36,8 +36,8 @@ class DataCollatorForContiguousKmerMasking:
             k = 6 lets nearly half of the masked bases be read off an unchanged neighbour.
         pad_to_multiple_of: Pad the length to a multiple of this.
         seed: Makes the masks reproducible, whatever the number of workers and wherever a resumed
-            run begins. The mask of an example that brings its "index" (its place in the stream of
-            all examples) depends on seed and index alone, so that it does not matter which
+            run begins. The mask of an example that brings its "index" (its position in the stream
+            of all examples) depends on seed and index alone, so that it does not matter which
             examples share a batch or a process. Without an index, masks depend on the seed and the
             content of the batch: the same sequences in the same order are masked alike again (as
             wanted in evaluation), shuffling gives fresh masks in every epoch. Without a seed,
@@ -121,7 +121,8 @@ class DataCollatorForContiguousKmerMasking:
         """
         if index is None and len(self._begins) > 1:
             raise ValueError(
-                'a schedule needs the "index" of each example, its place in the stream; found none'
+                'a schedule needs the "index" of each example, its position in the stream; found '
+                "none"
             )
         n_kmers = 4**self.tokenizer.k
         keys = self._keys(ids, index)

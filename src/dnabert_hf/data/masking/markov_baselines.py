@@ -34,11 +34,11 @@ _Choose = Callable[[str, int, Callable[[float], np.ndarray]], float]
 _Concentrations = dict[tuple[str, int], float]  # by kind and size
 
 
-def count_words(stretches: Iterable[np.ndarray], length: int) -> np.ndarray:
-    """Count the words of a length, every one that begins somewhere in a stretch.
+def count_words(runs: Iterable[np.ndarray], length: int) -> np.ndarray:
+    """Count the words of a length, every one that begins somewhere in a run.
 
     Args:
-        stretches: Digits 0 to 3 for A, T, C, G, uint8; the soft mask (bit 7) is ignored.
+        runs: Digits 0 to 3 for A, T, C, G, uint8; the soft mask (bit 7) is ignored.
         length: Bases of a word, at most 13.
 
     Returns:
@@ -49,9 +49,9 @@ def count_words(stretches: Iterable[np.ndarray], length: int) -> np.ndarray:
         array([0, 3])
     """
     counts = np.zeros(4**length, dtype=np.uint32)
-    for stretch in stretches:
-        for start in range(0, len(stretch) - length + 1, _CHUNK):
-            words = _join_digits(stretch[start : start + _CHUNK + length - 1] & 3, length)
+    for run in runs:
+        for start in range(0, len(run) - length + 1, _CHUNK):
+            words = _join_digits(run[start : start + _CHUNK + length - 1] & 3, length)
             np.add.at(counts, words, np.uint32(1))
     return counts
 
@@ -74,7 +74,7 @@ class BaseStatistics:
     of both strands are counted; then it is counted as well.
 
     Args:
-        stretches: Training DNA without unknown bases: digits 0 to 3 for A, T, C, G, uint8; the soft
+        runs: Training DNA without unknown bases: digits 0 to 3 for A, T, C, G, uint8; the soft
             mask (bit 7) is ignored.
 
     Attributes:
@@ -85,14 +85,14 @@ class BaseStatistics:
         ValueError: If there is too little DNA to choose the smoothing.
     """
 
-    def __init__(self, stretches: Sequence[np.ndarray]):
-        n_bases = sum(map(len, stretches))
-        fitting, tuning = _split(stretches, n_bases)
+    def __init__(self, runs: Sequence[np.ndarray]):
+        n_bases = sum(map(len, runs))
+        fitting, tuning = _split(runs, n_bases)
         contexts = _spread_contexts(tuning)
         if not len(contexts):
             raise ValueError(
                 "the training DNA must hold some hundred known bases in a row for the counts, "
-                f"found {n_bases} bases in {len(stretches)} stretches; give more DNA"
+                f"found {n_bases} bases in {len(runs)} runs; give more DNA"
             )
         self.word_length = max(
             length
@@ -146,22 +146,20 @@ def _mean_bits(probabilities: np.ndarray, truth: np.ndarray) -> float:
     return float(-np.log2(np.take_along_axis(probabilities, truth, axis=1)).mean())
 
 
-def _split(
-    stretches: Sequence[np.ndarray], n_bases: int
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _split(runs: Sequence[np.ndarray], n_bases: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Cut blocks out of the training DNA, all over it, to tune with; the rest is to count."""
     size = max(4 * FLANK, min(_BLOCK, n_bases // _TUNING_SHARE**2))
     period = _TUNING_SHARE * size
     fitting, tuning = [], []
-    begin = 0  # of the stretch, all of them laid end to end
-    for stretch in stretches:
+    begin = 0  # of the run, all of them laid end to end
+    for run in runs:
         last = 0
-        for start in range((period // 2 - begin) % period, len(stretch), period):
-            fitting.append(stretch[last:start])
-            tuning.append(stretch[start : start + size])
+        for start in range((period // 2 - begin) % period, len(run), period):
+            fitting.append(run[last:start])
+            tuning.append(run[start : start + size])
             last = start + size
-        fitting.append(stretch[last:])
-        begin += len(stretch)
+        fitting.append(run[last:])
+        begin += len(run)
     return fitting, tuning
 
 

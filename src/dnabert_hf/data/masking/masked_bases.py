@@ -25,7 +25,7 @@ _MASKED_SHARE = 0.15
 class MaskedBases(NamedTuple):
     """Bases to mask, each alone, in windows that the model takes in one row.
 
-    Coordinates are 0-based and half-open, in the array of codes that the stretches came from.
+    Coordinates are 0-based and half-open, in the array of codes that the runs came from.
 
     Attributes:
         starts: First base of each window, int64, shape (windows,).
@@ -41,7 +41,7 @@ class MaskedBases(NamedTuple):
 
 
 def choose_masked_bases(
-    stretches: np.ndarray,
+    runs: np.ndarray,
     *,
     k: int,
     n_kmers: int = 510,
@@ -50,14 +50,14 @@ def choose_masked_bases(
 ) -> MaskedBases:
     """Choose windows of DNA and, in each, bases to mask, so far apart that each is masked alone.
 
-    The windows cover the stretches without overlap; the last one of a stretch may be shorter. In a
+    The windows cover the runs without overlap; the last one of a run may be shorter. In a
     window, one base is masked in each round(k / 0.15) k-mers (k = 6: 40), at random, so
     that some 15 % of the k-mers are over one and at least k visible ones lie between two such
-    spans. The first and last `FLANK` bases of a stretch are left out: base statistics need
+    spans. The first and last `FLANK` bases of a run are left out: base statistics need
     neighbours.
 
     Args:
-        stretches: Start and end of DNA without unknown bases, int64, shape (stretches, 2), 0-based
+        runs: Start and end of DNA without unknown bases, int64, shape (runs, 2), 0-based
             and half-open.
         k: Bases per k-mer.
         n_kmers: K-mers of a window.
@@ -65,10 +65,10 @@ def choose_masked_bases(
         seed: Decides the positions. The same arguments always give the same bases.
 
     Returns:
-        The bases, in the order of the stretches.
+        The bases, in the order of the runs.
 
     Raises:
-        ValueError: If a window is too short to mask a base, no stretch is long enough, or
+        ValueError: If a window is too short to mask a base, no run is long enough, or
             `n_windows` is not positive.
 
     Example:
@@ -84,7 +84,7 @@ def choose_masked_bases(
         )
     if n_windows is not None and n_windows < 1:
         raise ValueError(f"n_windows must be 1 or more, or None for all, got {n_windows}")
-    starts, ends = _cut_windows(stretches, shortest=spacing + k - 1, longest=n_kmers + k - 1)
+    starts, ends = _cut_windows(runs, shortest=spacing + k - 1, longest=n_kmers + k - 1)
     if n_windows is not None and n_windows < len(starts):
         spread = np.arange(n_windows) * len(starts) // n_windows
         starts, ends = starts[spread], ends[spread]
@@ -99,20 +99,18 @@ def choose_masked_bases(
     return MaskedBases(starts, ends, windows, starts[windows] + cells * spacing + offsets + k - 1)
 
 
-def _cut_windows(
-    stretches: np.ndarray, *, shortest: int, longest: int
-) -> tuple[np.ndarray, np.ndarray]:
-    inner = np.asarray(stretches, dtype=np.int64).reshape(-1, 2) + np.array([FLANK, -FLANK])
+def _cut_windows(runs: np.ndarray, *, shortest: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    inner = np.asarray(runs, dtype=np.int64).reshape(-1, 2) + np.array([FLANK, -FLANK])
     lengths = inner[:, 1] - inner[:, 0]
     is_long = lengths >= shortest
     if not is_long.any():
         raise ValueError(
-            f"the DNA to score must have a stretch of {shortest + 2 * FLANK} known bases or more, "
-            f"found {len(inner)} stretches, all shorter; give more DNA or a larger region"
+            f"the DNA to score must have a run of {shortest + 2 * FLANK} known bases or more, "
+            f"found {len(inner)} runs, all shorter; give more DNA or a larger region"
         )
     if not is_long.all():
         logger.warning(
-            "%d of %d stretches of known bases are shorter than %d bases and are not scored",
+            "%d of %d runs of known bases are shorter than %d bases and are not scored",
             (~is_long).sum(),
             len(inner),
             shortest + 2 * FLANK,
@@ -184,7 +182,7 @@ def vote_for_bases(
     Args:
         kmers: The sequence as indices of k-mers, -1 where masked or unknown, shape (kmers,).
         masked: Which of them are masked, shape (masked,).
-        probabilities: Probability of each k-mer in these places, shape (masked, 4**k).
+        probabilities: Probability of each k-mer at these positions, shape (masked, 4**k).
         k: Bases per k-mer.
 
     Returns:

@@ -12,7 +12,7 @@ from dnabert_hf.modeling.tokenization_dnabert import kmer_ids
 
 __all__ = ["SegmentDataset", "SegmentOptions"]
 
-_STRETCH = 1 << 20  # bases that are cut into segments at a time
+_BLOCK = 1 << 20  # bases that are cut into segments at a time
 _GROUP = 1 << 24  # bases whose segments are shuffled with each other
 _CLS, _SEP = 2, 3
 _FULL_LENGTH_SHARE = 0.5
@@ -26,7 +26,7 @@ class SegmentOptions:
         k: Bases per k-mer.
         mode: "cut" walks along each N-free run and leaves no gap and no overlap: a segment has
             `max_tokens` with probability 1/2, otherwise any length from `min_tokens` on.
-            "sample" takes any place and any length. "both" takes as many of each.
+            "sample" takes any start and any length. "both" takes as many of each.
         max_tokens: K-mers of the longest segment, [CLS] and [SEP] not counted.
         min_tokens: K-mers of the shortest segment.
         reverse_complement: Read every other segment, by chance, from the opposite strand.
@@ -73,10 +73,10 @@ class SegmentDataset:
     Segment number i is a function of the seed and i alone, so it is the same for any number of
     processes and workers, and a run that goes on at i needs nothing but i. Read in order (no
     sampler has to shuffle), one pass over the genome follows another, each cut anew; the segments
-    of sixteen million bases, drawn from stretches all over the genome, are shuffled with each other
+    of sixteen million bases, drawn from blocks all over the genome, are shuffled with each other
     and every `batch_size` of them have nearly one length (Ji et al. 2021 for cut and sampled
     segments). Segments never reach over anything but A, C, G and T. What remains at the end of a
-    stretch of a million bases and is shorter than the shortest segment is not read in that pass;
+    block of a million bases and is shorter than the shortest segment is not read in that pass;
     a few more segments are sampled where a batch would not be full.
 
     Memory is a few megabytes plus what the table of N-free runs takes, whatever the genome's size.
@@ -117,7 +117,7 @@ class SegmentDataset:
                 "the regions and weights, or choose shorter segments"
             )
         runs, weights = runs[is_used], weights[is_used]
-        self._stretches, source = _stretches(genome.offsets[runs[:, 0], None] + runs[:, 1:])
+        self._blocks, source = _blocks(genome.offsets[runs[:, 0], None] + runs[:, 1:])
         self._weights = weights[source]
         self.n_bases = int((runs[:, 2] - runs[:, 1]).sum())
         self._passes = [0]  # number of the first segment of each pass
@@ -197,13 +197,13 @@ class SegmentDataset:
 
     @lru_cache(maxsize=2)  # noqa: B019 - one data set a process, and it lives as long as it
     def _groups(self, number: int) -> list[np.ndarray]:
-        """Deal the stretches of a pass into groups: indices of stretches for each group."""
+        """Deal the blocks of a pass into groups: indices of blocks for each group."""
         rng = self._rng(number)
         copies = np.floor(self._weights + rng.random(len(self._weights))).astype(np.int64)
         if not copies.any():
             copies[self._weights.argmax()] = 1
         order = rng.permutation(np.repeat(np.arange(len(copies)), copies))
-        ends = np.cumsum(self._stretches[order, 1] - self._stretches[order, 0])
+        ends = np.cumsum(self._blocks[order, 1] - self._blocks[order, 0])
         cuts = np.flatnonzero(np.diff(ends // _GROUP)) + 1
         return np.split(order, cuts)
 
@@ -220,11 +220,11 @@ class SegmentDataset:
         return max(1, -(-wanted // size)) * size
 
     def _cut(self, number: int, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """Walk along the stretches of a group: first bases and tokens of the segments."""
+        """Walk along the blocks of a group: first bases and tokens of the segments."""
         options, rng = self.options, self._rng(number, group)
         overhang = options.k - 1
         begins, lengths = [], []
-        for first, end in self._stretches[self._groups(number)[group]]:
+        for first, end in self._blocks[self._groups(number)[group]]:
             room = end - first
             tokens = np.empty(0, dtype=np.int64)
             ends = np.zeros(1, dtype=np.int64)
@@ -247,14 +247,14 @@ class SegmentDataset:
     def _sample(self, number: int, group: int, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw first bases and tokens of n segments of a group."""
         options, rng = self.options, self._rng(number, group, 1)
-        stretches = self._stretches[self._groups(number)[group]]
-        # A start leaves room for the smallest segment; a longer one ends where the stretch ends.
-        rooms = np.cumsum(stretches[:, 1] - stretches[:, 0] - self._smallest + 1)
+        blocks = self._blocks[self._groups(number)[group]]
+        # A start leaves room for the smallest segment; a longer one ends where the block ends.
+        rooms = np.cumsum(blocks[:, 1] - blocks[:, 0] - self._smallest + 1)
         drawn = rng.integers(rooms[-1], size=n)
         which = np.searchsorted(rooms, drawn, side="right")
-        begin = stretches[which, 1] - self._smallest - (rooms[which] - 1 - drawn)
+        begin = blocks[which, 1] - self._smallest - (rooms[which] - 1 - drawn)
         tokens = rng.integers(options.min_tokens, options.max_tokens + 1, n)
-        return begin, np.minimum(tokens, stretches[which, 1] - begin - options.k + 1)
+        return begin, np.minimum(tokens, blocks[which, 1] - begin - options.k + 1)
 
     @lru_cache(maxsize=4)  # noqa: B019
     def _table(self, number: int, group: int) -> _Table:
@@ -277,7 +277,7 @@ class SegmentDataset:
     def _encode(
         self, begin: np.ndarray, n_tokens: np.ndarray, is_reverse: np.ndarray
     ) -> list[np.ndarray]:
-        """Turn places in the genome into token ids, [CLS] in front and [SEP] behind."""
+        """Turn intervals of the genome into token ids, [CLS] in front and [SEP] behind."""
         k, codes = self.options.k, self.genome.codes
         spans = zip(begin.tolist(), (begin + n_tokens + k - 1).tolist(), strict=True)
         pieces = [codes[first:end] & 3 for first, end in spans]
@@ -309,10 +309,10 @@ def _weights(genome: Genome, weights: Mapping[str, float]) -> np.ndarray:
     )
 
 
-def _stretches(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Divide runs (runs, 2) into stretches (stretches, 2); the run of each, (stretches,)."""
+def _blocks(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide runs (runs, 2) into blocks (blocks, 2); the run of each, (blocks,)."""
     lengths = runs[:, 1] - runs[:, 0]
-    parts = np.maximum(1, lengths // _STRETCH)
+    parts = np.maximum(1, lengths // _BLOCK)
     source = np.repeat(np.arange(len(runs)), parts)
     part = np.arange(len(source)) - np.repeat(np.cumsum(parts) - parts, parts)
     begin = runs[source, 0] + lengths[source] * part // parts[source]

@@ -27,7 +27,7 @@ class BuiltModel(NamedTuple):
     Attributes:
         model: The model, in evaluation mode and float32.
         missing: Weights of the model that were not there.
-        unexpected: Weights without a place in the model, which were left out.
+        unexpected: Weights that the model does not have, which were left out.
         reinitialised: Weights of the pooler, if none are kept.
     """
 
@@ -49,7 +49,7 @@ def build_model(
         name: Where they come from, for errors.
 
     Raises:
-        ValueError: If weights other than the pooler are missing, have no place in the model, are
+        ValueError: If weights other than the pooler are missing, are not those of the model, are
             of another shape or not finite.
     """
     task, prefix = contents.task, "bert." if contents.task == "encoder" else ""

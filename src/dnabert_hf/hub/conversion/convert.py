@@ -44,7 +44,7 @@ class Conversion:
         n_parameters: Parameters of the model.
         reordered: Whether the vocabulary was in another order.
         missing: Weights of the model that the source does not have.
-        unexpected: Weights of the source that the model has no place for, and that were left out.
+        unexpected: Weights of the source that the model does not have, and that were left out.
         reinitialised: Weights that are in no file now, and get random numbers where a model needs
             them: the pooler, which no task of pretraining trains.
         mlm_bias: What was done with the bias of a masked language model.

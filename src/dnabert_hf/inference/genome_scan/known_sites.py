@@ -110,8 +110,8 @@ def score_against_sites(
         truth.append(np.searchsorted(of_contig, contig.ends) > first)
         values.append(contig.values)
         covered = average_windows(contig.starts, contig.ends, contig.values)
-        stretch = np.searchsorted(covered[0], of_contig, side="right") - 1
-        of_contig = of_contig[(stretch >= 0) & (of_contig < covered[1][stretch])]
+        row = np.searchsorted(covered[0], of_contig, side="right") - 1
+        of_contig = of_contig[(row >= 0) & (of_contig < covered[1][row])]
         calls = call_windows(contig, threshold)
         n_sites, n_calls = n_sites + len(of_contig), n_calls + len(calls.starts)
         n_met += _count_pairs(calls, of_contig, tolerance)

@@ -24,7 +24,7 @@ __all__ = [
 
 _BIGWIG = (".bw", ".bigwig")
 TRACK_SUFFIXES = (".bedgraph", *_BIGWIG)
-_BLOCK_STRETCHES = 1 << 16
+_BLOCK_INTERVALS = 1 << 16
 
 
 class ContigScan(NamedTuple):
@@ -44,7 +44,7 @@ class ContigScan(NamedTuple):
 
 
 class Calls(NamedTuple):
-    """Stretches of windows above a threshold.
+    """Intervals of windows above a threshold.
 
     Attributes:
         starts: First base of each (0-based), shape (calls,).
@@ -117,8 +117,8 @@ def average_windows(
         values: Value of each window, shape (windows,).
 
     Returns:
-        Starts, ends and means of the stretches between two borders of windows, without those that
-        no window covers, each of shape (stretches,).
+        Starts, ends and means of the intervals between two borders of windows, without those that
+        no window covers, each of shape (intervals,).
 
     Example:
         >>> starts, ends = np.array([0, 2]), np.array([4, 6])
@@ -183,16 +183,16 @@ def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label:
 
 
 def save_track(
-    stretches: Iterable[ContigScan],
+    contig_scans: Iterable[ContigScan],
     path: Path,
     *,
     suffix: str,
     lengths: Mapping[str, int] | None,
 ) -> None:
-    """Write values of stretches that do not overlap as a track.
+    """Write values of intervals that do not overlap as a track.
 
     Args:
-        stretches: Contig by contig, in the order of the genome.
+        contig_scans: Contig by contig, in the order of the genome.
         path: File to write, under whatever name.
         suffix: .bedgraph, or .bw or .bigwig (needs the extra `tracks`).
         lengths: Bases of each contig of the genome, in its order; bedGraph does without.
@@ -206,12 +206,12 @@ def save_track(
     if suffix in _BIGWIG:
         with _import_pybigwig().open(str(path), "w") as file:
             file.addHeader(list((lengths or {}).items()))
-            for contig, *columns in stretches:
+            for contig, *columns in contig_scans:
                 for starts, ends, values in _blocks(columns):
                     file.addEntries([contig] * len(starts), starts, ends, values)
         return
     with path.open("w", encoding="utf-8", newline="\n") as text:
-        for contig, *columns in stretches:
+        for contig, *columns in contig_scans:
             text.writelines(
                 f"{contig}\t{start}\t{end}\t{value:.6g}\n"
                 for block in _blocks(columns)
@@ -221,8 +221,8 @@ def save_track(
 
 def _blocks(columns: Sequence[np.ndarray]) -> Iterator[list[list[Any]]]:
     """Turn columns into lists, some rows at a time: lists take several times as much memory."""
-    for begin in range(0, len(columns[0]), _BLOCK_STRETCHES):
-        yield [column[begin : begin + _BLOCK_STRETCHES].tolist() for column in columns]
+    for begin in range(0, len(columns[0]), _BLOCK_INTERVALS):
+        yield [column[begin : begin + _BLOCK_INTERVALS].tolist() for column in columns]
 
 
 def check_track(path: str | Path) -> None:

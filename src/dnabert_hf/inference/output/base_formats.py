@@ -47,13 +47,13 @@ def choose_base_format(output: str | Path, names: Sequence[str], label: str | No
 
 
 def find_runs(classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the longest stretches of equal values.
+    """Find the longest runs of equal values.
 
     Args:
         classes: Values, shape (bases,).
 
     Returns:
-        Start and end (0-based, half-open) of each stretch, in order.
+        Start and end (0-based, half-open) of each run, in order.
 
     Example:
         >>> [bounds.tolist() for bounds in find_runs(np.array([0, 0, 1, 1, 1, 0]))]

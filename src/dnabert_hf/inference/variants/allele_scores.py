@@ -161,9 +161,9 @@ class MaskedScorer:
         if not changes:
             return ratios
         logs = masked_base_log_probabilities(self._engine, [Window(site) for site in sites])
-        place = {site: row for row, site in enumerate(sites)}
+        row_of = {site: row for row, site in enumerate(sites)}
         for row, site, before, after in changes:
-            of_site = logs[place[site]]
+            of_site = logs[row_of[site]]
             ratios[row] = of_site[_LETTERS.index(after)] - of_site[_LETTERS.index(before)]
         return ratios
 

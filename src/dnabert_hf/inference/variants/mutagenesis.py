@@ -260,9 +260,9 @@ def _rows(
 ) -> Iterator[list[Any]]:
     for (index, mutation), values in zip(chunk, scores.tolist(), strict=True):
         target = group[index]
-        place = mutation.position - target.start
+        position = mutation.position - target.start
         numbers = [None if value != value else value for value in values]
-        yield [target.id, place, mutation.ref or _GAP, mutation.alt or _GAP, *numbers]
+        yield [target.id, position, mutation.ref or _GAP, mutation.alt or _GAP, *numbers]
 
 
 def _singles(records: Iterator[Any]) -> Iterator[Any]:
@@ -292,8 +292,10 @@ def _cut_regions(
 ) -> Iterator[Target]:
     """Read the regions on their strands; all are checked before the first is given."""
     names = genome.contig_names.match((each.contig for each in regions), source="the regions")
-    places = [each._replace(contig=names[each.contig]) for each in regions if each.contig in names]
-    for region in places:
+    on_genome = [
+        each._replace(contig=names[each.contig]) for each in regions if each.contig in names
+    ]
+    for region in on_genome:
         length = genome.length(region.contig)
         name = f"{region.contig}:{region.start}-{region.end}"
         if region.end > length:
@@ -303,7 +305,7 @@ def _cut_regions(
             )
         if region.end - region.start + 2 * flank < k:
             raise ValueError(f"a region must have k = {k} bases or more, found {name}; widen it")
-    return (_cut_region(genome, region, flank) for region in places)
+    return (_cut_region(genome, region, flank) for region in on_genome)
 
 
 def _cut_region(genome: Genome, region: Interval, flank: int) -> Target:

@@ -236,10 +236,10 @@ class MaskedMap:
         if not windows:
             return ratios
         logs = self._log_probabilities(list(windows.values()))
-        place = {site: row for row, site in enumerate(windows)}
+        row_of = {site: row for row, site in enumerate(windows)}
         for row, (target, (position, ref, alt)) in enumerate(mutations):
-            if (target, position) in place:
-                of_site = logs[place[target, position]]
+            if (target, position) in row_of:
+                of_site = logs[row_of[target, position]]
                 ratios[row] = of_site[_LETTERS.index(alt)] - of_site[_LETTERS.index(ref)]
         return ratios
 

@@ -299,12 +299,12 @@ def _table_rows(
 ) -> list[list[Any]]:
     rows = []
     for alt, each in zip(record.alts, found, strict=True):
-        place = [record.contig, record.start + 1, record.name, record.ref, alt]
+        variant = [record.contig, record.start + 1, record.name, record.ref, alt]
         if isinstance(each, str):
-            rows.append([*place, *[None] * n_names, each])
+            rows.append([*variant, *[None] * n_names, each])
         else:
             numbers = [None if np.isnan(value) else float(value) for value in each]
-            rows.append([*place, *numbers, _SCORED])
+            rows.append([*variant, *numbers, _SCORED])
     return rows
 
 

@@ -106,7 +106,7 @@ def _alter(scores: BaseScores, share: float, seed: int, number: int) -> Sequence
     n_replaced = max(1, round(share * n_bases))
     top = np.argsort(-scores.scores, kind="stable")[:n_replaced]
 
-    def places() -> Iterator[np.ndarray]:
+    def replaced_positions() -> Iterator[np.ndarray]:
         yield from [top] * _N_DRAWS
         for _ in range(_N_DRAWS):
             yield generator.choice(n_bases, n_replaced, replace=False)
@@ -115,7 +115,7 @@ def _alter(scores: BaseScores, share: float, seed: int, number: int) -> Sequence
 
     return [
         SequenceRecord(scores.id, replace_bases(scores.sequence, each, generator))
-        for each in places()
+        for each in replaced_positions()
     ]
 
 

@@ -133,10 +133,10 @@ class TrackFormat:
         """Write the rows of one chunk."""
         contigs, starts, scores = [], [], []
         for name, sequence, of_bases, *_ in rows:
-            place = parse_interval(name, len(sequence), self.genome)
-            contigs.append(place.contig)
-            starts.append(place.start)
-            scores.append(of_bases[::-1] if place.strand == "-" else of_bases)
+            interval = parse_interval(name, len(sequence), self.genome)
+            contigs.append(interval.contig)
+            starts.append(interval.start)
+            scores.append(of_bases[::-1] if interval.strand == "-" else of_bases)
         with path.open("wb") as file:
             np.savez(
                 file,

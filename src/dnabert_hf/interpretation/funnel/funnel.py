@@ -255,8 +255,8 @@ def _table(
     known: Mapping[str, list[list[Finding]]],
 ) -> Iterator[list[Any]]:
     for index, row in enumerate(kept):
-        place = (row["contig"], row["position_1based"], row["ref"])
-        cells = [index + 1, *(row[name] for name in (*_COLUMNS[1:], *_SCORES)), attention[place]]
+        variant = (row["contig"], row["position_1based"], row["ref"])
+        cells = [index + 1, *(row[name] for name in (*_COLUMNS[1:], *_SCORES)), attention[variant]]
         for found in known.values():
             findings = zip(*found[index], strict=True)
             # ClinVar lists the conditions of one finding with "|" between them, too.

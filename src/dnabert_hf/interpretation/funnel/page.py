@@ -58,11 +58,11 @@ def write_funnel_page(
     if len(columns) > n_scores:
         page.heading("Known variants")
         found = [row for row in shown if any(cell is not None for cell in row[n_scores:])]
-        places = [i for i, name in enumerate(columns) if name not in _NOT_AGAIN]
+        indices = [i for i, name in enumerate(columns) if name not in _NOT_AGAIN]
         page.table(
             f"{len(found):,} of these are in a catalogue",
-            [columns[i] for i in places],
-            [[row[i] for i in places] for row in found[:_SHOWN]],
+            [columns[i] for i in indices],
+            [[row[i] for i in indices] for row in found[:_SHOWN]],
         )
     page.files({os.path.relpath(table, path.parent): "all rows, as a table"})
     page.write(path)

@@ -296,11 +296,11 @@ def _add_context(
 
 
 def strongest_site(scores: np.ndarray, *, n_bases: int = 10) -> tuple[int, int]:
-    """Find the stretch with the highest mean score.
+    """Find the window with the highest mean score.
 
     Args:
         scores: Score of each base, shape (bases,).
-        n_bases: Length of the stretch, at most that of the sequence.
+        n_bases: Length of the window, at most that of the sequence.
 
     Returns:
         First base, 0-based, and end, exclusive.

@@ -21,7 +21,7 @@ def write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
     """Draw sequences by data set and seed, the same for every model; those of the test once.
 
     Processes may do this for one table at the same time: each writes a file of its own and moves
-    it to the same place.
+    it to the same path.
 
     Args:
         suite: The benchmark.

@@ -63,10 +63,12 @@ def _plot_rows(suite: Suite, rows: Mapping[str, Mapping[str, Sequence[float]]], 
         style = _style(number)
         offset = (number - (len(names) - 1) / 2) * 0.8 / len(names)
         points = [(i + offset, row[name]) for i, row in enumerate(rows.values()) if row.get(name)]
-        places = [place for place, _ in points]
+        positions = [position for position, _ in points]
         lowest, highest = ([edge(each) for _, each in points] for edge in (min, max))
-        axes.hlines(places, lowest, highest, color=style["color"], linewidth=1.5)
-        axes.plot([np.mean(each) for _, each in points], places, ls="", label=_wrap(name), **style)
+        axes.hlines(positions, lowest, highest, color=style["color"], linewidth=1.5)
+        axes.plot(
+            [np.mean(each) for _, each in points], positions, ls="", label=_wrap(name), **style
+        )
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -96,11 +98,11 @@ def _plot_curves(
         for number, model in enumerate(suite.models):
             scores = [table[data, n][model.name] for n in labels]
             points = [(i, each) for i, each in enumerate(scores) if each]
-            places, style = [i for i, _ in points], _style(number)
+            positions, style = [i for i, _ in points], _style(number)
             lowest, highest = ([edge(each) for _, each in points] for edge in (min, max))
             band = {"color": style["color"], "alpha": 0.15, "linewidth": 0}
-            panel.fill_between(places, lowest, highest, **band)
-            panel.plot(places, [np.mean(each) for _, each in points], "-", **style)
+            panel.fill_between(positions, lowest, highest, **band)
+            panel.plot(positions, [np.mean(each) for _, each in points], "-", **style)
         panel.set_xticks(range(len(labels)), ["all" if n is None else f"{n:,}" for n in labels])
         panel.set(title=_wrap(data), xlabel="labels", ylabel=f"test {title_of(suite.metric)}")
         panel.spines[["top", "right"]].set_visible(False)

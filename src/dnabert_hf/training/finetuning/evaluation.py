@@ -75,8 +75,8 @@ def collect_result(output: Any, ids: Sequence[str], scheme: LabelScheme) -> Spli
     logits, labels = np.asarray(output.predictions), np.asarray(output.label_ids)
     if scheme.problem_type == "token_classification":
         bases = average_kmer_logits(logits, labels)
-        places = zip(bases.rows.tolist(), bases.positions.tolist(), strict=True) if ids else ()
-        ids = [f"{ids[row]}:{position}" for row, position in places]
+        pairs = zip(bases.rows.tolist(), bases.positions.tolist(), strict=True) if ids else ()
+        ids = [f"{ids[row]}:{position}" for row, position in pairs]
         return SplitResult(ids, bases.labels, bases.probabilities, scheme)
     return SplitResult(ids, labels, logits_to_predictions(logits, scheme.problem_type), scheme)
 

@@ -184,9 +184,9 @@ def average_kmer_logits(logits: np.ndarray, votes: np.ndarray) -> BasePrediction
         sums[:, columns] += probabilities * has_label[..., None]
         counts[:, columns] += has_label
         labels[:, columns] = np.where(has_label, votes[..., offset], labels[:, columns])
-    rows, places = np.nonzero(counts)
-    means = sums[rows, places] / counts[rows, places, None]
-    return BasePredictions(rows, places - 1, labels[rows, places], means)
+    rows, positions = np.nonzero(counts)
+    means = sums[rows, positions] / counts[rows, positions, None]
+    return BasePredictions(rows, positions - 1, labels[rows, positions], means)
 
 
 def window_dataset(splits: DatasetDict, *, k: int, n_kmers: int) -> DatasetDict:
