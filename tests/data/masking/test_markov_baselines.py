@@ -45,14 +45,14 @@ def chain(transitions):
     return draw_chain(transitions, 60_000, seed=1), draw_chain(transitions, 20_000, seed=2)
 
 
-def test_words_are_counted_within_stretches_and_the_soft_mask_is_ignored():
+def test_words_are_counted_within_runs_and_the_soft_mask_is_ignored():
     soft_masked = digits("ATTA") | np.array([0, 0x80, 0x80, 0], dtype=np.uint8)
     counts = count_words([soft_masked, digits("TT"), digits("G")], 2)
     words = {(a, b): counts[4 * a + b] for a, b in itertools.product(range(4), repeat=2)}
     assert {word: n for word, n in words.items() if n} == {(0, 1): 1, (1, 1): 2, (1, 0): 1}
 
 
-def test_words_across_the_chunks_of_a_long_stretch_are_counted(monkeypatch):
+def test_words_across_the_chunks_of_a_long_run_are_counted(monkeypatch):
     monkeypatch.setattr("dnabert_hf.data.masking.markov_baselines._CHUNK", 5)
     dna = np.random.default_rng(0).integers(0, 4, 23, dtype=np.uint8)
     counts = count_words([dna], 3)
@@ -148,6 +148,6 @@ def test_words_grow_with_the_training_dna(chain):
 
 
 def test_too_little_dna_is_refused():
-    message = "must hold some hundred known bases in a row for the counts, found 90 bases in 3 str"
+    message = "must hold some hundred known bases in a row for the counts, found 90 bases in 3 runs"
     with pytest.raises(ValueError, match=message):
         BaseStatistics([np.zeros(30, dtype=np.uint8)] * 3)
