@@ -49,11 +49,29 @@ def test_what_is_left_out_is_counted(genome, caplog):
     built = build_bases(genome, regions, length=100)
     assert built.omitted == {
         "regions on contigs that the genome lacks": 1,
-        "regions that run off their contig": 1,
-        "regions behind the last whole window of their contig": 1,
+        "regions behind the last whole window of their contig": 2,
         "windows with letters other than A, C, G, T": 1,
     }
     assert "1 = chr1" in caplog.text
+    assert "1 regions run off their contig; what lies on it is labelled" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("region", "labels"),
+    [
+        ((9000, 10_050), ["1" * 500, "1" * 500]),
+        ((9600, 12_000), ["0" * 500, "0" * 100 + "1" * 400]),
+        ((9499, 10_000), ["0" * 499 + "1", "1" * 500]),
+        ((9000, 9001), ["1" + "0" * 499, "0" * 500]),
+    ],
+)
+def test_the_part_of_a_region_on_its_contig_is_labelled(make_genome, random_dna, region, labels):
+    genome = make_genome(chr1=random_dna(10_000))
+    others = [Interval("chr1", 500 * i, 500 * i + 50) for i in range(9)]
+    built = build_bases(genome, [*others, Interval("chr1", *region)], length=500)
+    by_id = {example.id: example.label for example in built.examples}
+    for start, label in zip((9000, 9500), labels, strict=True):
+        assert by_id.get(f"chr1:{start}-{start + 500}", "0" * 500) == label
 
 
 @pytest.mark.parametrize(

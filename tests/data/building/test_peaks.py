@@ -2,6 +2,7 @@ from collections import Counter
 
 import pytest
 
+from dnabert_hf.data.building.labelled_windows import Splitting
 from dnabert_hf.data.building.peaks import build_peaks
 from dnabert_hf.data.genome.intervals import Interval
 
@@ -26,6 +27,37 @@ def test_windows_are_cut_around_summit_or_middle(genome):
     for e in built.examples:
         if e.label == "other":
             assert all(e.end + 200 <= p.start or e.start >= p.end + 200 for p in peaks())
+
+
+def test_peaks_that_come_twice_have_one_negative(genome, caplog):
+    for negatives in ("genomic", "dinucleotides"):
+        built = build_peaks(genome, [*peaks(), *peaks()], negatives=negatives)
+        assert Counter(e.label for e in built.examples) == {"peak": 30, "other": 30}
+        assert built.omitted["repeated sequences"] == 30
+    assert "around the summits, or points, of 0 peaks and the middles of 60" in caplog.text
+
+
+@pytest.mark.parametrize("dev", [(), ("dev",)])
+def test_each_split_has_as_many_negatives_as_peaks(make_genome, random_dna, caplog, dev):
+    """Peaks are many on a short contig and few on a long one, as in real genomes."""
+    contigs = {"long": 40_000, "dev": 15_000, "test": 15_000}
+    genome = make_genome(**{name: random_dna(length) for name, length in contigs.items()})
+    given = [
+        Interval(name, start, start + 100)
+        for name, n in {"long": 20, "dev": 10, "test": 15}.items()
+        for start in range(500, 500 + 700 * n, 700)
+    ]
+    built = build_peaks(genome, given, splitting=Splitting(dev, ("test",)))
+    counts = Counter((e.split, e.label) for e in built.examples)
+    assert counts["test", "peak"] == counts["test", "other"] == 15
+    assert {e.contig for e in built.examples if e.split == "test"} == {"test"}
+    assert sum(counts.values()) == 90
+    if dev:
+        assert counts["dev", "peak"] == counts["dev", "other"] == 10
+        return
+    assert counts["dev", "peak"] + counts["dev", "other"] == 6  # a tenth of the other 60
+    assert "no dev contigs were named (--dev-contig): 6 of the 60 sequences" in caplog.text
+    assert not built.report.has_leaks
 
 
 def test_shuffled_peaks_keep_their_composition(genome):

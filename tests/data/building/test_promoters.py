@@ -2,6 +2,7 @@ from collections import Counter
 
 import pytest
 
+from dnabert_hf.data.building.labelled_windows import Splitting
 from dnabert_hf.data.building.promoters import build_promoters
 from dnabert_hf.data.genome.intervals import Interval
 
@@ -66,8 +67,9 @@ def test_published_negatives_of_promoters_with_a_tata_box_have_one_too(make_geno
         letters[start - 45 : start - 10] = "G" * 35
     for start in list(starts)[:5]:
         letters[start - 30 : start - 24] = "TATAAA"
-    genome = make_genome(chr1="".join(letters))
-    built = build_promoters(genome, [site("chr1", s) for s in starts], negatives="published")
+    genome = make_genome(chr1="".join(letters), chr2=random_dna(80_000))
+    sites = [site("chr1", s) for s in starts]
+    built = build_promoters(genome, sites, negatives="published")
     kinds = Counter(e.kind for e in built.examples)
     assert kinds == {
         "promoter": len(starts) - 5,
@@ -78,6 +80,9 @@ def test_published_negatives_of_promoters_with_a_tata_box_have_one_too(make_geno
     for e in built.examples:
         if e.kind == "genomic with TATA box":
             assert e.sequence[219:225] in ("TATAAA", "TATATA")
+    splitting = Splitting(test_contigs=("chr2",))
+    with pytest.raises(ValueError, match="the test split must have sequences"):
+        build_promoters(genome, sites, negatives="published", splitting=splitting)
 
 
 def test_what_is_left_out_is_counted(genome, sites, caplog):

@@ -55,7 +55,7 @@ def test_the_middle_base_decides_the_label_and_the_contig_the_split(genome, tmp_
 
 
 def test_what_has_no_room_for_a_window_is_counted(genome, tmp_path):
-    regions = [Interval("a", 0, 4), Interval("a", 1, 3), Interval("c", 0, 9), Interval("b", 3, 99)]
+    regions = [Interval("a", 0, 4), Interval("b", 0, 2), Interval("c", 0, 9), Interval("b", 3, 99)]
     written = write_windows(genome, tmp_path / "w.tsv", length=4, step=50, regions=regions)
     assert (written.n_windows, written.omitted) == (
         1,
@@ -68,6 +68,26 @@ def test_what_has_no_room_for_a_window_is_counted(genome, tmp_path):
     )
     written = write_windows(genome, tmp_path / "v.tsv", length=10, step=1)
     assert written.omitted == {"contigs shorter than a window": 1}
+
+
+@pytest.mark.parametrize(
+    ("regions", "starts"),
+    [
+        # As `bedtools merge | bedtools makewindows -w 100 -s 100` (2.30) has them.
+        ([(1000, 1300)] * 2, [1000, 1100, 1200]),
+        ([(1000, 1300), (1100, 1500)], [1000, 1100, 1200, 1300, 1400]),
+        ([(1050, 1150), (1000, 1300)], [1000, 1100, 1200]),
+        ([(1150, 1350), (1000, 1150)], [1000, 1100, 1200]),  # they touch
+        ([(1151, 1351), (1000, 1150)], [1000, 1151, 1251]),
+    ],
+)
+def test_windows_of_regions_that_overlap_come_once(
+    make_genome, random_dna, tmp_path, regions, starts
+):
+    genome = make_genome(chr1=random_dna(2000))
+    given = [Interval("1", *region) for region in regions]
+    write_windows(genome, tmp_path / "w.tsv", length=100, step=100, regions=given)
+    assert [int(row[3]) for row in rows(tmp_path / "w.tsv")[1:]] == starts
 
 
 def test_no_window_leaves_no_file(genome, tmp_path):

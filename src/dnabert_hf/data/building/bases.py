@@ -1,5 +1,6 @@
 """Data sets with a label for each base: windows of a genome and the regions that lie in them."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +19,8 @@ from dnabert_hf.data.labelled.labels import UNLABELLED, classes_of_bases
 
 __all__ = ["BACKGROUND", "build_bases"]
 
+logger = logging.getLogger(__name__)
+
 BACKGROUND = "0"
 
 
@@ -33,7 +36,7 @@ def build_bases(
 
     The genome is cut into windows side by side. Those that hold a base of a region are in the data
     set, and as many others, chosen at random. All are of the forward strand, whatever strand the
-    regions are on.
+    regions are on. Of a region that runs off its contig, the part on it is labelled.
 
     Args:
         genome: The genome.
@@ -106,16 +109,20 @@ def _regions_by_contig(
     every_region = [region for regions in by_letter.values() for region in regions]
     names = match_intervals(genome, every_region, omitted, kind="regions", source=source)
     by_contig: dict[str, list[tuple[int, int, int]]] = {}
+    n_clipped = 0
     for number, regions in enumerate(by_letter.values(), start=1):
         for region in (region for region in regions if region.contig in names):
             contig = names[region.contig]
-            if region.end > genome.length(contig):
-                omitted["regions that run off their contig"] += 1
-                continue
+            n_clipped += region.start < genome.length(contig) < region.end
             if region.start >= genome.length(contig) // length * length:
                 omitted["regions behind the last whole window of their contig"] += 1
                 continue
+            # A slice of the contig's labels ends with the contig.
             by_contig.setdefault(contig, []).append((region.start, region.end, number))
+    if n_clipped:
+        logger.warning(
+            "%s: %d regions run off their contig; what lies on it is labelled", source, n_clipped
+        )
     return by_contig
 
 

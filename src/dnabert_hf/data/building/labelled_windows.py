@@ -22,12 +22,14 @@ __all__ = [
     "Splitting",
     "build_dataset",
     "cut_window",
+    "drop_repeated",
 ]
 
 logger = logging.getLogger(__name__)
 
 _COLUMNS = ("id", "sequence", "label", "split", "contig", "start", "end", "strand", "kind")
 _BASES = frozenset("ACGT")
+_SHARES_WITHOUT_TEST = {"train": 0.9, "dev": 0.1}
 _LAST_KEPT = ("test", "dev", "train")  # a sequence like others in several splits stays in the first
 
 
@@ -65,8 +67,9 @@ class Splitting:
     """Division of examples into train, dev and test.
 
     Without contigs, groups of similar sequences go to one split each, 80 / 10 / 10 % of them.
-    With contigs, the classes of a split are as its contigs have them: negatives are matched to the
-    positives over the whole genome, not contig by contig (the report counts both).
+    With contigs, negatives come from the contigs of the split that their positives are in, so that
+    the classes are as frequent everywhere. With test contigs alone, a tenth of the other sequences
+    is the dev split, by groups of similar ones, and a warning says so.
 
     Attributes:
         dev_contigs: Contigs of the genome for validation.
@@ -77,6 +80,14 @@ class Splitting:
     dev_contigs: tuple[str, ...] = ()
     test_contigs: tuple[str, ...] = ()
     seed: int = 42
+
+    def split_of(self, contig: str) -> str:
+        """Name the split that a contig is for; "" where contigs do not decide."""
+        if not self.test_contigs:
+            return ""
+        if contig in self.dev_contigs:
+            return "dev"
+        return "test" if contig in self.test_contigs else "train"
 
     def check(self, genome: Genome) -> None:
         """Make sure that the contigs are there.
@@ -165,6 +176,16 @@ def cut_window(
         omitted["windows with letters other than A, C, G, T"] += 1
         return None
     return sequence
+
+
+def drop_repeated(examples: Sequence[Example], omitted: Counter[str]) -> list[Example]:
+    """Keep the first of equal sequences, and of reverse complements of each other.
+
+    Args:
+        examples: Examples that were cut from the genome.
+        omitted: Where the others are counted.
+    """
+    return _drop_repeated(examples, omitted)[0]
 
 
 def build_dataset(
@@ -294,10 +315,8 @@ def _split_by_contig(
     splitting: Splitting,
     omitted: Counter[str],
 ) -> list[Example]:
-    split_of = dict.fromkeys(splitting.dev_contigs, "dev")
-    split_of |= dict.fromkeys(splitting.test_contigs, "test")
     for example in examples:
-        example.split = split_of.get(example.contig, "train")
+        example.split = splitting.split_of(example.contig)
     kept, is_settled = examples, False
     # K-mers of many sequences do not make them similar; they may once some sequences are left out.
     while not is_settled:
@@ -318,7 +337,29 @@ def _split_by_contig(
             f"the {min(missing)} split must have sequences, found none on its contigs; choose "
             "other contigs"
         )
+    if not splitting.dev_contigs:
+        _split_off_dev(kept, sources, splitting.seed)
     return kept
+
+
+def _split_off_dev(examples: Sequence[Example], sources: Sequence[int | None], seed: int) -> None:
+    """Make a tenth of the training examples the dev split, groups of similar ones together."""
+    groups = _group(examples, sources)
+    rows = [row for row, example in enumerate(examples) if example.split == "train"]
+    labels = np.array([examples[row].label for row in rows])
+    try:
+        names = assign_splits(groups[rows], shares=_SHARES_WITHOUT_TEST, seed=seed, labels=labels)
+    except ValueError as error:  # too few groups of similar sequences
+        logger.warning("there is no dev split; name contigs for it (--dev-contig): %s", error)
+        return
+    for row, name in zip(rows, names.tolist(), strict=True):
+        examples[row].split = name
+    logger.warning(
+        "no dev contigs were named (--dev-contig): %d of the %d sequences that are not for the "
+        "test are the dev split, similar ones together",
+        (names == "dev").sum(),
+        len(rows),
+    )
 
 
 def _where_groups_stay(examples: Sequence[Example], groups: np.ndarray) -> list[str]:

@@ -1,10 +1,10 @@
 """Negatives of data sets that are cut from a genome: windows beside the positives, and shuffles."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from dnabert_hf.data.building.labelled_windows import Example
+from dnabert_hf.data.building.labelled_windows import Example, Splitting
 from dnabert_hf.data.building.matched_background import Windows, draw_matched, draw_with_tata_box
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
@@ -35,16 +35,23 @@ def flanks(
 
 
 def matched_negatives(
-    genome: Genome, positives: Sequence[Example], label: str, *, excluded: np.ndarray, seed: int
+    genome: Genome,
+    positives: Sequence[Example],
+    label: str,
+    *,
+    excluded: np.ndarray,
+    splitting: Splitting,
 ) -> list[Example]:
     """Draw a window of the genome for each positive, alike in GC and repeats.
+
+    Where contigs decide on the splits, it lies on a contig of the positive's split.
 
     Args:
         genome: The genome.
         positives: Examples of one length.
         label: Class of the negatives.
         excluded: Regions that none may touch, as `flanks` gives them.
-        seed: Seed of the choice.
+        splitting: How the data set is split, and the seed of the choice.
 
     Returns:
         As many examples as there are positives.
@@ -52,43 +59,66 @@ def matched_negatives(
     Raises:
         ValueError: If the genome has no room for them.
     """
-    if not positives:
-        return []
-    length = len(positives[0].sequence)
-    starts = [(genome.index(positive.contig), positive.start) for positive in positives]
-    windows = draw_matched(genome, starts, length, excluded=excluded, seed=seed)
-    return _examples_of_windows(genome, windows, length, label, "genomic, GC matched")
+    made = []
+    by_split = _by_split(genome, [each.contig for each in positives], splitting)
+    for rows, others in by_split:
+        chosen = [positives[row] for row in rows]
+        length = len(chosen[0].sequence)
+        starts = [(genome.index(each.contig), each.start) for each in chosen]
+        barred = np.concatenate([excluded, others])
+        windows = draw_matched(genome, starts, length, excluded=barred, seed=splitting.seed)
+        made += _examples_of_windows(genome, windows, length, label, "genomic, GC matched")
+    return made
 
 
 def negatives_with_tata_box(
     genome: Genome,
-    offsets: Sequence[int],
+    boxes: Sequence[tuple[str, int]],
     length: int,
     label: str,
     *,
     excluded: np.ndarray,
-    seed: int,
+    splitting: Splitting,
 ) -> list[Example]:
-    """Draw a window with a TATA box at each of some offsets.
+    """Draw a window with a TATA box for each promoter with one, at the promoter's offset.
 
     Args:
         genome: The genome.
-        offsets: Where the box begins within the window (0-based).
+        boxes: Contig of each promoter, and where its box begins in it (0-based).
         length: Bases of a window.
         label: Class of the negatives.
         excluded: Regions that none may touch, as `flanks` gives them.
-        seed: Seed of the choice.
+        splitting: How the data set is split, and the seed of the choice.
 
     Returns:
-        As many examples as there are offsets.
+        As many examples as there are boxes, as `matched_negatives` on contigs of the same split.
 
     Raises:
         ValueError: If the genome has not that many.
     """
-    if not offsets:
-        return []
-    windows = draw_with_tata_box(genome, offsets, length, excluded=excluded, seed=seed)
-    return _examples_of_windows(genome, windows, length, label, "genomic with TATA box")
+    made = []
+    for rows, others in _by_split(genome, [contig for contig, _ in boxes], splitting):
+        offsets = [boxes[row][1] for row in rows]
+        barred = np.concatenate([excluded, others])
+        windows = draw_with_tata_box(genome, offsets, length, excluded=barred, seed=splitting.seed)
+        made += _examples_of_windows(genome, windows, length, label, "genomic with TATA box")
+    return made
+
+
+def _by_split(
+    genome: Genome, contigs: Sequence[str], splitting: Splitting
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Group positives by the split of their contig, each with the contigs of all other splits."""
+    rows_of: dict[str, list[int]] = {}
+    for row, contig in enumerate(contigs):
+        rows_of.setdefault(splitting.split_of(contig), []).append(row)
+    for split, rows in rows_of.items():
+        others = [
+            (index, 0, contig.length)
+            for index, contig in enumerate(genome.contigs)
+            if splitting.split_of(contig.name) != split
+        ]
+        yield rows, np.array(others, dtype=np.int64).reshape(-1, 3)
 
 
 def shuffled_negatives(

@@ -1,5 +1,6 @@
 """Data sets of binding sites, cut around the summits of ChIP-seq peaks."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +12,7 @@ from dnabert_hf.data.building.labelled_windows import (
     Splitting,
     build_dataset,
     cut_window,
+    drop_repeated,
 )
 from dnabert_hf.data.building.negatives import flanks, matched_negatives, shuffled_negatives
 from dnabert_hf.data.building.shuffling import shuffle_dinucleotides
@@ -18,6 +20,8 @@ from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
 
 __all__ = ["PeakNegatives", "build_peaks"]
+
+logger = logging.getLogger(__name__)
 
 PeakNegatives = Literal["genomic", "dinucleotides"]
 
@@ -64,7 +68,9 @@ def build_peaks(
     omitted: Counter[str] = Counter()
     names = match_intervals(genome, peaks, omitted, kind="peaks", source=source)
     positives = []
+    counts: Counter[str] = Counter()
     for peak in (peak for peak in peaks if peak.contig in names):
+        counts["middle" if peak.point is None else "point"] += 1
         point = (peak.start + peak.end) // 2 if peak.point is None else peak.point
         start = point - length // 2
         interval = (names[peak.contig], start, start + length, peak.strand)
@@ -72,6 +78,12 @@ def build_peaks(
         if sequence is not None:
             name = peak.name or f"{interval[0]}:{start}-{start + length}"
             positives.append(Example(name, sequence, _LABELS[1], *interval, kind="peak"))
+    positives = drop_repeated(positives, omitted)
+    logger.warning(
+        "%s: windows lie around the summits, or points, of %d peaks%s",
+        *(source, sum(counts.values()) - counts["middle"]),
+        f" and the middles of {counts['middle']}" if counts["middle"] else "",
+    )
     seed = splitting.seed
     if negatives == "dinucleotides":
         made = shuffled_negatives(
@@ -83,5 +95,7 @@ def build_peaks(
         )
     else:
         excluded = flanks(genome, peaks, names, margin=_MARGIN)
-        made = matched_negatives(genome, positives, _LABELS[0], excluded=excluded, seed=seed)
+        made = matched_negatives(
+            genome, positives, _LABELS[0], excluded=excluded, splitting=splitting
+        )
     return build_dataset([*positives, *made], splitting, omitted)

@@ -13,6 +13,7 @@ from dnabert_hf.data.building.labelled_windows import (
     Splitting,
     build_dataset,
     cut_window,
+    drop_repeated,
 )
 from dnabert_hf.data.building.matched_background import find_tata_box
 from dnabert_hf.data.building.negatives import (
@@ -79,10 +80,11 @@ def build_promoters(
     omitted: Counter[str] = Counter()
     names = match_intervals(genome, start_sites, omitted, kind="start sites", source=source)
     promoters = _cut_promoters(genome, start_sites, names, (upstream, downstream), omitted)
+    promoters = drop_repeated(promoters, omitted)
     # Every site counts for what negatives avoid, also those whose window cannot be cut.
     margin = upstream + downstream + _MARGIN
     excluded = flanks(genome, start_sites, names, margin=margin)
-    made = _make_negatives(genome, promoters, negatives, upstream, excluded, splitting.seed)
+    made = _make_negatives(genome, promoters, negatives, upstream, excluded, splitting)
     return build_dataset([*promoters, *made], splitting, omitted)
 
 
@@ -121,20 +123,27 @@ def _make_negatives(
     negatives: str,
     upstream: int,
     excluded: np.ndarray,
-    seed: int,
+    splitting: Splitting,
 ) -> list[Example]:
     if negatives == "genomic":
-        return matched_negatives(genome, promoters, _LABELS[0], excluded=excluded, seed=seed)
+        return matched_negatives(
+            genome, promoters, _LABELS[0], excluded=excluded, splitting=splitting
+        )
     boxes = [find_tata_box(promoter.sequence, upstream) for promoter in promoters]
     if negatives == "dinucleotides":
-        kind, shuffle = "dinucleotide shuffle", partial(shuffle_dinucleotides, seed=seed)
+        kind, shuffle = "dinucleotide shuffle", partial(shuffle_dinucleotides, seed=splitting.seed)
     else:
-        kind, shuffle = "chunk-shuffled", partial(shuffle_chunks, seed=seed)
+        kind, shuffle = "chunk-shuffled", partial(shuffle_chunks, seed=splitting.seed)
     numbers = [i for i, box in enumerate(boxes) if negatives != "published" or box is None]
     made = shuffled_negatives(promoters, shuffle, _LABELS[0], kind, numbers=numbers)
     if negatives == "published" and promoters:
-        offsets, length = [box for box in boxes if box is not None], len(promoters[0].sequence)
+        pairs = zip(promoters, boxes, strict=True)
         made += negatives_with_tata_box(
-            genome, offsets, length, _LABELS[0], excluded=excluded, seed=seed
+            genome,
+            [(promoter.contig, box) for promoter, box in pairs if box is not None],
+            len(promoters[0].sequence),
+            _LABELS[0],
+            excluded=excluded,
+            splitting=splitting,
         )
     return made

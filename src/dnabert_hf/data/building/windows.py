@@ -1,5 +1,6 @@
 """Windows along a genome, labelled by the regions that their middle lies in."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,13 @@ import numpy as np
 from dnabert_hf.data.building.labelled_windows import Splitting, cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
+from dnabert_hf.data.genome.regions import merge_regions
 from dnabert_hf.data.labelled.composition_bias import PartStatistics, measure_counted_bias
 from dnabert_hf.files.atomic import open_table
 
 __all__ = ["WrittenWindows", "write_windows"]
+
+logger = logging.getLogger(__name__)
 
 _NO_SPLIT = "all"
 
@@ -52,7 +56,8 @@ def write_windows(
         path: The table, gzip if its name ends in .gz; it appears only when it is whole.
         length: Bases of a window.
         step: Bases from the start of a window to that of the next one.
-        regions: Where windows lie, as a whole; by default all contigs.
+        regions: Where windows lie, as a whole; by default all contigs. Regions that overlap or
+            touch count as one.
         positives: Regions that make a window one of class 1, if its middle base lies in one of
             them, instead of class 0. Without them there is no column of labels.
         splitting: Contigs of the dev and test splits; without them there is no column of splits.
@@ -111,7 +116,13 @@ def _intervals(
     else:
         kind = "regions"
         names = match_intervals(genome, regions, omitted, kind=kind, source="the regions")
-        intervals = [(names[r.contig], r.start, r.end) for r in regions if r.contig in names]
+        given = [
+            (genome.index(names[r.contig]), r.start, r.end) for r in regions if r.contig in names
+        ]
+        merged = merge_regions(np.array(given, dtype=np.int64))
+        if n_merged := len(given) - len(merged):
+            logger.warning("%d regions overlap or touch others and are one with them", n_merged)
+        intervals = [(genome.contigs[i].name, start, end) for i, start, end in merged.tolist()]
     long_enough = [
         (contig, start, end) for contig, start, end in intervals if end - start >= length
     ]

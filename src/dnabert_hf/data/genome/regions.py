@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from dnabert_hf.data.genome.genome import Genome
 
-__all__ = ["intersect_regions", "parse_region", "subtract_regions"]
+__all__ = ["intersect_regions", "merge_regions", "parse_region", "subtract_regions"]
 
 _INTERVAL = re.compile(r"(\d+)-(\d+)", re.ASCII)
 # Contig and position in one number, so that one sorted array holds all contigs.
@@ -116,6 +116,24 @@ def subtract_regions(runs: np.ndarray, regions: np.ndarray) -> np.ndarray:
     starts, ends = _merge(regions)
     # What lies between the regions may reach over several contigs; the runs do not.
     return _intersect(runs, np.append(0, ends), np.append(starts, _BEYOND))
+
+
+def merge_regions(regions: np.ndarray) -> np.ndarray:
+    """Unite regions that overlap or touch, as `bedtools merge` does.
+
+    Args:
+        regions: Contig index, start and end (0-based half-open) of each, shape (regions, 3), in any
+            order.
+
+    Returns:
+        The united regions, shape (n, 3), in the order of the genome.
+
+    Example:
+        >>> merge_regions(np.array([[0, 5, 9], [1, 0, 3], [0, 0, 5], [0, 2, 4]])).tolist()
+        [[0, 0, 9], [1, 0, 3]]
+    """
+    starts, ends = _merge(regions)
+    return np.stack([starts >> _CONTIG_SHIFT, starts & _LOW_BITS, ends & _LOW_BITS], axis=1)
 
 
 def _intersect(runs: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
