@@ -74,7 +74,8 @@ def test_help_shows_every_command_and_loads_nothing_heavy():
 def test_help_of_a_command_has_an_example(command):
     result = run(command, "--help")
     assert result.exit_code == 0
-    assert f"Example: dnabert {command} " in result.stdout
+    assert re.search(rf"Example:\s+dnabert {command} ", result.stdout)
+    assert "Compute" in result.stdout or command in ("tokenize", "join")
 
 
 def test_tokenize_writes_ids_or_kmers(fasta):

@@ -128,19 +128,25 @@ def attention(
     id_column: IdColumn = "id",
     label_column: LabelColumn = "label",
 ) -> None:
-    """Score each base by attention, as DNABERT-viz does, or by what it adds to a class.
+    r"""Score each base by attention, as DNABERT-viz does, or by what it adds to a class.
 
     Attention of [CLS] in the last layer, summed over the heads, the mean over the k-mers that cover
     a base, divided by the norm; or another method. Writes id, sequence, scores and, if the model is
     a classifier, the probability of each class; or a track, if sequences are named like
     chr1:100-400 (0-based, half-open) or come from a BED file. Sequences may have any length.
 
-    Example: dnabert attention peaks-model peaks.fa -o scores.parquet
+    Example:
 
-    A track: dnabert attention peaks-model peaks.bed --genome hg38.fa --method integrated_gradients
-    --label bound -o scores.bw
+        dnabert attention peaks-model peaks.fa -o scores.parquet
 
-    A page with a landscape of each label: dnabert attention peaks-model test.tsv --report report
+    A track:
+
+        dnabert attention peaks-model peaks.bed --genome hg38.fa \
+          --method integrated_gradients --label bound -o scores.bw
+
+    A page with a landscape of each label:
+
+        dnabert attention peaks-model test.tsv --report report
     """
     running: dict[str, Any] = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     columns = make_columns(sequence=sequence_column, identifier=id_column, label=label_column)

@@ -40,7 +40,9 @@ def benchmark(
 
     Each cell is a folder; a benchmark that was stopped goes on, a cell that failed is tried again.
 
-    Example: dnabert benchmark gue --data GUE -o benchmark
+    Example:
+
+        dnabert benchmark gue --data GUE -o benchmark
 
     Every folder of train, dev and test files below GUE is a data set; so it is for labels, which
     draws learning curves. For paper, the folder holds prom-300, prom-core, tf or splice: tables

@@ -44,11 +44,17 @@ def convert(
     Pretrained or fine-tuned, as pickle or safetensors. Says which weights were missing, left out or
     never trained, and compares the result with BERT before it is written.
 
-    Example: dnabert convert zhihan1996/DNA_bert_6 dnabert-6 --dna hg38.fa
+    Example:
 
-    For programs that run no foreign code: dnabert convert my_model my_model-stock --stock
+        dnabert convert zhihan1996/DNA_bert_6 dnabert-6 --dna hg38.fa
 
-    All four, with SHA256SUMS: dnabert convert 'zhihan1996/DNA_bert_{k}' 'release/dnabert-{k}'
+    For programs that run no foreign code:
+
+        dnabert convert my_model my_model-stock --stock
+
+    All four, with SHA256SUMS:
+
+        dnabert convert 'zhihan1996/DNA_bert_{k}' 'release/dnabert-{k}'
     """
     from dnabert_hf.hub.conversion.convert import convert as run
     from dnabert_hf.hub.conversion.release import K, convert_release

@@ -68,7 +68,9 @@ def promoters(
 ) -> None:
     """Promoters around transcription start sites, and as many negatives.
 
-    Example: dnabert dataset promoters epdnew.bed --genome hg38.fa.gz -o promoters.tsv
+    Example:
+
+        dnabert dataset promoters epdnew.bed --genome hg38.fa.gz -o promoters.tsv
     """
     from dnabert_hf.data.building.promoters import build_promoters
     from dnabert_hf.data.genome.annotation import read_start_sites
@@ -112,7 +114,9 @@ def peaks(
 ) -> None:
     """Binding sites around the summits of peaks, and as many negatives.
 
-    Example: dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
+    Example:
+
+        dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
     """
     from dnabert_hf.data.building.peaks import build_peaks
     from dnabert_hf.data.genome.intervals import read_bed
@@ -143,7 +147,9 @@ def splice(
 ) -> None:
     """Splice donors and acceptors, and as many positions in genes that are neither.
 
-    Example: dnabert dataset splice gencode.gtf.gz --genome hg38.fa.gz -o splice.tsv
+    Example:
+
+        dnabert dataset splice gencode.gtf.gz --genome hg38.fa.gz -o splice.tsv
     """
     from dnabert_hf.data.building.splice_sites import build_splice_sites
     from dnabert_hf.data.genome.annotation import read_transcripts
@@ -175,11 +181,16 @@ def bases(
     seed: Seed = 42,
     overwrite: Overwrite = False,
 ) -> None:
-    """Windows with a label for each base, and as many without any region.
+    r"""Windows with a label for each base, and as many without any region.
 
-    Example: dnabert dataset bases cpg_islands.bed --genome hg38.fa.gz -o islands.tsv
+    Example:
 
-    Several classes: dnabert dataset bases E=exons.bed I=introns.bed --genome hg38.fa -o parts.tsv
+        dnabert dataset bases cpg_islands.bed --genome hg38.fa.gz -o islands.tsv
+
+    Several classes:
+
+        dnabert dataset bases E=exons.bed I=introns.bed --genome hg38.fa \
+          -o parts.tsv
     """
     from dnabert_hf.data.building.bases import build_bases
     from dnabert_hf.data.genome.intervals import read_bed
@@ -223,9 +234,12 @@ def windows(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Windows along a genome, labelled if there is a BED of positives.
+    r"""Windows along a genome, labelled if there is a BED of positives.
 
-    Example: dnabert dataset windows --genome hg38.fa.gz --regions genes.bed -o windows.tsv
+    Example:
+
+        dnabert dataset windows --genome hg38.fa.gz --regions genes.bed \
+          -o windows.tsv
     """
     from dnabert_hf.data.building.windows import write_windows
     from dnabert_hf.data.genome.genome import open_genome
@@ -278,7 +292,9 @@ def check(
 
     Ends with exit code 1 if something leaks.
 
-    Example: dnabert dataset check promoters.tsv
+    Example:
+
+        dnabert dataset check promoters.tsv
     """
     from dnabert_hf.data.labelled.dataset import iterate_labelled
     from dnabert_hf.data.labelled.leaks import format_report, report_dataset

@@ -25,7 +25,9 @@ def demo(
     beside logistic regression on k-mer counts, and predicts a FASTA file. About a minute on two
     CPU cores; needs no network.
 
-    Example: dnabert demo -o demo
+    Example:
+
+        dnabert demo -o demo
     """
     from dnabert_hf.metrics.scores import METRIC_NAMES
     from dnabert_hf.workflows.demo import demonstrate

@@ -58,7 +58,9 @@ def embed(
 
     A run that was stopped goes on where it ended when the same command is run again.
 
-    Example: dnabert embed my_model genes.fa -o embeddings.parquet
+    Example:
+
+        dnabert embed my_model genes.fa -o embeddings.parquet
 
     With --max-file-mb 500, embeddings.parquet is a folder of embeddings-00000-of-00003.parquet and
     so on, which pandas, pyarrow, polars and datasets read as one table.

@@ -62,18 +62,23 @@ def evaluate(
     windows: Windows = None,
     seed: Seed = None,
 ) -> None:
-    """Score a fine-tuned model on labelled sequences that it has not seen.
+    r"""Score a fine-tuned model on labelled sequences that it has not seen.
 
     Prints one line a metric: accuracy, F1, MCC, AUROC and more for classes, correlations and RMSE
     for values.
 
-    Example: dnabert evaluate my_model test.tsv -o metrics.json
+    Example:
+
+        dnabert evaluate my_model test.tsv -o metrics.json
 
     With --mlm, scores a pretrained model on single masked bases of a genome: bits per base (2 is
     guessing) and accuracy, beside what counts of other DNA tell of the same bases; of the masked
     k-mers, cross-entropy in nats, perplexity and accuracy.
 
-    Example: dnabert evaluate my_model hg38.fa --mlm --region chr20 --train hg38.fa --untrained
+    Example:
+
+        dnabert evaluate my_model hg38.fa --mlm --region chr20 --train hg38.fa \
+          --untrained
     """
     settings: dict[str, Any] = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     settings |= {"output": output, "overwrite": overwrite}

@@ -163,25 +163,37 @@ def finetune(
     resume: Resume = False,
     overwrite: OverwriteRun = False,
 ) -> None:
-    """Train a classifier or regressor on labelled sequences, test it and save it.
+    r"""Train a classifier or regressor on labelled sequences, test it and save it.
 
     The folder receives the model with its card, metrics.json, predictions.tsv and curves.png.
 
-    Example: dnabert finetune peaks.tsv --task tf --init dnabert-6-mini -o model
+    Example:
 
-    Small, from random weights: dnabert finetune peaks.tsv --init random -o small --config
-    num_hidden_layers=2 --config hidden_size=192 --config num_attention_heads=3
+        dnabert finetune peaks.tsv --task tf --init dnabert-6-mini -o model
 
-    A class for each base, labels such as 00011100: dnabert finetune islands.tsv --task token --init
-    dnabert-6-mini -o islands
+    Small, from random weights:
 
-    With the best of 20 settings: dnabert finetune peaks.tsv --init dnabert-6-mini --search 20 -o
-    best
+        dnabert finetune peaks.tsv --init random -o small \
+          --config num_hidden_layers=2 --config hidden_size=192 \
+          --config num_attention_heads=3
 
-    With the false positives of a genome as negatives: dnabert finetune promoters.tsv --init
-    dnabert-6-mini --hard-negatives hg38.fa.gz --held-out chr20 --sites tss.bed --rounds 3 -o hard
+    A class for each base, labels such as 00011100:
 
-    What others compare with: dnabert finetune peaks.tsv --init cnn-lstm -o baseline
+        dnabert finetune islands.tsv --task token --init dnabert-6-mini -o islands
+
+    With the best of 20 settings:
+
+        dnabert finetune peaks.tsv --init dnabert-6-mini --search 20 -o best
+
+    With the false positives of a genome as negatives:
+
+        dnabert finetune promoters.tsv --init dnabert-6-mini \
+          --hard-negatives hg38.fa.gz --held-out chr20 --sites tss.bed --rounds 3 \
+          -o hard
+
+    What others compare with:
+
+        dnabert finetune peaks.tsv --init cnn-lstm -o baseline
     """
     from dnabert_hf.data.reading.records import Columns
     from dnabert_hf.metrics.scores import METRIC_NAMES

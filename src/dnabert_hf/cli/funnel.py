@@ -71,14 +71,17 @@ def funnel(
     batch_tokens: BatchTokens = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find variants that a fine-tuned model attends to, rank them by effect, look them up.
+    r"""Find variants that a fine-tuned model attends to, rank them by effect, look them up.
 
     As in DNABERT's paper: variants in high-attention regions, both alleles scored, the strongest
     kept and looked up in ClinVar, GWAS Catalog and GRASP. Writes a ranked table and a page. A run
     that was stopped goes on when the same command is run again.
 
-    Example: dnabert funnel ctcf-model dbsnp.vcf.gz --genome hg38.fa --window 101 -o top.tsv
-    --report top.html --clinvar clinvar.vcf.gz --gwas gwas.tsv --build hg38
+    Example:
+
+        dnabert funnel ctcf-model dbsnp.vcf.gz --genome hg38.fa --window 101 \
+          -o top.tsv --report top.html --clinvar clinvar.vcf.gz --gwas gwas.tsv \
+          --build hg38
     """
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.data.reading.lines import regular_file

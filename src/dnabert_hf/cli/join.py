@@ -23,7 +23,9 @@ def join(
     process would have written. Parts that are missing or of another run are an error, which says
     which shards to run again.
 
-    Example: dnabert join predictions.tsv
+    Example:
+
+        dnabert join predictions.tsv
     """
     from dnabert_hf.inference.output.join import join_parts
 

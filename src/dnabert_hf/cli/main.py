@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from safetensors import SafetensorError
@@ -53,35 +54,50 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    help="DNABERT: raw DNA in, trained models, predictions and embeddings out.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="markdown",  # paragraphs that fit any width, and examples left as they are
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (
-    tokenize,
-    pretrain,
-    tasks,
-    finetune,
-    evaluate,
-    predict,
-    embed,
-    attention,
-    motifs,
-    mutagenesis,
-    scan,
-    variants,
-    funnel,
-    join,
-    benchmark,
-    convert,
-    publish,
-    demo,
-)
-for _command in _COMMANDS:
-    app.command()(_command)
-app.add_typer(dataset, name="dataset")
+# By what one wants to do; the order is that of the work.
+_COMMANDS = {
+    "Start here": (demo,),
+    "Make data": (tokenize,),
+    "Train": (pretrain, finetune, benchmark, tasks),
+    "Use a model": (predict, evaluate, embed, scan, variants, mutagenesis, funnel, join),
+    "Explain a model": (attention, motifs),
+    "Share a model": (convert, publish),
+}
+for _panel, _commands in _COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+    if _panel == "Make data":
+        app.add_typer(dataset, name="dataset", rich_help_panel=_panel)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dnabert-hf {version('dnabert-hf')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Say which version this is.",
+            callback=_say_version,
+            is_eager=True,
+            show_default=False,
+        ),
+    ] = False,
+) -> None:
+    """DNABERT: raw DNA in, trained models, predictions and embeddings out.
+
+    New here? `dnabert demo -o demo` does the main job on simulated data.
+    """
 
 
 def main() -> None:

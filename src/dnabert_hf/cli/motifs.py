@@ -84,7 +84,9 @@ def motifs(
     chr1:100-200), logos, matches with known motifs and index.html. Without labels the classes that
     the model predicts are taken.
 
-    Example: dnabert motifs peaks-model peaks.tsv -o motifs --rc --known jaspar.meme.gz
+    Example:
+
+        dnabert motifs peaks-model peaks.tsv -o motifs --rc --known jaspar.meme.gz
     """
     from dnabert_hf.interpretation.motifs.find import find_motifs
     from dnabert_hf.interpretation.motifs.results import MotifSettings

@@ -68,16 +68,21 @@ def mutagenesis(
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
 ) -> None:
-    """Change every base of sequences to every other, and score the predicted effect.
+    r"""Change every base of sequences to every other, and score the predicted effect.
 
     A classifier gives for each class the probability before and after, DNABERT's diff and the log
     odds ratio (positive where signal is lost); a pretrained model, without labels, the
     log-likelihood ratio of the bases. One row a change, 0-based positions, to TSV, CSV or Parquet.
     A run that was stopped goes on where it ended when the same command is run again.
 
-    Example: dnabert mutagenesis my_model promoters.fa -o map.parquet --plot map.png
+    Example:
 
-    Regions: dnabert mutagenesis dnabert-6-mini enhancers.bed --genome hg38.fa --flank 200 -o m.tsv
+        dnabert mutagenesis my_model promoters.fa -o map.parquet --plot map.png
+
+    Regions:
+
+        dnabert mutagenesis dnabert-6-mini enhancers.bed --genome hg38.fa \
+          --flank 200 -o m.tsv
     """
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.inference.variants.mutagenesis import mutagenesis as run

@@ -52,12 +52,18 @@ def predict(
     Parquet, as the name of the output says. A run that was stopped goes on where it ended when
     the same command is run again.
 
-    Example: dnabert predict my_model genome.fa.gz -o predictions.tsv
+    Example:
+
+        dnabert predict my_model genome.fa.gz -o predictions.tsv
 
     A model of bases (finetune --task token) writes runs of a class as BED, or a table with a row
-    for each base: dnabert predict islands chr20.fa -o islands.bed
+    for each base:
 
-    The mean of three models and both strands: dnabert predict k4 genes.fa --also k5 --also k6 --rc
+        dnabert predict islands chr20.fa -o islands.bed
+
+    The mean of three models and both strands:
+
+        dnabert predict k4 genes.fa --also k5 --also k6 --rc
     """
     from dnabert_hf.inference.engine.checkpoint import architecture_of
     from dnabert_hf.inference.predict import predict as predict_sequences

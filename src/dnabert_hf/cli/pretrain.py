@@ -97,7 +97,9 @@ def pretrain(
     saves a checkpoint that --resume goes on from. On several GPUs or processes, with the same
     options: torchrun --nproc-per-node 4 --no-python dnabert pretrain ...
 
-    Example: dnabert pretrain genome.fa.gz --preset mini --held-out chr20 -o my-genome
+    Example:
+
+        dnabert pretrain genome.fa.gz --preset mini --held-out chr20 -o my-genome
     """
     from dnabert_hf.training.pretraining.pretrain import pretrain as run
     from dnabert_hf.training.shared.arguments import parse_arguments

@@ -38,7 +38,9 @@ def publish(
     Needs a token that may write: `hf auth login`, or HF_TOKEN. What holds paths of your machine
     (metrics.json) or your test data (predictions.tsv) stays behind.
 
-    Example: dnabert publish peaks-model lab/ctcf-peaks --dry-run
+    Example:
+
+        dnabert publish peaks-model lab/ctcf-peaks --dry-run
     """
     from dnabert_hf.hub.publish import publish as run
 

@@ -74,16 +74,21 @@ def scan(
     shard: Shard = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Classify the windows of a genome, and make a track and calls of it.
+    r"""Classify the windows of a genome, and make a track and calls of it.
 
     Windows with N are left out and counted. A run that was stopped goes on where it ended when the
     same command is run again. Coordinates are 0-based, half-open.
 
-    Example: dnabert scan promoters chr20.fa.gz --window 300 --step 50 -o windows.parquet --track
-    promoters.bw --calls promoters.bed --threshold 0.9
+    Example:
 
-    Prom-scan: dnabert scan model hg38.fa --regions 10kb.bed --window 1001 --step 100 -o w.tsv
-    --sites tss.bed
+        dnabert scan promoters chr20.fa.gz --window 300 --step 50 \
+          -o windows.parquet --track promoters.bw --calls promoters.bed \
+          --threshold 0.9
+
+    Prom-scan:
+
+        dnabert scan model hg38.fa --regions 10kb.bed --window 1001 --step 100 \
+          -o w.tsv --sites tss.bed
     """
     from dnabert_hf.data.genome.annotation import read_start_sites
     from dnabert_hf.data.genome.genome import open_genome

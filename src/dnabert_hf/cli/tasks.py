@@ -17,10 +17,14 @@ def tasks(
 ) -> None:
     """List the presets for `dnabert finetune --task`, and the command that makes their data.
 
-    Example: dnabert tasks
+    Example:
+
+        dnabert tasks
 
     A task of yours, a file enhancers.yaml such as {length: 200, labels: [enhancer, other], metric:
-    auroc, builder: peaks, builder_options: {length: 200}}: dnabert tasks enhancers.yaml
+    auroc, builder: peaks, builder_options: {length: 200}}:
+
+        dnabert tasks enhancers.yaml
     """
     from dnabert_hf.training.tasks.presets import TASKS, find_task
 

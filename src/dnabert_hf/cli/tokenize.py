@@ -32,7 +32,9 @@ def tokenize(
 
     Writes a table of id and tokens parted by spaces, [CLS] and [SEP] included among ids.
 
-    Example: dnabert tokenize genes.fa --k 6 --kmers -o genes.tsv
+    Example:
+
+        dnabert tokenize genes.fa --k 6 --kmers -o genes.tsv
     """
     from dnabert_hf.inference.tokenize import write_tokens
 

@@ -65,16 +65,22 @@ def variants(
     shard: Shard = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
+    r"""Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
 
     A classifier gives the probability of a class with either allele, DNABERT's diff and the log
     odds ratio; a pretrained model the log-likelihood ratio of the base and the distance of the
     embeddings. Writes .vcf or .vcf.gz (with index) with INFO fields, .tsv, .csv or .parquet. What
     cannot be scored stays, with the reason; REF must be the genome's.
 
-    Example: dnabert variants my_model in.vcf.gz --genome hg38.fa.gz --window 300 -o out.vcf.gz
+    Example:
 
-    Without labels: dnabert variants dnabert-6-mini in.vcf --genome hg38.fa --window 400 -o x.tsv
+        dnabert variants my_model in.vcf.gz --genome hg38.fa.gz --window 300 \
+          -o out.vcf.gz
+
+    Without labels:
+
+        dnabert variants dnabert-6-mini in.vcf --genome hg38.fa --window 400 \
+          -o x.tsv
     """
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.data.reading.lines import regular_file

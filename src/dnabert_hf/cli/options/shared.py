@@ -49,18 +49,37 @@ SequenceFile = Annotated[
     ),
 ]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", help="File to write; - is standard output.")
+    Path,
+    typer.Option(
+        "-o", "--output", help="File to write; - is standard output.", rich_help_panel="Output"
+    ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the output if it exists.", show_default=False)
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace the output if it exists.",
+        show_default=False,
+        rich_help_panel="Output",
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel="Compute")
+]
 Dtype = Annotated[
-    str, typer.Option(help="auto (the fastest here), float32, bfloat16, float16 or int8.")
+    str,
+    typer.Option(
+        help="auto (the fastest here), float32, bfloat16, float16 or int8.",
+        rich_help_panel="Compute",
+    ),
 ]
 BatchTokens = Annotated[
     int | None,
-    typer.Option(help="Tokens a batch, padding included.", show_default="what suits the device"),
+    typer.Option(
+        help="Tokens a batch, padding included.",
+        show_default="what suits the device",
+        rich_help_panel="Compute",
+    ),
 ]
 BothStrands = Annotated[
     bool,
@@ -68,6 +87,7 @@ BothStrands = Annotated[
         "--rc",
         help="Average over each sequence and its reverse complement; takes twice as long.",
         show_default=False,
+        rich_help_panel="Model",
     ),
 ]
 Shard = Annotated[
@@ -76,15 +96,27 @@ Shard = Annotated[
         metavar="I/N",
         help="Do part I (from 0) of N, as the task of an array job; `dnabert join` makes the file.",
         show_default=False,
+        rich_help_panel="Compute",
     ),
 ]
-SequenceColumn = Annotated[str, typer.Option(help="Column of the sequences, in a table.")]
-IdColumn = Annotated[str, typer.Option(help="Column of the names, in a table.")]
-LabelColumn = Annotated[str, typer.Option(help="Column of the labels.")]
+SequenceColumn = Annotated[
+    str, typer.Option(help="Column of the sequences, in a table.", rich_help_panel="Table columns")
+]
+IdColumn = Annotated[
+    str, typer.Option(help="Column of the names, in a table.", rich_help_panel="Table columns")
+]
+LabelColumn = Annotated[
+    str, typer.Option(help="Column of the labels.", rich_help_panel="Table columns")
+]
 
 ConfigFields = Annotated[
     list[str] | None,
-    typer.Option("--config", metavar="NAME=VALUE", help="Field of DNABertConfig, repeatable."),
+    typer.Option(
+        "--config",
+        metavar="NAME=VALUE",
+        help="Field of DNABertConfig, repeatable.",
+        rich_help_panel="Model",
+    ),
 ]
 TrainingFields = Annotated[
     list[str] | None,
@@ -92,12 +124,21 @@ TrainingFields = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="Any field of transformers.TrainingArguments, repeatable.",
+        rich_help_panel="Training",
     ),
 ]
-TrainingSeed = Annotated[int | None, typer.Option("--seed", help="Seed.", show_default="42")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")]
+TrainingSeed = Annotated[
+    int | None, typer.Option("--seed", help="Seed.", show_default="42", rich_help_panel="Training")
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a run that was stopped.", rich_help_panel="Output"),
+]
 OverwriteRun = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace an earlier run in the folder.", rich_help_panel="Output"
+    ),
 ]
 
 Aliases = Annotated[
