@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dnabert_hf.cli.options.shared import (
+    Aliases,
     BatchTokens,
     Device,
     Dtype,
@@ -119,6 +120,7 @@ def attention(
             show_default=False,
         ),
     ] = None,
+    aliases: Aliases = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -178,7 +180,7 @@ def attention(
 
     common: dict[str, Any] = running | {
         "output": output,
-        "genome": None if not genome else open_genome(genome),
+        "genome": None if not genome else open_genome(genome, aliases=aliases),
         "columns": columns,
         "overwrite": overwrite,
     }

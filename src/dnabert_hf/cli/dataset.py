@@ -14,7 +14,7 @@ from dnabert_hf.cli.options.dataset import (
     TestContigs,
     WindowLength,
 )
-from dnabert_hf.cli.options.shared import Overwrite
+from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
 
 __all__ = ["dataset"]
 
@@ -64,6 +64,8 @@ def promoters(
     dev_contig: DevContigs = None,
     test_contig: TestContigs = None,
     seed: Seed = 42,
+    aliases: Aliases = None,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Promoters around transcription start sites, and as many negatives.
@@ -75,7 +77,7 @@ def promoters(
     from dnabert_hf.data.building.promoters import build_promoters
     from dnabert_hf.data.genome.annotation import read_start_sites
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     names = columns.split(",")
     if len(names) != 3:
         raise ValueError(
@@ -84,7 +86,7 @@ def promoters(
         )
     target.build(
         build_promoters,
-        read_start_sites(start_sites, columns=(names[0], names[1], names[2])),
+        read_start_sites(start_sites, columns=(names[0], names[1], names[2]), skip_bad=skip_bad),
         {"command": "promoters", "start_sites": start_sites},
         source=start_sites,
         negatives=negatives.value,
@@ -110,6 +112,8 @@ def peaks(
     dev_contig: DevContigs = None,
     test_contig: TestContigs = None,
     seed: Seed = 42,
+    aliases: Aliases = None,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Binding sites around the summits of peaks, and as many negatives.
@@ -121,10 +125,10 @@ def peaks(
     from dnabert_hf.data.building.peaks import build_peaks
     from dnabert_hf.data.genome.intervals import read_bed
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     target.build(
         build_peaks,
-        read_bed(intervals),
+        read_bed(intervals, skip_bad=skip_bad),
         {"command": "peaks", "peaks": intervals},
         source=intervals,
         negatives=negatives.value,
@@ -143,6 +147,8 @@ def splice(
     dev_contig: DevContigs = None,
     test_contig: TestContigs = None,
     seed: Seed = 42,
+    aliases: Aliases = None,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Splice donors and acceptors, and as many positions in genes that are neither.
@@ -154,10 +160,10 @@ def splice(
     from dnabert_hf.data.building.splice_sites import build_splice_sites
     from dnabert_hf.data.genome.annotation import read_transcripts
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     target.build(
         build_splice_sites,
-        read_transcripts(annotation),
+        read_transcripts(annotation, skip_bad=skip_bad),
         {"command": "splice", "annotation": annotation},
         source=annotation,
         length=length,
@@ -179,6 +185,8 @@ def bases(
     dev_contig: DevContigs = None,
     test_contig: TestContigs = None,
     seed: Seed = 42,
+    aliases: Aliases = None,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:
     r"""Windows with a label for each base, and as many without any region.
@@ -195,7 +203,7 @@ def bases(
     from dnabert_hf.data.building.bases import build_bases
     from dnabert_hf.data.genome.intervals import read_bed
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     files: dict[str, str] = {}
     for item in regions:
         letter, file = (item[0], item[2:]) if item[1:2] == "=" else ("1", item)
@@ -207,7 +215,7 @@ def bases(
         files[letter] = file
     target.build(
         build_bases,
-        {letter: read_bed(file) for letter, file in files.items()},
+        {letter: read_bed(file, skip_bad=skip_bad) for letter, file in files.items()},
         {"command": "bases", "regions": files},
         source=" and ".join(files.values()),
         length=length,
@@ -232,6 +240,8 @@ def windows(
     test_contig: Annotated[
         list[str] | None, typer.Option("--test-contig", help="Contig of the test split.")
     ] = None,
+    aliases: Aliases = None,
+    skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:
     r"""Windows along a genome, labelled if there is a BED of positives.
@@ -247,14 +257,14 @@ def windows(
     from dnabert_hf.data.labelled.composition_bias import describe_bias
     from dnabert_hf.data.labelled.leaks import format_bias, format_statistics
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite)
+    target = Target(genome, output, dev_contig, test_contig, overwrite, aliases=aliases)
     written = write_windows(
-        open_genome(genome),
+        open_genome(genome, aliases=aliases),
         output,
         length=length,
         step=step,
-        regions=None if regions is None else read_bed(regions),
-        positives=None if positives is None else read_bed(positives),
+        regions=None if regions is None else read_bed(regions, skip_bad=skip_bad),
+        positives=None if positives is None else read_bed(positives, skip_bad=skip_bad),
         splitting=target.splitting(),
     )
     for line in format_statistics(written.statistics) if positives else ():

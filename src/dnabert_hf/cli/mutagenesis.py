@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.shared import (
+    Aliases,
     BatchTokens,
     BothStrands,
     Device,
@@ -60,6 +61,7 @@ def mutagenesis(
         ),
     ] = None,
     rc: BothStrands = False,
+    aliases: Aliases = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -94,7 +96,7 @@ def mutagenesis(
         model,
         source,
         output=output,
-        genome=open_genome(genome) if genome else None,
+        genome=open_genome(genome, aliases=aliases) if genome else None,
         flank=flank,
         deletions=deletions,
         insertions=insertions,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.shared import (
+    Aliases,
     BatchTokens,
     BothStrands,
     Device,
@@ -13,6 +14,7 @@ from dnabert_hf.cli.options.shared import (
     Model,
     Overwrite,
     Shard,
+    SkipBad,
     report,
 )
 
@@ -68,6 +70,8 @@ def scan(
         int, typer.Option(help="Bases between a call and a site that it meets, at most.")
     ] = 500,
     rc: BothStrands = False,
+    aliases: Aliases = None,
+    skip_bad: SkipBad = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
@@ -97,16 +101,16 @@ def scan(
 
     done = run(
         model,
-        open_genome(genome),
+        open_genome(genome, aliases=aliases),
         output=output,
         window=window,
         step=step,
-        regions=None if regions is None else read_bed(regions),
+        regions=None if regions is None else read_bed(regions, skip_bad=skip_bad),
         label=label,
         track=track,
         calls=calls,
         threshold=threshold,
-        sites=None if sites is None else read_start_sites(sites),
+        sites=None if sites is None else read_start_sites(sites, skip_bad=skip_bad),
         tolerance=tolerance,
         both_strands=rc,
         device=device,

@@ -194,6 +194,37 @@ def test_regions_are_read_on_their_strand_with_flanks(masked, classifier, tokeni
     )
 
 
+def test_changes_of_regions_are_told_on_the_genome(classifier, tokenizer, tmp_path):
+    path, out = tmp_path / "g.fa", tmp_path / "map.tsv"
+    path.write_text(f">chr1\n{LONG}\n")
+    regions = [Interval("chr1", 10, 20), Interval("chr1", 10, 20, "-")]
+    mutagenesis(
+        classifier,
+        regions,
+        output=out,
+        genome=open_genome(path, cache_dir=tmp_path / "cache"),
+        flank=5,
+        insertions=True,
+        deletions=True,
+        tokenizer=tokenizer,
+    )
+    ends = {"+": (10, 20), "-": (10, 20)}
+    for row in read_table(out):
+        start, end = ends[row["strand"]]
+        at, position = int(row["genome_position"]), int(row["position"])
+        # The same change made on the forward strand of the genome, and read on the strand.
+        turn = reverse_complement if row["strand"] == "-" else str
+        ref, alt = (turn(row[name].replace("-", "")) for name in ("ref", "alt"))
+        assert row["contig"] == "chr1"
+        assert LONG[at : at + len(ref)] == ref
+        changed = turn((LONG[:at] + alt + LONG[at + len(ref) :])[start : end + len(alt) - len(ref)])
+        read = turn(LONG[start:end])
+        n_ref = len(row["ref"].replace("-", ""))
+        expected = read[:position] + row["alt"].replace("-", "") + read[position + n_ref :]
+        if not (row["ref"] == "-" and position == 0):  # which falls beside the region
+            assert changed == expected
+
+
 @pytest.mark.parametrize("name", ["map.parquet", "map.tsv.gz"])
 def test_a_stopped_run_goes_on_to_the_same_bytes(folder, fasta, tmp_path, monkeypatch, name):
     monkeypatch.setattr(module, "_CHUNK_BASES", 300)

@@ -52,6 +52,7 @@ class Target:
     test: list[str] | None
     overwrite: bool
     seed: int = 42
+    aliases: Path | None = None
 
     def __post_init__(self) -> None:
         from dnabert_hf.inference.output.writer import check_output
@@ -89,7 +90,11 @@ class Target:
 
         splitting = self.splitting()
         built = function(
-            open_genome(self.genome), sites, splitting=splitting, source=source, **options
+            open_genome(self.genome, aliases=self.aliases),
+            sites,
+            splitting=splitting,
+            source=source,
+            **options,
         )
         settings = {
             **origin,

@@ -28,6 +28,7 @@ __all__ = [
     "SequenceColumn",
     "SequenceFile",
     "Shard",
+    "SkipBad",
     "TrainingFields",
     "TrainingSeed",
     "make_columns",
@@ -153,6 +154,14 @@ Force = Annotated[
     typer.Option(
         "--force",
         help="Go on where the file seems to be made for another genome.",
+        show_default=False,
+    ),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Leave out and count lines that cannot be used, instead of an error at the first.",
         show_default=False,
     ),
 ]

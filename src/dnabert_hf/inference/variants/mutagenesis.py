@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 _GROUP_BASES = 1 << 14  # of sequences whose unchanged form is encoded together
 _CHUNK_BASES = 1 << 20  # to encode until rows are written
 _TEXT_COLUMNS = ("id", "position", "ref", "alt")
+_GENOME_COLUMNS = ("contig", "genome_position", "strand")
 _GAP = "-"
 
 _SEQUENCES, _CHANGES, _UNSCORED, _UNKNOWN = "sequences", "changes", "unscored", "unknown"
@@ -94,7 +95,10 @@ def mutagenesis(
         output: Table to write, .tsv, .csv (either may end in .gz) or .parquet, in the order of the
             source with a row for each change: id (regions: contig:start-end(strand)), position
             (0-based, within the sequence as the model reads it), ref, alt ("-" as alt is a
-            deletion, "-" as ref an insertion before the position), then the scores.
+            deletion, "-" as ref an insertion before the position), then the scores. Regions of a
+            genome have contig, genome_position (0-based, on the forward strand: the base that
+            changes, or before which one is inserted) and strand of the region before the scores;
+            ref and alt are as the model reads them, on that strand.
         genome: Genome that the regions lie on.
         flank: Bases on either side of a region that the model sees, and that are not changed.
         deletions: Whether to leave each base out; the sequence gets shorter by one.
@@ -164,7 +168,7 @@ def mutagenesis(
     with (
         open_output(
             output,
-            _choose_format(output, scorer.names),
+            _choose_format(output, scorer.names, has_genome=genome is not None),
             fingerprint=fingerprint,
             overwrite=overwrite,
             shard=share,
@@ -262,7 +266,19 @@ def _rows(
         target = group[index]
         position = mutation.position - target.start
         numbers = [None if value != value else value for value in values]
-        yield [target.id, position, mutation.ref or _GAP, mutation.alt or _GAP, *numbers]
+        changed = [mutation.ref or _GAP, mutation.alt or _GAP]
+        on_genome = _on_genome(target.region, position, mutation)
+        yield [target.id, position, *changed, *on_genome, *numbers]
+
+
+def _on_genome(region: Interval | None, position: int, mutation: Mutation) -> list[Any]:
+    """Say where on its genome a region changes; an empty list without one."""
+    if region is None:
+        return []
+    if region.strand == "+":
+        return [region.contig, region.start + position, "+"]
+    # What comes before a base on this strand comes after it on the other.
+    return [region.contig, region.end - 1 - position + (not mutation.ref), "-"]
 
 
 def _singles(records: Iterator[Any]) -> Iterator[Any]:
@@ -317,16 +333,19 @@ def _cut_region(genome: Genome, region: Interval, flank: int) -> Target:
         genome.sequence(contig, first, last, strand),
         offset,
         offset + end - start,
+        region,
     )
 
 
-def _choose_format(output: str | Path, names: Sequence[str]) -> ResultFormat:
-    columns = [*_TEXT_COLUMNS, *names]
+def _choose_format(output: str | Path, names: Sequence[str], *, has_genome: bool) -> ResultFormat:
+    columns = [*_TEXT_COLUMNS, *(_GENOME_COLUMNS if has_genome else ()), *names]
 
     def make_parquet() -> ResultFormat:
         import pyarrow as pa
 
-        kinds = {name: pa.float32() for name in names} | {"position": pa.int64()}
+        kinds = {name: pa.float32() for name in names} | dict.fromkeys(
+            ("position", "genome_position"), pa.int64()
+        )
         return ParquetFormat(pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
 
     return choose_table(output, columns, {".parquet": make_parquet})

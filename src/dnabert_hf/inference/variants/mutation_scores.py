@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.inference.engine.engine import Engine, Window
@@ -35,12 +36,14 @@ class Target(NamedTuple):
         sequence: What the model sees.
         start: First base to change (0-based).
         end: Base after the last one to change.
+        region: Where these bases lie on a genome, None if that is not known.
     """
 
     id: str
     sequence: str
     start: int
     end: int
+    region: Interval | None = None
 
 
 class MutationScorer(Protocol):
