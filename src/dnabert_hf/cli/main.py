@@ -17,6 +17,7 @@ from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
+from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
@@ -64,7 +65,17 @@ _COMMANDS = {
     "Start here": (demo,),
     "Make data": (tokenize,),
     "Train": (pretrain, finetune, benchmark, tasks),
-    "Use a model": (predict, evaluate, embed, scan, variants, mutagenesis, funnel, join),
+    "Use a model": (
+        predict,
+        evaluate,
+        evaluate_mlm,
+        embed,
+        scan,
+        variants,
+        mutagenesis,
+        funnel,
+        join,
+    ),
     "Explain a model": (attention, motifs),
     "Share a model": (convert, publish),
 }

@@ -1,4 +1,4 @@
-"""`dnabert evaluate --mlm`, from the command line to the table."""
+"""`dnabert evaluate-mlm`, from the command line to the table."""
 
 import json
 
@@ -37,7 +37,7 @@ def run(*arguments):
 def test_one_table_holds_model_random_weights_and_baselines(checkpoint, genome, tmp_path):
     output = tmp_path / "scores.json"
     result = run(
-        *("evaluate", checkpoint, genome, "--mlm", "--region", "b", "--train", genome),
+        *("evaluate-mlm", checkpoint, genome, "--region", "b", "--train", genome),
         *("--untrained", "--windows", 1, "--seed", 3, "-o", output),
     )
     assert result.exit_code == 0, result.stderr
@@ -57,24 +57,22 @@ def test_one_table_holds_model_random_weights_and_baselines(checkpoint, genome, 
 
 
 def test_zero_windows_are_all(checkpoint, genome):
-    result = run("evaluate", checkpoint, genome, "--mlm", "--windows", 0, "--region", "b:0-999")
+    result = run("evaluate-mlm", checkpoint, genome, "--windows", 0, "--region", "b:0-999")
     assert result.stdout.startswith("# 48 masked bases in 2 windows\n")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--windows", 0], "--windows have an effect with --mlm only; leave out"),
-        (["--region", "a", "--untrained"], "--region, --untrained have an effect with --mlm only"),
-        (["--mlm", "--split", "test"], "--split belong to labelled tables, and --mlm reads FASTA"),
-        (["--mlm", "--id-column", "name"], "column names belong to labelled tables"),
-        (["--mlm", "--windows", -1], "n_windows must be 1 or more, or None for all, got -1"),
-        (["--mlm", "--region", "c"], "region 'c' must name a contig of the genome"),
-        (["--mlm", "--train", "none.fa"], "none.fa must be a FASTA file, found no such file"),
+        (["--windows", -1], "n_windows must be 1 or more, or None for all, got -1"),
+        (["--region", "c"], "region 'c' must name a contig of the genome"),
+        (["--train", "none.fa"], "none.fa must be a FASTA file, found no such file"),
     ],
 )
 def test_options_that_make_no_sense_are_one_line(checkpoint, genome, options, message):
-    result = run("evaluate", checkpoint, genome, *options)
+    result = run("evaluate-mlm", checkpoint, genome, *options)
     assert result.exit_code == 2
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("dnabert evaluate")]
+    (line,) = [
+        line for line in result.stderr.splitlines() if line.startswith("dnabert evaluate-mlm")
+    ]
     assert message in line

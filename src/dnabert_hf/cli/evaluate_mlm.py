@@ -1,0 +1,92 @@
+"""`dnabert evaluate-mlm`: scores of a pretrained model on masked bases of a genome."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options.shared import BatchTokens, Device, Dtype, Model, Overwrite
+
+__all__ = ["evaluate_mlm"]
+
+_COLUMNS = {
+    "bits_per_base": "bits/base",
+    "standard_error": "s.e.",
+    "accuracy": "accuracy",
+    "cross_entropy": "nats/k-mer",
+    "perplexity": "perplexity",
+    "kmer_accuracy": "k-mer accuracy",
+}
+
+
+def evaluate_mlm(
+    model: Model,
+    genome: Annotated[
+        str, typer.Argument(help="FASTA file, plain, gzip or bgzip.", show_default=False)
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="JSON file to write the scores to.")
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Part to score: contig or contig:start-end, 0-based half-open; repeatable.",
+            show_default="all",
+        ),
+    ] = None,
+    train: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FASTA to count for the baselines, less what is scored; repeatable.",
+            show_default="no baselines",
+        ),
+    ] = None,
+    untrained: Annotated[
+        bool,
+        typer.Option(
+            "--untrained",
+            help="Score the same network from random weights.",
+            show_default=False,
+        ),
+    ] = False,
+    windows: Annotated[
+        int, typer.Option(help="Windows of 510 k-mers to score, evenly spread; 0 takes all.")
+    ] = 2000,
+    seed: Annotated[
+        int, typer.Option(help="Decides which bases are masked, and the random weights.")
+    ] = 42,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    batch_tokens: BatchTokens = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score a pretrained model on single masked bases of a genome.
+
+    Prints a table: bits per base (2 is guessing) and accuracy, beside what counts of other DNA tell
+    of the same bases; of the masked k-mers, cross-entropy in nats, perplexity and accuracy.
+
+    Example:
+
+        dnabert evaluate-mlm my_model hg38.fa --region chr20 --train hg38.fa --untrained
+    """
+    from dnabert_hf.inference.evaluate_masked_lm import evaluate_masked_lm
+
+    evaluation = evaluate_masked_lm(
+        model,
+        genome,
+        regions=region or None,
+        train=train or None,
+        untrained=untrained,
+        n_windows=windows or None,
+        seed=seed,
+        output=output,
+        device=device,
+        dtype=dtype,
+        batch_tokens=batch_tokens,
+        overwrite=overwrite,
+    )
+    typer.echo(f"# {evaluation.n_bases} masked bases in {evaluation.n_windows} windows")
+    typer.echo("\t".join(["", *_COLUMNS.values()]))
+    for name, scores in evaluation.rows().items():
+        cells = [f"{scores[column]:.4f}" if column in scores else "-" for column in _COLUMNS]
+        typer.echo("\t".join([name, *cells]))
