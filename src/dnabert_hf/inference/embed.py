@@ -1,18 +1,16 @@
 """Vectors that describe sequences, or each of their bases."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Unpack, get_args
 
 import numpy as np
 import torch
 
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
-from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
-from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Compute, Engine, Window, cut_into_windows
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import (
     FolderFormat,
     ParquetFormat,
@@ -20,7 +18,8 @@ from dnabert_hf.inference.output.formats import (
     SafetensorsFormat,
     choose_format,
 )
-from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+from dnabert_hf.inference.output.writer import WrittenResults
+from dnabert_hf.inference.run import Run, RunFields, RunOptions
 
 __all__ = ["Embedding", "Pooling", "count_tokens", "embed", "spread_over_bases"]
 
@@ -51,22 +50,16 @@ def embed(
     pooling: Pooling = "mean",
     precision: Precision = "float32",
     max_file_mb: int | None = None,
-    tokenizer: Any = None,
-    columns: Columns | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    shard: str | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> list[Embedding] | WrittenResults:
     """Describe sequences of any length by the last hidden states of a model.
 
     A sequence longer than the model takes (510 k-mers) is cut into consecutive windows, each k-mer
-    in one of them, each window encoded alone. With an output, memory does not grow with the input,
-    and a run that was stopped goes on where it ended when the same call is made again.
+    in one of them, each window encoded alone.
 
     Args:
-        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed. Of a
+            model with a head, the encoder is used.
         source: File of sequences ("-" is standard input), or sequences: texts or records.
         output: `.parquet` (columns id and embedding, a list of numbers or, per base, a list of
             lists) or `.safetensors` (one tensor `embeddings` of shape (n, hidden) and the ids as
@@ -79,15 +72,7 @@ def embed(
         max_file_mb: Makes the output a folder, named as the file would be, of numbered files of
             about so many megabytes (1e6 bytes), each complete in itself; one record, or 2,048 short
             ones, are never divided.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        columns: Names of the columns, if the source is a table.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
-            or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
-            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`.
 
     Returns:
         The embeddings in input order, or where they were written.
@@ -95,6 +80,32 @@ def embed(
     Raises:
         ValueError: If model, source or output cannot be used, or records are pairs.
     """
+    _check_settings(output, pooling, precision, max_file_mb)
+    run = Run(output, RunOptions.of(options), is_folder=max_file_mb is not None)
+    engine = run.start(model, "encoder")
+    hidden_size = int(engine.model.config.hidden_size)
+    n_bases = _CHUNK_BASES
+    if pooling == "base":
+        n_bases = _CHUNK_BYTES // (4 * hidden_size)
+        if max_file_mb is not None:  # so that files need not be larger
+            n_bases = min(n_bases, max_file_mb * 10**6 // (4 * hidden_size))
+    result_format = None
+    if output is not None:
+        result_format = _choose_format(Path(output), pooling, precision, hidden_size)
+        if max_file_mb is not None:
+            result_format = FolderFormat(result_format, name=Path(output).name, max_mb=max_file_mb)
+    return run.results(
+        run.read(source, n_bases=max(1, n_bases)),
+        partial(_embed_chunk, engine, pooling),
+        to_row=lambda found: (found.id, found.embedding.astype(precision)),
+        result_format=result_format,
+        depends_on={"pooling": pooling, "precision": precision, "max_file_mb": max_file_mb},
+    )
+
+
+def _check_settings(
+    output: str | Path | None, pooling: str, precision: str, max_file_mb: int | None
+) -> None:
     if pooling not in get_args(Pooling):
         raise ValueError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {pooling!r}")
     if precision not in get_args(Precision):
@@ -105,61 +116,10 @@ def embed(
             f"max_file_mb (--max-file-mb) must be 1 or more, of an output, got {max_file_mb} for "
             f"{'results in memory' if output is None else output}"
         )
-    share = resolve_shard(shard, output)
-    if output is not None:
-        check_output(output, overwrite=overwrite, is_folder=max_file_mb is not None)
-    checkpoint = as_checkpoint(model, tokenizer, task="encoder")
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
-    records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
-    if output is None:
-        with engine.progress():
-            return list(_embed_records(engine, records, pooling))
-    hidden_size = engine.model.config.hidden_size
-    result_format = _choose_format(Path(output), pooling, precision, hidden_size)
-    if max_file_mb is not None:
-        result_format = FolderFormat(result_format, name=Path(output).name, max_mb=max_file_mb)
-    fingerprint = fingerprint_run(
-        engine,
-        checkpoint,
-        source,
-        weights=weights,
-        columns=columns,
-        pooling=pooling,
-        precision=precision,
-        max_file_mb=max_file_mb,
-    )
-    with (
-        open_output(
-            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
-        ) as writer,
-        engine.progress(),
-    ):
-        n_bases = _chunk_bases(engine, pooling)
-        if pooling == "base" and max_file_mb is not None:  # so that files need not be larger
-            n_bases = min(n_bases, max_file_mb * 10**6 // (4 * hidden_size))
-        chunks = iterate_chunks(records, n_bases=max(1, n_bases))
-        for chunk in writer.remaining(chunks):
-            embedded = _embed_chunk(engine, chunk, pooling)
-            writer.write([(each.id, each.embedding.astype(precision)) for each in embedded])
-    return WrittenResults(Path(output), writer.n_written)
-
-
-def _chunk_bases(engine: Engine, pooling: Pooling) -> int:
-    if pooling != "base":
-        return _CHUNK_BASES
-    return max(1, _CHUNK_BYTES // (4 * int(engine.model.config.hidden_size)))
-
-
-def _embed_records(
-    engine: Engine, records: Iterable[SequenceRecord], pooling: Pooling
-) -> Iterator[Embedding]:
-    for chunk in iterate_chunks(records, n_bases=_chunk_bases(engine, pooling)):
-        yield from _embed_chunk(engine, chunk, pooling)
 
 
 def _embed_chunk(
-    engine: Engine, records: Sequence[SequenceRecord], pooling: Pooling
+    engine: Engine, pooling: Pooling, records: Sequence[SequenceRecord]
 ) -> Iterator[Embedding]:
     k = engine.tokenizer.k
     room = engine.model.config.max_position_embeddings - 2
@@ -207,7 +167,8 @@ def spread_over_bases(kmer_states: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def _hidden_states(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    states: torch.Tensor = model(**inputs, return_dict=True).last_hidden_state
+    encoder = getattr(model, "bert", model)  # of a model with a head
+    states: torch.Tensor = encoder(**inputs, return_dict=True).last_hidden_state
     return states
 
 

@@ -2,20 +2,21 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
-from dnabert_hf.data.labelled.labels import UNLABELLED_ID
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.labelled.labels import UNLABELLED_ID, LabelScheme
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import iterate_chunks
 from dnabert_hf.files.atomic import write_json
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
-from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.progress import Progress
 from dnabert_hf.inference.output.writer import check_output
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.predict_bases import BaseClassifier
+from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.metrics.scores import score_predictions
 
 __all__ = ["Evaluation", "evaluate"]
@@ -41,13 +42,8 @@ def evaluate(
     *,
     output: str | Path | None = None,
     split: str | None = None,
-    tokenizer: Any = None,
-    columns: Columns | None = None,
     both_strands: bool = False,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> Evaluation:
     """Score a fine-tuned model of sequences or bases on a labelled table, held in memory.
 
@@ -56,13 +52,8 @@ def evaluate(
         source: Table with sequences and labels ("-" is standard input).
         output: JSON file to write the scores to.
         split: Part of the data to score, as its split column names it; needed if there are several.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        columns: Names of the columns.
         both_strands: Whether to average over each sequence and its reverse complement.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`; there are no shards.
 
     Returns:
         The scores, by the names of `dnabert_hf.metrics.scores.metric_names`.
@@ -71,19 +62,47 @@ def evaluate(
         ValueError: If model, source or output cannot be used, a label was not seen in training, or
             the data has several splits and none is named.
     """
+    running = RunOptions.of(options, excluded=["shard"])
     if output is not None:
-        check_output(output, overwrite=overwrite)
+        check_output(output, overwrite=running.overwrite)
     is_per_base = architecture_of(model).endswith("ForTokenClassification")
     task = "token-classification" if is_per_base else "sequence-classification"
-    checkpoint = as_checkpoint(model, tokenizer, task=task)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
+    checkpoint = as_checkpoint(model, running.tokenizer, task=task)
+    engine = running.start(checkpoint)
     make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
     classifier = make(engine, both_strands=both_strands)
     scheme = classifier.scheme
     k = checkpoint.tokenizer.k
-    records = list(read_records(source, columns=columns, k=k, labelled=True))
+    records = list(read_records(source, columns=running.columns, k=k, labelled=True))
     records = _choose_split(records, split, str(source))
-    # All labels before the first forward pass: a wrong one in the last row must not cost hours.
+    labels = _encode_labels(records, scheme, str(source), is_per_base=is_per_base)
+    progress = Progress[list[SequenceRecord]](
+        "sequences", lambda: len(records), n_passes=1 + both_strands
+    )
+    chunks = progress.follow(iterate_chunks(records, n_bases=_CHUNK_BASES), [engine])
+    probabilities = np.concatenate([classifier.probabilities(chunk) for chunk in chunks])
+    if is_per_base:
+        has_label = labels != UNLABELLED_ID
+        labels, probabilities = labels[has_label], probabilities[has_label]
+    scores = score_predictions(
+        labels, probabilities, problem_type=scheme.problem_type, names=scheme.names
+    )
+    if output is not None:
+        content = {
+            "model": checkpoint.name,
+            "source": str(source),
+            "split": split,
+            "both_strands": both_strands,
+            "n_sequences": len(records),
+        }
+        write_json(content | scores, Path(output))
+    return Evaluation(len(records), scores)
+
+
+def _encode_labels(
+    records: list[SequenceRecord], scheme: LabelScheme, source: str, *, is_per_base: bool
+) -> np.ndarray:
+    """Encode all labels before the first forward pass: a wrong one must not cost hours."""
     encoded = [
         scheme.encode(
             record.label or "",
@@ -95,30 +114,7 @@ def evaluate(
     labels = np.concatenate(encoded) if is_per_base else np.array(encoded)
     if (labels == UNLABELLED_ID).all() and is_per_base:
         raise ValueError(f"{source} must have labelled bases to score, found none")
-    with engine.progress():
-        probabilities = np.concatenate(
-            [
-                classifier.probabilities(chunk)
-                for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES)
-            ]
-        )
-    if is_per_base:
-        has_label = labels != UNLABELLED_ID
-        labels, probabilities = labels[has_label], probabilities[has_label]
-    scores = score_predictions(
-        labels, probabilities, problem_type=scheme.problem_type, names=scheme.names
-    )
-    evaluation = Evaluation(len(records), scores)
-    if output is not None:
-        content = {
-            "model": checkpoint.name,
-            "source": str(source),
-            "split": split,
-            "both_strands": both_strands,
-            "n_sequences": len(records),
-        }
-        write_json(content | scores, Path(output))
-    return evaluation
+    return labels
 
 
 def _choose_split(

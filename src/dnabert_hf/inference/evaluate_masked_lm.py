@@ -4,7 +4,7 @@ import copy
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import torch
@@ -26,9 +26,9 @@ from dnabert_hf.data.masking.masked_bases import (
 )
 from dnabert_hf.files.atomic import write_json
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, as_checkpoint
-from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.masked_lm_scores import ModelScores, score_model
 from dnabert_hf.inference.output.writer import check_output
+from dnabert_hf.inference.run import RunFields, RunOptions
 
 __all__ = ["MaskedLMEvaluation", "evaluate_masked_lm"]
 
@@ -83,11 +83,7 @@ def evaluate_masked_lm(
     untrained: bool = False,
     n_windows: int | None = 2000,
     seed: int = 42,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> MaskedLMEvaluation:
     """Hide single bases of a genome and score what a model says of each.
 
@@ -107,11 +103,7 @@ def evaluate_masked_lm(
         n_windows: Windows of 510 k-mers to score, evenly spread (each has 12 masked bases at
             k = 6); None takes all.
         seed: Decides which bases are masked, and the random weights.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`; there are no shards and columns.
 
     Returns:
         The scores.
@@ -120,9 +112,10 @@ def evaluate_masked_lm(
         ValueError: If model, genome, regions or output cannot be used, or no DNA is left to score
             or to count.
     """
+    running = RunOptions.of(options, excluded=["shard", "columns"])
     if output is not None:
-        check_output(output, overwrite=overwrite)
-    checkpoint = as_checkpoint(model, tokenizer, task="masked-lm")
+        check_output(output, overwrite=running.overwrite)
+    checkpoint = as_checkpoint(model, running.tokenizer, task="masked-lm")
     config = checkpoint.model.config
     genome = open_genome(sources)
     scored = _find_regions(genome, regions)
@@ -140,10 +133,7 @@ def evaluate_masked_lm(
     checkpoints = [checkpoint]
     if untrained:
         checkpoints.append(_randomise(checkpoint, seed))
-    scores = []
-    for each in checkpoints:
-        engine = Engine(each, device=device, dtype=dtype, batch_tokens=batch_tokens)
-        scores.append(score_model(engine, genome.codes, masked))
+    scores = [score_model(running.start(each), genome.codes, masked) for each in checkpoints]
     evaluation = MaskedLMEvaluation(
         n_bases=len(masked.positions),
         n_windows=len(masked.starts),

@@ -14,6 +14,7 @@ from dnabert_hf.data.masking.masked_bases import (
     score_bases,
 )
 from dnabert_hf.inference.engine.engine import Engine, Window
+from dnabert_hf.inference.engine.progress import Progress
 
 __all__ = ["ModelScores", "masked_base_log_probabilities", "score_model"]
 
@@ -56,11 +57,10 @@ def score_model(engine: Engine, codes: np.ndarray, masked: MaskedBases) -> Model
     """
     k = engine.tokenizer.k
     chunks = []
-    n_kmers = int((masked.ends - masked.starts - k + 1).sum())
-    with engine.progress(n_kmers):
-        for windows in _cut_windows(codes, masked):
-            rows = engine.run(windows, lambda model, inputs: _score_kmers(model, inputs, engine))
-            chunks.append(np.concatenate(rows).reshape(-1, k, 5))
+    progress = Progress[list[Window]]("windows", lambda: len(masked.starts))
+    for windows in progress.follow(_cut_windows(codes, masked), [engine]):
+        rows = engine.run(windows, lambda model, inputs: _score_kmers(model, inputs, engine))
+        chunks.append(np.concatenate(rows).reshape(-1, k, 5))
     scores = np.concatenate(chunks)
     truth = codes[masked.positions] & 3
     of_truth = np.take_along_axis(scores, truth[:, None, None].astype(np.intp), axis=2)[..., 0]

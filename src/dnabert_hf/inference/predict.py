@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import torch
 
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
-from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
-from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
-from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+from dnabert_hf.inference.output.writer import WrittenResults
+from dnabert_hf.inference.run import Run, RunFields, RunOptions
 from dnabert_hf.metrics.scores import logits_to_predictions
 
 __all__ = [
@@ -53,20 +51,11 @@ def predict(
     source: Source,
     *,
     output: str | Path | None = None,
-    tokenizer: Any = None,
-    columns: Columns | None = None,
     others: Sequence[str | Path] = (),
     both_strands: bool = False,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    shard: str | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> list[Prediction] | WrittenResults:
     """Classify sequences of any length with a fine-tuned model.
-
-    With an output, memory does not grow with the input, and a run that was stopped goes on where
-    it ended when the same call is made again.
 
     Args:
         model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
@@ -74,20 +63,12 @@ def predict(
         output: File to write, `.tsv`, `.tsv.gz`, `.csv`, `.csv.gz` or `.parquet`, or "-" for TSV
             on standard output: id, label and `prob_CLASS` for each class, or for regression id and
             the value of each target. None returns the predictions.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        columns: Names of the columns, if the source is a table.
         others: Checkpoints to average with, such as those of other k (Ji et al. 2021 train k = 3 to
             6): they must have the same classes.
         both_strands: Whether to predict each sequence and its reverse complement and average the
             probabilities (or values), for signals that may lie on either strand; takes twice as
             long.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
-            or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
-            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`.
 
     Returns:
         The predictions in input order, or where they were written.
@@ -95,42 +76,18 @@ def predict(
     Raises:
         ValueError: If model, source or output cannot be used.
     """
-    share = resolve_shard(shard, output)
-    if output is not None:
-        check_output(output, overwrite=overwrite)
-    checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
-    members = [
-        checkpoint,
-        *(as_checkpoint(other, None, task="sequence-classification") for other in others),
-    ]
-    weights = " ".join(fingerprint_weights(member.model) for member in members)
-    engines = [
-        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
-        for member in members
-    ]
-    classifier, engine = Classifier(*engines, both_strands=both_strands), engines[0]
-    largest_k = max(member.tokenizer.k for member in members)
-    records = open_source(source, k=largest_k, columns=columns)
-    if output is None:
-        with engine.progress():
-            return [
-                prediction
-                for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES)
-                for prediction in classifier.predict(chunk)
-            ]
-    result_format = _choose_format(output, classifier.scheme)
-    fingerprint = fingerprint_run(
-        engine, checkpoint, source, weights=weights, columns=columns, both_strands=both_strands
+    run = Run(output, RunOptions.of(options))
+    for member in (model, *others):
+        run.start(member, "sequence-classification")
+    classifier = Classifier(*run.engines, both_strands=both_strands)
+    n_passes = len(run.engines) * (1 + both_strands)
+    return run.results(
+        run.read(source, n_bases=_CHUNK_BASES, n_passes=n_passes),
+        classifier.predict,
+        to_row=_row,
+        result_format=None if output is None else _choose_format(output, classifier.scheme),
+        depends_on={"both_strands": both_strands},
     )
-    with (
-        open_output(
-            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
-        ) as writer,
-        engine.progress(),
-    ):
-        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
-            writer.write([_row(prediction) for prediction in classifier.predict(chunk)])
-    return WrittenResults(Path(output), writer.n_written)
 
 
 class Classifier:
@@ -200,7 +157,8 @@ class Classifier:
             (np.flatnonzero(is_pair), _pair_logits),
         ):
             if len(indices):
-                logits[indices] = compute(engine, [records[i] for i in indices.tolist()])
+                chosen = [records[i] for i in indices.tolist()]
+                logits[indices] = compute(engine, chosen, len(chosen) / len(records))
         return logits_to_predictions(logits, self.scheme.problem_type)
 
     def _label(self, probabilities: Mapping[str, float]) -> str | None:
@@ -235,7 +193,7 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
     return label
 
 
-def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+def _logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) -> np.ndarray:
     """Cut as the model itself would, so that pieces of all sequences share batches."""
     windows: list[Window] = []
     rows: list[int] = []
@@ -243,7 +201,8 @@ def _logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
         pieces = cut_into_pieces(engine, record)
         windows.extend(pieces)
         rows.extend([row] * len(pieces))
-    return classify_pieces(engine, np.stack(engine.run(windows, pooled_output)), rows)
+    pooled = np.stack(engine.run(windows, pooled_output, weight=weight))
+    return classify_pieces(engine, pooled, rows)
 
 
 def cut_into_pieces(engine: Engine, record: SequenceRecord) -> list[Window]:
@@ -295,10 +254,12 @@ def classify_pieces(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> 
         return np.asarray(logits.float().cpu().numpy())
 
 
-def _pair_logits(engine: Engine, records: Sequence[SequenceRecord]) -> np.ndarray:
+def _pair_logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) -> np.ndarray:
     """Leave the cutting to the model: a piece of a pair may hold parts of both sequences."""
     windows = [Window(record.sequence, record.sequence_b) for record in records]
-    return np.stack(engine.run(windows, lambda model, inputs: model(**inputs).logits))
+    return np.stack(
+        engine.run(windows, lambda model, inputs: model(**inputs).logits, weight=weight)
+    )
 
 
 def _other_strand(record: SequenceRecord) -> SequenceRecord:

@@ -1,24 +1,23 @@
 """Classes of single bases that a token classifier gives to sequences of any length."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import torch
 
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.masking.base_windows import cut_for_bases
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
-from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
+from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.embed import count_tokens, spread_over_bases
-from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.checkpoint import architecture_of
 from dnabert_hf.inference.engine.engine import Engine, Window
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.base_formats import choose_base_format
-from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+from dnabert_hf.inference.output.writer import WrittenResults
+from dnabert_hf.inference.run import Run, RunFields, RunOptions
 
 __all__ = ["BaseClassifier", "BasePrediction", "predict_bases"]
 
@@ -53,20 +52,13 @@ def predict_bases(
     output: str | Path | None = None,
     label: str | None = None,
     both_strands: bool = False,
-    tokenizer: Any = None,
-    columns: Columns | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> list[BasePrediction] | WrittenResults:
     """Classify each base of sequences of any length with a fine-tuned token classifier.
 
     A base gets the mean of the probabilities that the k-mers over it have. Sequences beyond the
     model's limit are cut into windows that share a quarter of their bases; each base is taken from
-    the window in which it lies farther from the border. With an output, memory grows with the
-    longest sequence only, and a run that was stopped goes on where it ended when the same call is
-    made again.
+    the window in which it lies farther from the border. Memory grows with the longest sequence.
 
     Args:
         model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
@@ -78,12 +70,7 @@ def predict_bases(
             runs. None returns the predictions.
         label: Class whose runs are written; by default every class but the first.
         both_strands: Whether to average over each sequence and its reverse complement.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        columns: Names of the columns, if the source is a table.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`.
 
     Returns:
         The predictions in input order, or where they were written.
@@ -92,9 +79,7 @@ def predict_bases(
         ValueError: If model, source or output cannot be used, a record is a pair, or the class is
             not known.
     """
-    share = resolve_shard(None, output)
-    if output is not None:
-        check_output(output, overwrite=overwrite)
+    run = Run(output, RunOptions.of(options))
     architecture = architecture_of(model)
     if not architecture.endswith("ForTokenClassification"):
         raise ValueError(
@@ -102,49 +87,17 @@ def predict_bases(
             f"{architecture or 'no name of one'}; train one with labels of bases "
             "(dnabert finetune --task token), or use predict"
         )
-    checkpoint = as_checkpoint(model, tokenizer, task="token-classification")
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
-    classifier = BaseClassifier(engine, both_strands=both_strands)
+    classifier = BaseClassifier(run.start(model, "token-classification"), both_strands=both_strands)
     names = classifier.scheme.names
     if label is not None and label not in names:
         raise ValueError(f"the class must be one of {', '.join(names)}, got {label!r}")
-    records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)
-    if output is None:
-        with engine.progress():
-            return list(_predict(classifier, records))
-    result_format = choose_base_format(output, names, label)
-    fingerprint = fingerprint_run(
-        engine,
-        checkpoint,
-        source,
-        weights=weights,
-        columns=columns,
-        both_strands=both_strands,
-        label=label,
+    return run.results(
+        run.read(source, n_bases=_CHUNK_BASES, n_passes=1 + both_strands),
+        classifier.predict,
+        to_row=lambda found: (found.id, found.sequence, found.probabilities),
+        result_format=None if output is None else choose_base_format(output, names, label),
+        depends_on={"both_strands": both_strands, "label": label},
     )
-    with (
-        open_output(
-            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
-        ) as writer,
-        engine.progress(),
-    ):
-        for chunk in writer.remaining(iterate_chunks(records, n_bases=_CHUNK_BASES)):
-            writer.write(
-                [
-                    [each.id, each.sequence, each.probabilities]
-                    for each in _predict(classifier, chunk)
-                ]
-            )
-    return WrittenResults(Path(output), writer.n_written)
-
-
-def _predict(
-    classifier: "BaseClassifier", records: Iterable[SequenceRecord]
-) -> Iterator[BasePrediction]:
-    for chunk in iterate_chunks(records, n_bases=_CHUNK_BASES):
-        for record, probabilities in zip(chunk, classifier.of_records(chunk), strict=True):
-            yield BasePrediction(record.id, record.sequence, classifier.scheme.names, probabilities)
 
 
 class BaseClassifier:
@@ -164,6 +117,11 @@ class BaseClassifier:
         self.scheme = LabelScheme("token_classification", names)
         self._engine = engine
         self._both_strands = both_strands
+
+    def predict(self, records: Sequence[SequenceRecord]) -> Iterator[BasePrediction]:
+        """Classify the bases of records that are in memory."""
+        for record, probabilities in zip(records, self.of_records(records), strict=True):
+            yield BasePrediction(record.id, record.sequence, self.scheme.names, probabilities)
 
     def of_records(self, records: Sequence[SequenceRecord]) -> list[np.ndarray]:
         """Give the probabilities of the bases of each record, shape (bases, classes)."""

@@ -120,13 +120,13 @@ def test_the_callers_model_is_not_changed(checkpoint):
     assert engine.model.classifier.weight.dtype == torch.float32
 
 
-def test_progress_is_counted_in_kmers(checkpoint):
-    engine = Engine(checkpoint, device="cpu")
-    seen = []
-    with engine.progress(n_kmers=5):
-        engine._bar.update = seen.append
-        engine.run([Window("ACGTA"), Window("ACGT")], token_sums)
-    assert sum(seen) == 5
+def test_batches_tell_their_share_of_the_tokens(checkpoint):
+    engine = Engine(checkpoint, device="cpu", batch_tokens=1)  # a row at a time
+    shares = []
+    engine.on_batch = shares.append
+    engine.run([Window("ACGT"), Window("ACGTACGT")], token_sums, weight=0.5)
+    # 8 and 4 tokens, the longer window first, and half of the work on the chunk.
+    assert shares == pytest.approx([0.5 * 8 / 12, 0.5 * 4 / 12])
 
 
 def test_batch_tokens_must_be_positive(checkpoint):

@@ -96,7 +96,7 @@ def test_only_pieces_that_change_are_encoded_again(classifier, tokenizer, tmp_pa
     runs = []
     run = Engine.run
     monkeypatch.setattr(
-        Engine, "run", lambda self, windows, c: runs.append(list(windows)) or run(self, windows, c)
+        Engine, "run", lambda self, w, c, **o: runs.append(list(w)) or run(self, w, c, **o)
     )
     out = tmp_path / "map.tsv"
     mutagenesis(classifier, [LONG], output=out, tokenizer=tokenizer)
@@ -114,7 +114,7 @@ def test_equal_sequences_are_encoded_once(classifier, tokenizer, tmp_path, monke
     runs = []
     run = Engine.run
     monkeypatch.setattr(
-        Engine, "run", lambda self, windows, c: runs.append(list(windows)) or run(self, windows, c)
+        Engine, "run", lambda self, w, c, **o: runs.append(list(w)) or run(self, w, c, **o)
     )
     mutagenesis(
         classifier, ["AAAAAA"], output=tmp_path / "m.tsv", tokenizer=tokenizer, deletions=True

@@ -26,6 +26,7 @@ __all__ = [
     "as_checkpoint",
     "build_config",
     "check_files",
+    "classifier_or_encoder",
     "load_checkpoint",
     "load_tokenizer",
     "quiet_transformers",
@@ -109,6 +110,19 @@ def architecture_of(model: Any) -> str:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{name} must be a checkpoint, but reading it failed: {reason}") from error
     return str((fields.get("architectures") or [""])[0])
+
+
+def classifier_or_encoder(model: Any) -> str:
+    """Name the task of a checkpoint that is to be looked into: as a classifier, if it is one.
+
+    Args:
+        model: As in `architecture_of`.
+
+    Raises:
+        ValueError: If there is no such checkpoint.
+    """
+    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
+    return "sequence-classification" if is_classifier else "encoder"
 
 
 def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:

@@ -1,13 +1,11 @@
 """The one loop that runs a model forward: order, batches, device, number format, memory."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from dnabert_hf.inference.engine.checkpoint import Checkpoint
 from dnabert_hf.inference.engine.precision import choose_device, choose_dtype, prepare_encoder
@@ -80,11 +78,13 @@ class Engine:
             and the number format that the first of them finds best.
 
     Attributes:
+        name: Name of the checkpoint.
         model: The model as it runs, on `device`, its encoder in `dtype`.
         tokenizer: Its tokenizer.
         device: The device chosen.
         dtype: The number format chosen.
         batch_tokens: Tokens a batch, padding included.
+        on_batch: Called behind each batch with its share of the tokens of `run`, if set.
     """
 
     def __init__(
@@ -98,29 +98,17 @@ class Engine:
     ):
         if batch_tokens is not None and batch_tokens < 1:
             raise ValueError(f"batch_tokens must be 1 or more, got {batch_tokens}")
+        self.name = checkpoint.name
         self.tokenizer = checkpoint.tokenizer
         self.device = shard.place(choose_device(device))
         config = checkpoint.model.config
         self.dtype = shard.agree(choose_dtype(dtype, self.device, hidden_size=config.hidden_size))
-        self._is_silent = shard.index > 0
         self.model = prepare_encoder(
             checkpoint.model, device=self.device, dtype=self.dtype, is_ours=checkpoint.is_ours
         )
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 16384)
         self._room = self.batch_tokens  # shrinks when memory runs out
-        self._bar: Any = None
-
-    @contextmanager
-    def progress(self, n_kmers: int | None = None) -> Iterator[None]:
-        """Show progress on standard error while `run` is called, if that is a terminal.
-
-        Args:
-            n_kmers: K-mers to come, None if not known.
-        """
-        disable = True if self._is_silent else None
-        with tqdm(total=n_kmers, unit=" k-mers", unit_scale=True, disable=disable) as self._bar:
-            yield
-        self._bar = None
+        self.on_batch: Callable[[float], None] | None = None
 
     def run(
         self,
@@ -128,6 +116,7 @@ class Engine:
         compute: Compute,
         *,
         extras: Mapping[str, np.ndarray] | None = None,
+        weight: float = 1,
     ) -> list[np.ndarray]:
         """Compute something for each window.
 
@@ -137,6 +126,7 @@ class Engine:
                 attention mask where nothing is padded: that is faster), and gives one tensor a row.
             extras: Numbers that belong to the windows, by name, each of shape (windows, ...); those
                 of a batch are among its inputs.
+            weight: Share of the work on a chunk that this is, for the progress.
 
         Returns:
             The results in the order of `windows`, float32.
@@ -158,8 +148,8 @@ class Engine:
                 for index, output in zip(batch, outputs, strict=True):
                     results[index] = output
                 begin += len(batch)
-                if self._bar is not None:
-                    self._bar.update(int(n_tokens[batch].sum()) - 2 * len(batch))
+                if self.on_batch is not None:
+                    self.on_batch(weight * float(n_tokens[batch].sum() / n_tokens.sum()))
         return results
 
     def _try_batch(

@@ -1,22 +1,15 @@
 """Scans: a classifier over all windows of a genome, or of regions of it."""
 
-import logging
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Unpack
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
-from dnabert_hf.data.genome.regions import intersect_regions
+from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import SequenceRecord
-from dnabert_hf.inference.engine.checkpoint import as_checkpoint
-from dnabert_hf.inference.engine.engine import Engine
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.genome_scan.known_sites import (
     SiteScores,
     score_against_sites,
@@ -28,16 +21,15 @@ from dnabert_hf.inference.genome_scan.tracks_and_calls import (
     write_calls,
     write_track,
 )
+from dnabert_hf.inference.genome_scan.windows import ScanWindows, find_extents
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
-from dnabert_hf.inference.output.writer import check_output, open_output
+from dnabert_hf.inference.output.writer import check_output
 from dnabert_hf.inference.predict import Classifier, choose_class
+from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
 
 __all__ = ["Scan", "scan"]
 
-logger = logging.getLogger(__name__)
-
 _CHUNK_BASES = 1 << 20
-_BLOCK_WINDOWS = 1 << 20  # of which starts are in memory
 
 
 @dataclass(frozen=True)
@@ -74,12 +66,7 @@ def scan(
     sites: Sequence[Interval] | None = None,
     tolerance: int = 500,
     both_strands: bool = False,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    shard: str | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> Scan:
     """Classify the windows that begin every so many bases, in the order of the genome.
 
@@ -102,13 +89,7 @@ def scan(
         sites: Known sites to compare with, as in `score_against_sites`.
         tolerance: Bases between a call and a site that it meets, at most.
         both_strands: Whether to average over both strands.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
-            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`; there are no columns.
 
     Returns:
         How many windows there are, and where.
@@ -117,112 +98,118 @@ def scan(
         ValueError: If a file or an option cannot be used, or there is no window.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"a threshold must be between 0 and 1, got {threshold}")
-    for path, suffixes in ((output, None), (track, TRACK_SUFFIXES), (calls, (".bed",))):
-        if path is None:
-            continue
-        if path is not track or not _is_for_all(track):
-            check_output(path, overwrite=overwrite)
-        if suffixes is not None and Path(path).suffix.lower() not in suffixes:
-            raise ValueError(
-                f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
-            )
-    if track is not None:
-        _check_placeholder(track)
-        check_track(track)
-    share = resolve_shard(shard, output)
-    if shard is not None and (track or calls or sites):
-        raise ValueError(
-            "track, calls and comparison with sites are made of the whole table, got shard "
-            f"{shard}; ask for them in a last run without a shard, which joins the parts"
-        )
-    checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
-    k = checkpoint.model.config.k
+    running = RunOptions.of(options, excluded=["columns"])
+    extras = _Extras(genome, track, calls, threshold, sites, tolerance)
+    run = Run(output, running)
+    extras.check(running)
+    engine = run.start(model, "sequence-classification")
+    k = engine.tokenizer.k
     if window < k or step < 1:
         raise ValueError(
             f"a window must have k = {k} bases or more and a step 1 or more, got {window} and "
             f"{step}"
         )
-    extents = _extents(genome, regions)
-    n_windows = n_skipped = 0
-    for _, starts, n_unknown in _starts(genome, extents, window, step):
-        n_windows, n_skipped = n_windows + len(starts), n_skipped + n_unknown
-    if not n_windows:
-        raise ValueError(
-            f"a region must have room for a window of {window} bases of A, C, G, T, found none; "
-            "give longer regions or a shorter window"
-        )
-    if sites is not None:
-        sites = sites_within(genome, sites, extents)
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+    windows = ScanWindows(genome, find_extents(genome, regions), window, step)
+    n_windows, n_skipped = windows.count_all()
+    extras.sites = sites and sites_within(genome, sites, windows.extents)
     classifier = Classifier(engine, both_strands=both_strands)
-    has_one_track = track is not None and not _is_for_all(track)
-    if has_one_track or any(each is not None for each in (calls, sites, label)):
-        label = choose_class(classifier.scheme, label)
-    tracks = _tracks(track, label, classifier.scheme.names)
-    for path in tracks.values():
-        check_output(path, overwrite=overwrite)
-    fingerprint = fingerprint_run(
-        engine,
-        checkpoint,
-        genome,
-        weights=weights,
-        regions=extents.tolist() if regions is not None else "all",
-        window=window,
-        step=step,
-        both_strands=both_strands,
+    extras.choose_label(label, classifier.scheme, overwrite=running.overwrite)
+    given = Input(
+        windows.chunks(n_bases=_CHUNK_BASES), genome, "windows", lambda: n_windows, 1 + both_strands
     )
-    n_calls = site_scores = None
-
-    def write_tracks_and_calls(table: Path) -> None:
-        nonlocal n_calls
-        made = {
-            write_track(table, _unfinished(path), genome, label=name): path
-            for name, path in tracks.items()
-        }
-        if label is not None and calls is not None:
-            n_calls = write_calls(table, calls, label=label, threshold=threshold)
-        for unfinished, path in made.items():  # all at once: a stopped run finds none of them
-            unfinished.replace(path)
-
-    n_kmers = n_windows * (window - k + 1) * (2 if both_strands else 1)
-    with (
-        open_output(
-            output,
-            _choose_format(output, classifier.scheme.names),
-            fingerprint=fingerprint,
-            overwrite=overwrite,
-            shard=share,
-            on_joined=write_tracks_and_calls,
-        ) as writer,
-        engine.progress(n_kmers // share.count),
-    ):
-        chunks = _chunks(genome, extents, window, step)
-        for chunk in writer.remaining(chunks):
+    with run.write(
+        given,
+        _choose_format(output, classifier.scheme.names),
+        {
+            "regions": windows.extents.tolist() if regions is not None else "all",
+            "window": window,
+            "step": step,
+            "both_strands": both_strands,
+        },
+        on_joined=extras.write,
+    ) as (writer, chunks):
+        for chunk in chunks:
             records = [SequenceRecord("", genome.sequence(*interval)) for interval in chunk]
             values = classifier.probabilities(records).tolist()
             writer.write([[*interval, *row] for interval, row in zip(chunk, values, strict=True)])
-    n_short = int((extents[:, 2] - extents[:, 1] < window).sum())
-    if n_short and not share.index:
-        logger.warning(
-            "%d of %d %s are shorter than a window and have none",
-            *(n_short, len(extents), "contigs" if regions is None else "regions"),
-        )
-    if n_skipped and not share.index:
-        logger.warning(
-            "%d of %d windows hold letters other than A, C, G, T and are left out",
-            n_skipped,
-            n_windows + n_skipped,
-        )
+    if not run.shard.index:
+        windows.report(n_windows, n_skipped, of="contigs" if regions is None else "regions")
     if not writer.is_complete:
         return Scan(Path(output), n_windows, n_skipped, None, None)
-    if label is not None and sites is not None:
-        site_scores = score_against_sites(
-            output, sites, genome, label=label, threshold=threshold, tolerance=tolerance
+    return Scan(Path(output), n_windows, n_skipped, extras.n_calls, extras.compare(output))
+
+
+@dataclass
+class _Extras:
+    """Files made of the whole table: tracks, calls, and a comparison with known sites."""
+
+    genome: Genome
+    track: str | Path | None
+    calls: str | Path | None
+    threshold: float
+    sites: Sequence[Interval] | None
+    tolerance: int
+    label: str | None = None
+    n_calls: int | None = None
+    tracks: Mapping[str, str | Path] = field(default_factory=dict)
+
+    def check(self, options: RunOptions) -> None:
+        """Refuse what cannot be made, before the model is loaded."""
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"a threshold must be between 0 and 1, got {self.threshold}")
+        for path, suffixes in ((self.track, TRACK_SUFFIXES), (self.calls, (".bed",))):
+            if path is None:
+                continue
+            if path is not self.track or not _is_for_all(path):
+                check_output(path, overwrite=options.overwrite)
+            if Path(path).suffix.lower() not in suffixes:
+                raise ValueError(
+                    f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
+                )
+        if self.track is not None:
+            _check_placeholder(self.track)
+            check_track(self.track)
+        if options.shard is not None and (self.track or self.calls or self.sites):
+            raise ValueError(
+                "track, calls and comparison with sites are made of the whole table, got shard "
+                f"{options.shard}; ask for them in a last run without a shard, which joins the "
+                "parts"
+            )
+
+    def choose_label(self, label: str | None, scheme: LabelScheme, *, overwrite: bool) -> None:
+        """Find the class that they are about, and the files of the tracks."""
+        has_one_track = self.track is not None and not _is_for_all(self.track)
+        if has_one_track or any(each is not None for each in (self.calls, self.sites, label)):
+            self.label = choose_class(scheme, label)
+        self.tracks = _tracks(self.track, self.label, scheme.names)
+        for path in self.tracks.values():
+            check_output(path, overwrite=overwrite)
+
+    def write(self, table: Path) -> None:
+        """Write tracks and calls of a table that has not got its name yet."""
+        made = {
+            write_track(table, _unfinished(path), self.genome, label=name): path
+            for name, path in self.tracks.items()
+        }
+        if self.label is not None and self.calls is not None:
+            self.n_calls = write_calls(
+                table, self.calls, label=self.label, threshold=self.threshold
+            )
+        for unfinished, path in made.items():  # all at once: a stopped run finds none of them
+            unfinished.replace(path)
+
+    def compare(self, table: str | Path) -> SiteScores | None:
+        """Compare the calls of the table with the known sites."""
+        if self.label is None or self.sites is None:
+            return None
+        return score_against_sites(
+            table,
+            self.sites,
+            self.genome,
+            label=self.label,
+            threshold=self.threshold,
+            tolerance=self.tolerance,
         )
-    return Scan(Path(output), n_windows, n_skipped, n_calls, site_scores)
 
 
 def _is_for_all(track: str | Path | None) -> bool:
@@ -257,56 +244,6 @@ def _tracks(
                 f"found {name!r}; choose one class (label) and name its track"
             )
     return {name: str(track).replace("{label}", name) for name in names}
-
-
-def _extents(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarray:
-    """List where to scan: contig index, start and end, in the order of the genome, (n, 3)."""
-    lengths = [contig.length for contig in genome.contigs]
-    contigs = np.array([[i, 0, length] for i, length in enumerate(lengths)], dtype=np.int64)
-    if regions is None:
-        return contigs
-    names = genome.contig_names.match((each.contig for each in regions), source="the regions")
-    wanted = [(genome.index(names[r.contig]), r.start, r.end) for r in regions if r.contig in names]
-    for contig, start, end in wanted:
-        if end > lengths[contig]:
-            name = genome.contigs[contig].name
-            raise ValueError(
-                f"a region must lie within its contig, found {name}:{start}-{end} where {name} has "
-                f"{lengths[contig]} bases; correct it"
-            )
-    return intersect_regions(contigs, np.array(wanted, dtype=np.int64))
-
-
-def _starts(
-    genome: Genome, extents: np.ndarray, window: int, step: int
-) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Yield in order contig, starts of windows of A, C, G, T, and how many others there are."""
-    for contig, begin, end in extents.tolist():
-        first, last = np.searchsorted(genome.runs[:, 0], [contig, contig + 1])
-        runs = genome.runs[first:last]
-        for block in range(begin, end - window + 1, step * _BLOCK_WINDOWS):
-            stop = min(block + step * _BLOCK_WINDOWS, end - window + 1)
-            starts = np.arange(block, stop, step)
-            run = np.searchsorted(runs[:, 1], starts, side="right") - 1
-            is_known = (run >= 0) & (runs[run, 2] >= starts + window) if len(runs) else run >= 0
-            yield contig, starts[is_known], int((~is_known).sum())
-
-
-def _chunks(
-    genome: Genome, extents: np.ndarray, window: int, step: int
-) -> Iterator[list[tuple[str, int, int]]]:
-    """Yield contig, start and end of the windows, some at a time."""
-    size = max(_CHUNK_BASES // window, 1)
-    chunk: list[tuple[str, int, int]] = []
-    for contig, starts, _ in _starts(genome, extents, window, step):
-        name = genome.contigs[contig].name
-        for block in np.split(starts, range(size, len(starts), size)):
-            chunk += [(name, start, start + window) for start in block.tolist()]
-            if len(chunk) >= size:
-                yield chunk[:size]
-                chunk = chunk[size:]
-    if chunk:
-        yield chunk
 
 
 def _choose_format(output: str | Path, names: Sequence[str]) -> ResultFormat:

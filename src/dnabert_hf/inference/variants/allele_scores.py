@@ -36,10 +36,12 @@ class VariantScorer(Protocol):
     Attributes:
         names: What the scores are called.
         descriptions: What each is, in a line.
+        n_runs: Times that its engine runs for a strand.
     """
 
     names: tuple[str, ...]
     descriptions: tuple[str, ...]
+    n_runs: int
 
     def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
         """Give the scores, shape (alleles, names); NaN where one is not defined."""
@@ -84,6 +86,7 @@ class ClassifierScorer:
     """
 
     names: tuple[str, ...] = ("prob_ref", "prob_alt", "diff", "log_odds_ratio")
+    n_runs = 1
 
     def __init__(self, classifier: Classifier, label: str | None = None):
         label = choose_class(classifier.scheme, label)
@@ -126,6 +129,7 @@ class MaskedScorer:
         "ln P(ALT) - ln P(REF) of the masked base, from all k-mers over it; single bases only",
         "Cosine distance between the mean hidden states with REF and with ALT",
     )
+    n_runs = 2
 
     def __init__(self, engine: Engine, *, both_strands: bool = False):
         self._engine = engine
@@ -171,7 +175,7 @@ class MaskedScorer:
         sequences = dict.fromkeys(each for window in windows for each in window[:2])
         states = self._engine.run(
             [Window(sequence) for sequence in sequences],
-            lambda model, inputs: mean_over_kmers(model.bert, inputs),
+            mean_over_kmers,
         )
         unit = {
             sequence: state / np.linalg.norm(state)

@@ -2,23 +2,22 @@
 
 import hashlib
 import logging
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, read_bed
-from dnabert_hf.data.reading.records import Columns
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source, open_source
-from dnabert_hf.inference.engine.checkpoint import as_checkpoint
-from dnabert_hf.inference.engine.engine import Engine
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
-from dnabert_hf.inference.output.writer import Output, check_output, open_output
+from dnabert_hf.inference.output.writer import Output
+from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
 from dnabert_hf.inference.variants.mutation_scores import (
     ClassifierMap,
     MaskedMap,
@@ -37,11 +36,38 @@ _CHUNK_BASES = 1 << 20  # to encode until rows are written
 _TEXT_COLUMNS = ("id", "position", "ref", "alt")
 _GENOME_COLUMNS = ("contig", "genome_position", "strand")
 _GAP = "-"
+_KNOWN = re.compile("[ACGTUacgtu]")
 
 _SEQUENCES, _CHANGES, _UNSCORED, _UNKNOWN = "sequences", "changes", "unscored", "unknown"
 
-# Some sequences, and changes of them.
-_Chunk = tuple[list[Target], list[tuple[int, Mutation]]]
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some sequences, and changes of them: number of the sequence, and the change."""
+
+    targets: list[Target]
+    changes: list[tuple[int, Mutation]]
+
+    def __len__(self) -> int:
+        return len(self.changes)
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Kinds of changes beside those of a base to another."""
+
+    deletions: bool
+    insertions: bool
+
+    def at(self, sequence: str, position: int) -> list[Mutation]:
+        return list(
+            mutations_at(sequence, position, deletions=self.deletions, insertions=self.insertions)
+        )
+
+    def count(self, sequence: str) -> int:
+        """Count the changes of a sequence."""
+        n_bases = len(_KNOWN.findall(sequence))
+        return n_bases * (3 + self.deletions + 4 * self.insertions)
 
 
 class MutationMaps(NamedTuple):
@@ -73,13 +99,7 @@ def mutagenesis(
     insertions: bool = False,
     label: str | None = None,
     both_strands: bool = False,
-    columns: Columns | None = None,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    shard: str | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> MutationMaps:
     """Change every base of sequences to every other, and score the predicted effect.
 
@@ -105,14 +125,7 @@ def mutagenesis(
         insertions: Whether to insert each base before each base; the sequence gets longer by one.
         label: Class to score; by default all.
         both_strands: Whether to average over both strands.
-        columns: Names of the columns, if the source is a table.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
-            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`.
 
     Returns:
         How many changes there are, and where.
@@ -121,8 +134,7 @@ def mutagenesis(
         ValueError: If model, source or output cannot be used.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    share = resolve_shard(shard, output)
-    check_output(output, overwrite=overwrite)
+    run = Run(output, RunOptions.of(options))
     if flank < 0 or (flank and genome is None):
         raise ValueError(
             f"bases beside a region (flank) must be 0 or more, and need a genome, got {flank}"
@@ -133,50 +145,43 @@ def mutagenesis(
             "deletions, insertions and classes are scored by a fine-tuned classifier, found a "
             "masked language model, which compares single bases; leave these options out"
         )
-    checkpoint = as_checkpoint(model, tokenizer, task=task)
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
+    engine = run.start(model, task)
     scorer: MutationScorer = (
         MaskedMap(engine, both_strands=both_strands)
         if task == "masked-lm"
         else ClassifierMap(engine, label=label, both_strands=both_strands)
     )
-    options: dict[str, object] = {
-        "label": label,
-        "both_strands": both_strands,
-        "deletions": deletions,
-        "insertions": insertions,
-        "columns": columns,
-    }
+    kinds = _Kinds(deletions, insertions)
+    counts: Counter[str] = Counter()
     if genome is None:
-        records = open_source(source, k=checkpoint.tokenizer.k, columns=columns)  # type: ignore[arg-type]
-        targets: Iterator[Target] = (
-            Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records)
-        )
+        given = _read_sequences(run, source, kinds)  # type: ignore[arg-type]
     else:
-        regions = _read_regions(source)
-        targets = _cut_regions(regions, genome, flank, k=checkpoint.tokenizer.k)
-        digest = hashlib.sha256(repr(regions).encode()).hexdigest()[:16]
-        options |= {"genome": genome.fingerprint, "flank": flank, "regions": digest}
-    fingerprint = fingerprint_run(
-        engine,
-        checkpoint,
-        source if genome is None else genome.folder,  # type: ignore[arg-type]
-        weights=weights,
-        **options,
+        given = _read_regions(source, genome, flank, kinds, k=engine.tokenizer.k)
+    with run.write(
+        Input(
+            _chunks(given.targets, scorer, counts, kinds),
+            given.source,
+            unit="changes",
+            count=given.n_changes,
+            n_passes=1 + both_strands,
+        ),
+        _choose_format(output, scorer.names, has_genome=genome is not None),
+        {
+            "label": label,
+            "both_strands": both_strands,
+            "deletions": deletions,
+            "insertions": insertions,
+            "columns": run.options.columns,
+            **given.depends_on,
+        },
+    ) as (writer, chunks):
+        _write_maps(writer, scorer, chunks)
+    tally = writer.tally
+    return _report(
+        MutationMaps(
+            Path(output), counts[_SEQUENCES], tally[_CHANGES], tally[_UNSCORED], counts[_UNKNOWN]
+        )
     )
-    with (
-        open_output(
-            output,
-            _choose_format(output, scorer.names, has_genome=genome is not None),
-            fingerprint=fingerprint,
-            overwrite=overwrite,
-            shard=share,
-        ) as writer,
-        engine.progress(),
-    ):
-        counts = _write_maps(writer, scorer, targets, deletions=deletions, insertions=insertions)
-    return _report(MutationMaps(Path(output), *counts))
 
 
 def _report(maps: MutationMaps) -> MutationMaps:
@@ -191,37 +196,21 @@ def _report(maps: MutationMaps) -> MutationMaps:
     return maps
 
 
-def _write_maps(
-    writer: Output,
-    scorer: MutationScorer,
-    targets: Iterator[Target],
-    *,
-    deletions: bool,
-    insertions: bool,
-) -> tuple[int, int, int, int]:
+def _write_maps(writer: Output, scorer: MutationScorer, chunks: Iterator[_Chunk]) -> None:
     """Score what remains, chunk after chunk; the unchanged sequences before their first one."""
-    counts: Counter[str] = Counter()
     prepared: Sequence[Target] = ()
-    chunks = _chunks(targets, scorer, counts, deletions=deletions, insertions=insertions)
-    for group, chunk in writer.remaining(chunks):
-        if group is not prepared:
-            scorer.prepare(group)
-            prepared = group
-        scores = scorer.score(chunk)
+    for chunk in chunks:
+        if chunk.targets is not prepared:
+            scorer.prepare(chunk.targets)
+            prepared = chunk.targets
+        scores = scorer.score(chunk.changes)
         n_unscored = int(np.isnan(scores).any(axis=1).sum())
         tally = {_CHANGES: len(chunk), _UNSCORED: n_unscored}
-        writer.write(list(_rows(group, chunk, scores)), tally)
-    tally = writer.tally
-    return counts[_SEQUENCES], tally[_CHANGES], tally[_UNSCORED], counts[_UNKNOWN]
+        writer.write(list(_rows(chunk, scores)), tally)
 
 
 def _chunks(
-    targets: Iterator[Target],
-    scorer: MutationScorer,
-    counts: Counter[str],
-    *,
-    deletions: bool,
-    insertions: bool,
+    targets: Iterator[Target], scorer: MutationScorer, counts: Counter[str], kinds: _Kinds
 ) -> Iterator[_Chunk]:
     """Join the changes of whole bases, so that none is masked twice, until there is enough."""
     for group in _groups(targets):
@@ -230,20 +219,15 @@ def _chunks(
         size = 0
         for index, target in enumerate(group):
             for position in range(target.start, target.end):
-                found = [
-                    (index, each)
-                    for each in mutations_at(
-                        target.sequence, position, deletions=deletions, insertions=insertions
-                    )
-                ]
+                found = [(index, each) for each in kinds.at(target.sequence, position)]
                 counts[_UNKNOWN] += not found
                 chunk += found
                 size += scorer.n_bases(target, len(found))
                 if size >= _CHUNK_BASES:
-                    yield group, chunk
+                    yield _Chunk(group, chunk)
                     chunk, size = [], 0
         if chunk:
-            yield group, chunk
+            yield _Chunk(group, chunk)
 
 
 def _groups(targets: Iterator[Target]) -> Iterator[list[Target]]:
@@ -259,11 +243,9 @@ def _groups(targets: Iterator[Target]) -> Iterator[list[Target]]:
         yield group
 
 
-def _rows(
-    group: Sequence[Target], chunk: Sequence[tuple[int, Mutation]], scores: np.ndarray
-) -> Iterator[list[Any]]:
-    for (index, mutation), values in zip(chunk, scores.tolist(), strict=True):
-        target = group[index]
+def _rows(chunk: _Chunk, scores: np.ndarray) -> Iterator[list[Any]]:
+    for (index, mutation), values in zip(chunk.changes, scores.tolist(), strict=True):
+        target = chunk.targets[index]
         position = mutation.position - target.start
         numbers = [None if value != value else value for value in values]
         changed = [mutation.ref or _GAP, mutation.alt or _GAP]
@@ -281,7 +263,22 @@ def _on_genome(region: Interval | None, position: int, mutation: Mutation) -> li
     return [region.contig, region.end - 1 - position + (not mutation.ref), "-"]
 
 
-def _singles(records: Iterator[Any]) -> Iterator[Any]:
+class _Given(NamedTuple):
+    """Sequences to change, what they come from, and how many changes there will be."""
+
+    targets: Iterator[Target]
+    source: Source | Genome
+    n_changes: Callable[[], int | None]
+    depends_on: dict[str, object]
+
+
+def _read_sequences(run: Run, source: Source, kinds: _Kinds) -> _Given:
+    records = open_source(source, k=run.engines[0].tokenizer.k, columns=run.options.columns)
+    targets = (Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records))
+    return _Given(targets, source, lambda: run.count(source, kinds.count), {})
+
+
+def _singles(records: Iterator[SequenceRecord]) -> Iterator[SequenceRecord]:
     for record in records:
         if record.sequence_b is not None:
             raise ValueError(
@@ -291,16 +288,23 @@ def _singles(records: Iterator[Any]) -> Iterator[Any]:
         yield record
 
 
-def _read_regions(source: Source | Sequence[Interval]) -> list[Interval]:
-    if isinstance(source, str | Path):
-        return read_bed(source)
-    regions = list(source)
+def _read_regions(
+    source: Source | Sequence[Interval], genome: Genome, flank: int, kinds: _Kinds, *, k: int
+) -> _Given:
+    regions: list[Any] = read_bed(source) if isinstance(source, str | Path) else list(source)
     if not regions or not all(isinstance(each, Interval) for each in regions):
         raise ValueError(
             "with a genome, the source must be a BED file or intervals on it; leave the genome out "
             "for sequences"
         )
-    return regions  # type: ignore[return-value]
+    n_bases = sum(each.end - each.start for each in regions)
+    digest = hashlib.sha256(repr(regions).encode()).hexdigest()[:16]
+    return _Given(
+        _cut_regions(regions, genome, flank, k=k),
+        genome,
+        lambda: n_bases * kinds.count("A"),
+        {"flank": flank, "regions": digest},
+    )
 
 
 def _cut_regions(

@@ -145,7 +145,8 @@ class _Strand:
             for each in targets
         ]
         pieces = [cut_into_pieces(engine, record) for record in self._records]
-        pooled = iter(engine.run([piece for each in pieces for piece in each], pooled_output))
+        windows = [piece for each in pieces for piece in each]
+        pooled = iter(engine.run(windows, pooled_output, weight=0))
         self._pooled = [np.stack([next(pooled) for _ in each]) for each in pieces]
         rows = np.repeat(np.arange(len(pieces)), [len(each) for each in pieces])
         self.reference = classify_pieces(engine, np.concatenate(self._pooled), rows.tolist())

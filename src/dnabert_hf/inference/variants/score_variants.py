@@ -2,11 +2,11 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -20,14 +20,12 @@ from dnabert_hf.data.variants.vcf import (
     read_vcf_header,
 )
 from dnabert_hf.data.variants.windows import WindowCutter
-from dnabert_hf.inference.engine.checkpoint import Checkpoint, architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.checkpoint import architecture_of
 from dnabert_hf.inference.engine.engine import Engine
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.vcf import VcfFormat, index_vcf
-from dnabert_hf.inference.output.writer import check_output, open_output
 from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
 from dnabert_hf.inference.variants.allele_scores import (
     ClassifierScorer,
     JointScorer,
@@ -76,12 +74,7 @@ def score_variants(
     shifts: int = 0,
     force: bool = False,
     others: Sequence[str | Path] = (),
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    shard: str | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> ScoredVariants:
     """Score every alternative allele of a VCF with a model.
 
@@ -106,13 +99,7 @@ def score_variants(
         force: Whether to go on where the file seems to be made for another genome.
         others: Further checkpoints, classifiers or masked language models, each with scores of its
             own; the names of the folders are added to those of the scores.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
-            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`; there are no columns.
 
     Returns:
         How many were scored and how many not, by reason.
@@ -122,62 +109,62 @@ def score_variants(
         ImportError: If .vcf.gz is asked for and pysam is not installed.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    share = resolve_shard(shard, output)
-    check_output(output, overwrite=overwrite)
+    run = Run(output, RunOptions.of(options, excluded=["columns"]))
     header = read_vcf_header(variants)
     check_build(variants, genome, force=force)
-    members = [as_checkpoint(model, tokenizer, task=choose_task(model))]
-    members += [as_checkpoint(other, None, task=choose_task(other)) for other in others]
-    weights = " ".join(fingerprint_weights(member.model) for member in members)
-    engines = [
-        Engine(member, device=device, dtype=dtype, batch_tokens=batch_tokens, shard=share)
-        for member in members
-    ]
-    checkpoint, engine = members[0], engines[0]
-    scorers = _scorers(engines, members, window, label=label, both_strands=both_strands)
+    for member in (model, *others):
+        run.start(member, choose_task(member))
+    scorers = _scorers(run.engines, window, label=label, both_strands=both_strands)
     scorer = JointScorer(scorers, has_shifts=shifts > 0)
     steps = _shifts(shifts, window)
     cutter = WindowCutter(genome, window, source=str(variants))
     result_format = _choose_format(output, header, scorer)
-    fingerprint = fingerprint_run(
-        engine,
-        checkpoint,
-        variants,
-        weights=weights,
-        genome=genome.fingerprint,
-        window=window,
-        label=label,
-        both_strands=both_strands,
-        shifts=shifts,
-        others=" ".join(member.name for member in members[1:]),
-    )
     to_rows = _vcf_row if isinstance(result_format, VcfFormat) else _table_rows
-    with (
-        open_output(
-            output, result_format, fingerprint=fingerprint, overwrite=overwrite, shard=share
-        ) as writer,
-        engine.progress(),
-    ):
-        for chunk in writer.remaining(_chunks(iterate_vcf(variants))):
+    given = Input(
+        _chunks(iterate_vcf(variants)),
+        variants,
+        unit="variants",
+        count=lambda: sum(1 for _ in iterate_vcf(variants)),
+        n_passes=(1 + both_strands) * sum(each.n_runs for each in scorers.values()),
+    )
+    with run.write(
+        given,
+        result_format,
+        {
+            "genome": genome.fingerprint,
+            "window": window,
+            "label": label,
+            "both_strands": both_strands,
+            "shifts": shifts,
+            "others": " ".join(engine.name for engine in run.engines[1:]),
+        },
+    ) as (writer, chunks):
+        for chunk in chunks:
             before = cutter.skipped.copy()
             rows, tally = _score_chunk(chunk, cutter, scorer, to_rows, steps)
             writer.write(rows, {**tally, **(cutter.skipped - before)})
-    skipped = dict(writer.tally)
-    n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
     if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
     cutter.report_contigs()
-    if skipped and not share.index:
+    return _report(Path(output), writer.tally, variants, is_silent=run.shard.index > 0)
+
+
+def _report(
+    output: Path, tally: Mapping[str, int], variants: str | Path, *, is_silent: bool
+) -> ScoredVariants:
+    skipped = dict(tally)
+    n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
+    if skipped and not is_silent:
         reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
         logger.warning("%s: not scored: %s", variants, reasons)
-    if n_partly and not share.index:
+    if n_partly and not is_silent:
         logger.warning(
             "%s: %d alleles have no log-likelihood ratio, which is of single bases with k bases or "
             "more on either side",
             variants,
             n_partly,
         )
-    return ScoredVariants(Path(output), n_records, n_scored, skipped)
+    return ScoredVariants(output, n_records, n_scored, skipped)
 
 
 def choose_task(model: Any) -> str:
@@ -193,11 +180,9 @@ def choose_task(model: Any) -> str:
     return "sequence-classification"
 
 
-def _scorer(
-    engine: Engine, checkpoint: Checkpoint, window: int, *, label: str | None, both_strands: bool
-) -> VariantScorer:
-    config = checkpoint.model.config
-    if hasattr(checkpoint.model, "cls"):
+def _scorer(engine: Engine, window: int, *, label: str | None, both_strands: bool) -> VariantScorer:
+    config = engine.model.config
+    if _is_masked_lm(engine):
         if label is not None:
             raise ValueError("a class (--label) is of a classifier, found a masked language model")
         longest = config.max_position_embeddings - 3 + config.k
@@ -212,6 +197,10 @@ def _scorer(
     return ClassifierScorer(Classifier(engine, both_strands=both_strands), label)
 
 
+def _is_masked_lm(engine: Engine) -> bool:
+    return hasattr(engine.model, "cls")
+
+
 def _chunks(records: Iterable[VcfRecord]) -> Iterator[list[VcfRecord]]:
     records = iter(records)
     while chunk := list(islice(records, _CHUNK_RECORDS)):
@@ -219,25 +208,20 @@ def _chunks(records: Iterable[VcfRecord]) -> Iterator[list[VcfRecord]]:
 
 
 def _scorers(
-    engines: Sequence[Engine],
-    members: Sequence[Checkpoint],
-    window: int,
-    *,
-    label: str | None,
-    both_strands: bool,
+    engines: Sequence[Engine], window: int, *, label: str | None, both_strands: bool
 ) -> dict[str, VariantScorer]:
     """Make the scorer of each model; a class is asked of the classifiers among several."""
-    is_masked = [hasattr(member.model, "cls") for member in members]
+    has_classifier = not all(map(_is_masked_lm, engines))
     scorers: dict[str, VariantScorer] = {}
-    for engine, member, masked in zip(engines, members, is_masked, strict=True):
-        name = re.sub(r"\W+", "_", Path(member.name).name)
+    for engine in engines:
+        name = re.sub(r"\W+", "_", Path(engine.name).name)
         if name in scorers:
             raise ValueError(
                 f"several models must have different names, found {name} twice; rename the folder "
                 "of one"
             )
-        of_model = None if masked and not all(is_masked) else label
-        scorers[name] = _scorer(engine, member, window, label=of_model, both_strands=both_strands)
+        of_model = None if _is_masked_lm(engine) and has_classifier else label
+        scorers[name] = _scorer(engine, window, label=of_model, both_strands=both_strands)
     return scorers
 
 

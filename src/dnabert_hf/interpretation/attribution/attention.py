@@ -5,23 +5,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import torch
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.embed import spread_over_bases
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.interpretation.attribution.scores import (
     BaseScores,
-    RunOptions,
     cut_records,
     score_source,
+    start_scoring,
 )
 
 __all__ = ["BaseScores", "Query", "attention_scores"]
@@ -43,13 +44,7 @@ def attention_scores(
     query: Query = "cls",
     rollout: bool = False,
     genome: Genome | None = None,
-    columns: Columns | None = None,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    shard: str | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> list[BaseScores] | WrittenResults:
     """Score each base by the attention that [CLS] pays to the k-mers over it.
 
@@ -82,14 +77,7 @@ def attention_scores(
         rollout: Whether to follow the attention through all layers and heads.
         genome: Genome that coordinates are of: those of a BED file, or of records with names such
             as chr1:100-400 (0-based, half-open). A bedGraph of such records does without.
-        columns: Names of the columns, for a table.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        shard: "I/N" does part I (0-based) of N and leaves it beside the output for `join_parts`.
-            None does all or, under `torchrun` and `accelerate launch`, what is this process's.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`.
 
     Returns:
         The scores in the order of the source, or, with an output, where they are.
@@ -106,20 +94,21 @@ def attention_scores(
     if query not in get_args(Query):
         raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got {query!r}")
     layers = [layer] if isinstance(layer, int) else list(layer)
-    make_scorer = partial(
-        _RolloutScorer if rollout else _Scorer, layers=layers, heads=heads, query=query
+    run, classifier = start_scoring(model, output, RunOptions.of(options))
+    scorer = (
+        _RolloutScorer(run.engines[0], classifier)
+        if rollout
+        else _Scorer(run.engines[0], classifier, layers=layers, heads=heads, query=query)
     )
-    running = RunOptions(
-        output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite, shard
-    )
-    options = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
-    return score_source(model, source, make_scorer, running, options=options)
+    depends_on = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
+    return score_source(run, source, scorer, genome=genome, depends_on=depends_on)
 
 
 class _Scorer:
     """Runs records through an engine and reads the attention of [CLS] in some layers."""
 
     chunk_bases = _CHUNK_BASES
+    n_passes = 1
 
     def __init__(
         self,
@@ -252,7 +241,7 @@ class _Scorer:
 class _RolloutScorer(_Scorer):
     """Follows the attention from what is pooled down through all layers."""
 
-    def __init__(self, engine: Engine, classifier: Classifier | None, **_: Any):
+    def __init__(self, engine: Engine, classifier: Classifier | None):
         config = engine.model.config
         layers = range(config.num_hidden_layers)
         query: Query = "kmers" if config.token_pooling == "mean" else "cls"

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import torch
 
 from dnabert_hf.data.reading.sources import Source, open_source
 from dnabert_hf.inference.embed import spread_over_bases
-from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint, classifier_or_encoder
 from dnabert_hf.inference.engine.engine import Engine, cut_into_windows
+from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.interpretation.attribution.attention import Query
 
 __all__ = ["Context", "HeadScores", "attention_context", "head_scores"]
@@ -66,8 +67,7 @@ def head_scores(
     layer: int = -1,
     heads: Sequence[int] | None = None,
     query: Query = "cls",
-    tokenizer: Any = None,
-    device: str = "auto",
+    **options: Unpack[RunFields],
 ) -> list[HeadScores]:
     """Score each base for each head: what `attention_scores` sums.
 
@@ -78,8 +78,7 @@ def head_scores(
         heads: Heads that the scores are summed over, as in `attention_scores`; all heads are given
             in any case, in units of that sum.
         query: Whose attention: of "cls", or the mean of all "kmers".
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
+        **options: tokenizer, columns and device, as in `RunOptions`.
 
     Returns:
         The scores in the order of the source.
@@ -87,7 +86,8 @@ def head_scores(
     Raises:
         ValueError: If model, source, layer or heads cannot be used.
     """
-    engine, encoder = _open(model, tokenizer, device)
+    running = RunOptions.of(options, excluded=["dtype", "batch_tokens", "shard", "overwrite"])
+    engine, encoder = _open(model, running.tokenizer, running.device)
     n_layers, n_heads = _shape_of(encoder)
     if not -n_layers <= layer < n_layers:
         raise ValueError(f"a layer must be from {-n_layers} to {n_layers - 1}, got {layer}")
@@ -96,7 +96,7 @@ def head_scores(
     summed = slice(None) if heads is None else list(heads)
     k, room = engine.tokenizer.k, encoder.config.max_position_embeddings - 2
     found = []
-    for record in open_source(source, k=k):
+    for record in open_source(source, k=k, columns=running.columns):
         windows = cut_into_windows(record.sequence, k=k, n_kmers=room)
         rows = _run(engine, encoder, [layer], windows, _QUERIES[query])
         of_kmers = np.concatenate([row[0] for row in rows], axis=-1)
@@ -159,9 +159,7 @@ def attention_context(
 
 
 def _open(model: Any, tokenizer: Any, device: str) -> tuple[Engine, Any]:
-    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
-    task = "sequence-classification" if is_classifier else "encoder"
-    checkpoint = as_checkpoint(model, tokenizer, task=task)
+    checkpoint = as_checkpoint(model, tokenizer, task=classifier_or_encoder(model))
     engine = Engine(checkpoint, device=device, dtype="float32", batch_tokens=1)  # a row at a time
     return engine, getattr(engine.model, "bert", engine.model)
 

@@ -2,29 +2,30 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import torch
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.precision import choose_device
 from dnabert_hf.inference.output.writer import WrittenResults
-from dnabert_hf.inference.predict import Classifier, classify_pieces
+from dnabert_hf.inference.predict import classify_pieces, pooled_output
+from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.interpretation.attribution.gradients import attribute_by_gradients, class_logits
 from dnabert_hf.interpretation.attribution.occlusion import attribute_by_occlusion, pool_masked
 from dnabert_hf.interpretation.attribution.scores import (
     BaseScores,
     Pieces,
-    RunOptions,
     cut_records,
     score_source,
+    start_scoring,
 )
 from dnabert_hf.metrics.scores import logits_to_predictions
 
@@ -50,12 +51,7 @@ def attribution_scores(
     steps: int = 24,
     output: str | Path | None = None,
     genome: Genome | None = None,
-    columns: Columns | None = None,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> list[BaseScores] | WrittenResults:
     """Score each base by what it adds to a class, in nats of log odds, with its sign.
 
@@ -83,13 +79,8 @@ def attribution_scores(
         steps: Points of integrated gradients.
         output: As in `attention_scores`; None gives a list back.
         genome: As in `attention_scores`.
-        columns: Names of the columns, for a table.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16" or "float16", for occlusion "int8" too; gradients take
-            float32 unless another is named.
-        batch_tokens: Tokens a batch; by default what suits the device, fewer for gradients.
-        overwrite: Whether to replace an existing output.
+        **options: The fields of `RunOptions`. Gradients take float32 unless another number format
+            is named, never int8, and by default fewer tokens a batch.
 
     Returns:
         The scores in the order of the source, or, with an output, where they are.
@@ -104,20 +95,28 @@ def attribution_scores(
         )
     if steps < 1:
         raise ValueError(f"steps must be 1 or more, got {steps}")
+    running = RunOptions.of(options)
     if method != "occlusion":
-        if dtype == "int8":
-            raise ValueError("int8 has no gradients; take float32 or bfloat16, or occlusion")
-        dtype = "float32" if dtype == "auto" else dtype
-        batch_tokens = batch_tokens or _GRADIENT_TOKENS.get(choose_device(device).type, 4096)
-    running = RunOptions(
-        output, genome, columns, tokenizer, device, dtype, batch_tokens, overwrite=overwrite
-    )
-    return score_source(
-        model,
-        source,
-        partial(_Attributor, method=method, label=label, steps=steps),
-        running,
-        options={"method": method, "class": label, "steps": steps},
+        running = _for_gradients(running)
+    run, classifier = start_scoring(model, output, running)
+    if classifier is None:
+        raise ValueError(
+            "attributions explain a class, found a model without a classifier: run `dnabert "
+            "finetune` on it first, or take attention scores"
+        )
+    scorer = _Attributor(run.engines[0], classifier.scheme, method=method, label=label, steps=steps)
+    depends_on = {"method": method, "class": label, "steps": steps}
+    return score_source(run, source, scorer, genome=genome, depends_on=depends_on)
+
+
+def _for_gradients(options: RunOptions) -> RunOptions:
+    if options.dtype == "int8":
+        raise ValueError("int8 has no gradients; take float32 or bfloat16, or occlusion")
+    n_tokens = _GRADIENT_TOKENS.get(choose_device(options.device).type, 4096)
+    return replace(
+        options,
+        dtype="float32" if options.dtype == "auto" else options.dtype,
+        batch_tokens=options.batch_tokens or n_tokens,
     )
 
 
@@ -127,20 +126,16 @@ class _Attributor:
     def __init__(
         self,
         engine: Engine,
-        classifier: Classifier | None,
+        scheme: LabelScheme,
         *,
         method: Attribution,
         label: str | None,
         steps: int,
     ):
-        if classifier is None:
-            raise ValueError(
-                "attributions explain a class, found a model without a classifier: run `dnabert "
-                "finetune` on it first, or take attention scores"
-            )
-        self.scheme: LabelScheme | None = classifier.scheme
+        self.scheme: LabelScheme | None = scheme
         self.chunk_bases = _OCCLUSION_CHUNK_BASES if method == "occlusion" else _CHUNK_BASES
-        self._engine, self._scheme = engine, classifier.scheme
+        self.n_passes = steps if method == "integrated_gradients" else 1
+        self._engine, self._scheme = engine, scheme
         self._method, self._label, self._steps = method, label, steps
         self._has_warned = False
         choose_targets(self._scheme, label, np.zeros((1, len(self._scheme.names))))
@@ -152,7 +147,8 @@ class _Attributor:
         pooled = np.stack(
             engine.run(
                 pieces.windows,
-                lambda model, inputs: model.bert(**inputs, return_dict=True).pooler_output,
+                pooled_output,
+                weight=0,
             )
         )
         logits = classify_pieces(engine, pooled, pieces.rows.tolist())
@@ -183,7 +179,7 @@ class _Attributor:
         """Warn if scores do not add up to the difference from a sequence of [MASK] k-mers."""
         n_kmers = [len(w.sequence) - self._engine.tokenizer.k + 1 for w in pieces.windows]
         extras = {"first": np.ones(len(n_kmers), dtype=int), "end": np.add(n_kmers, 1)}
-        pooled = np.stack(self._engine.run(pieces.windows, pool_masked, extras=extras))
+        pooled = np.stack(self._engine.run(pieces.windows, pool_masked, extras=extras, weight=0))
         masked = classify_pieces(self._engine, pooled, pieces.rows.tolist())
         whole, baseline = (
             class_logits(

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
-from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.interpretation.attribution.attribution import choose_targets
 from dnabert_hf.interpretation.attribution.scores import BaseScores
 
@@ -44,10 +44,7 @@ def faithfulness(
     share: float = 0.1,
     label: str | None = None,
     seed: int = 0,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
+    **options: Unpack[RunFields],
 ) -> Faithfulness:
     """Replace the bases with the highest scores and see by how much the prediction falls.
 
@@ -62,10 +59,7 @@ def faithfulness(
             each sequence.
         seed: Seed of letters and random bases; a sequence gets the same ones wherever scores put
             its top bases.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
+        **options: tokenizer, device, dtype and batch_tokens, as in `RunOptions`.
 
     Returns:
         Falls of the probability, or of the value for regression.
@@ -76,10 +70,9 @@ def faithfulness(
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share}")
-    checkpoint = as_checkpoint(model, tokenizer, task="sequence-classification")
-    classifier = Classifier(
-        Engine(checkpoint, device=device, dtype=dtype, batch_tokens=batch_tokens)
-    )
+    running = RunOptions.of(options, excluded=["columns", "shard", "overwrite"])
+    checkpoint = as_checkpoint(model, running.tokenizer, task="sequence-classification")
+    classifier = Classifier(running.start(checkpoint))
     falls: list[np.ndarray] = []
     numbers = count()
     rest = iter(scores)

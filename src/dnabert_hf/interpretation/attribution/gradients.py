@@ -77,17 +77,18 @@ def attribute_by_gradients(
         if not len(group):
             continue
         windows = [pieces.windows[i] for i in group.tolist()]
+        part = len(group) / len(pieces.windows)
         passes = _Passes(engine, problem_type, from_mask=steps is not None)
         for share, weight in points:
             passes.share = share
             if is_alone[group[0]]:
                 extras = {"target": targets[pieces.rows[group]]}
             else:
-                pooled = np.stack(engine.run(windows, passes.pool))
+                pooled = np.stack(engine.run(windows, passes.pool, weight=0))
                 _, rows = np.unique(pieces.rows[group], return_inverse=True)
                 of_records = targets[np.unique(pieces.rows[group])]
                 extras = {"direction": passes.direction(pooled, rows, of_records)}
-            found = engine.run(windows, passes.attribute, extras=extras)
+            found = engine.run(windows, passes.attribute, extras=extras, weight=part)
             for index, of_tokens in zip(group.tolist(), found, strict=True):
                 sums[index] += weight * of_tokens[: len(sums[index])]
     return _to_bases(sums, pieces, k)

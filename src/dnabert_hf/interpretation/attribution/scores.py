@@ -1,6 +1,7 @@
 """Scores of bases: what they look like, and the way from sequences to a file of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -8,25 +9,25 @@ import numpy as np
 
 from dnabert_hf.data.genome.coordinates import open_intervals, parse_interval
 from dnabert_hf.data.genome.genome import Genome
+from dnabert_hf.data.genome.intervals import read_bed
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.data.reading.records import Columns, SequenceRecord
-from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
-from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.data.reading.sources import Source
+from dnabert_hf.inference.engine.checkpoint import classifier_or_encoder
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
-from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
-from dnabert_hf.inference.engine.sharding import resolve_shard
-from dnabert_hf.inference.output.writer import WrittenResults, check_output, open_output
+from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.run import Run, RunOptions
 from dnabert_hf.interpretation.attribution.files import TrackFormat, choose_score_format
 
 __all__ = [
     "BaseScores",
     "Pieces",
-    "RunOptions",
     "Scorer",
     "cut_records",
     "read_scores",
     "score_source",
+    "start_scoring",
 ]
 
 
@@ -52,40 +53,16 @@ class Scorer(Protocol):
 
     Attributes:
         chunk_bases: Bases that are scored at a time; a run that is stopped loses no more.
+        n_passes: Times that a chunk goes through the engine.
         scheme: Classes of the model; None without a classifier.
     """
 
     chunk_bases: int
+    n_passes: int
     scheme: LabelScheme | None
 
     def score(self, records: Sequence[SequenceRecord]) -> Iterator[BaseScores]:
         """Score records that are in memory, in order."""
-
-
-class RunOptions(NamedTuple):
-    """Options of a run: model, device and destination of the result.
-
-    Attributes:
-        output: File to write, None to give a list back.
-        genome: Genome that the source has its coordinates in.
-        columns: Names of the columns, for a table.
-        tokenizer: Tokenizer, needed if the model is an object.
-        device: As `Engine` takes it, and so are the next two.
-        dtype: Number format.
-        batch_tokens: Tokens a batch.
-        overwrite: Whether to replace an existing output.
-        shard: "I/N" for one of several tasks; None for all, or for what a rank has to do.
-    """
-
-    output: str | Path | None
-    genome: Genome | None
-    columns: Columns | None
-    tokenizer: Any
-    device: str
-    dtype: str
-    batch_tokens: int | None
-    overwrite: bool
-    shard: str | None = None
 
 
 class Pieces(NamedTuple):
@@ -122,89 +99,78 @@ def cut_records(engine: Engine, records: Sequence[SequenceRecord]) -> Pieces:
     return Pieces(windows, np.repeat(np.arange(len(records)), np.diff(bounds)), bounds)
 
 
+def start_scoring(
+    model: Any, output: str | Path | None, options: RunOptions
+) -> tuple[Run, Classifier | None]:
+    """Start a run that scores bases.
+
+    Args:
+        model: Folder or Hub repository of a checkpoint, or a DNABERT model.
+        output: File to write, None to give scores back.
+        options: How the model runs.
+
+    Returns:
+        The run, with one engine, and the classifier of the model, if it has one.
+
+    Raises:
+        ValueError: If model or output cannot be used.
+    """
+    run = Run(output, options)
+    if options.shard is not None and Path(output or "").suffix != ".parquet":
+        raise ValueError(
+            f"the tasks of an array job write scores as .parquet, which `dnabert join` makes "
+            f"one file of, got {output}; name a .parquet"
+        )
+    task = classifier_or_encoder(model)
+    engine = run.start(model, task)
+    return run, Classifier(engine) if task == "sequence-classification" else None
+
+
 def score_source(
-    model: Any,
+    run: Run,
     source: Source,
-    make_scorer: Callable[[Engine, Classifier | None], Scorer],
-    running: RunOptions,
+    scorer: Scorer,
     *,
-    options: Mapping[str, object],
+    genome: Genome | None,
+    depends_on: Mapping[str, object],
 ) -> list[BaseScores] | WrittenResults:
     """Score the bases of all sequences of a source.
 
     Args:
-        model: Folder or Hub repository of a checkpoint, or a DNABERT model.
+        run: The run.
         source: Sequences, or with a genome a BED file.
-        make_scorer: Makes the scorer from the engine and, if the model is one, its classifier.
-        running: How and where.
-        options: What else the scores depend on, by name.
+        scorer: Scores records.
+        genome: Genome that the source has its coordinates in.
+        depends_on: What else the scores depend on, by name.
 
     Returns:
         The scores in the order of the source, or, with an output, where they are.
 
     Raises:
-        ValueError: If model, source or output cannot be used.
+        ValueError: If source or output cannot be used.
     """
-    output = running.output
-    share = resolve_shard(running.shard, output)
-    if output is not None:
-        if running.shard is not None and Path(output).suffix != ".parquet":
-            raise ValueError(
-                f"the tasks of an array job write scores as .parquet, which `dnabert join` makes "
-                f"one file of, got {output}; name a .parquet"
-            )
-        check_output(output, overwrite=running.overwrite)
-    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
-    task = "sequence-classification" if is_classifier else "encoder"
-    checkpoint = as_checkpoint(model, running.tokenizer, task=task)
-    weights = fingerprint_weights(checkpoint.model)
-    engine = Engine(
-        checkpoint,
-        device=running.device,
-        dtype=running.dtype,
-        batch_tokens=running.batch_tokens,
-        shard=share,
-    )
-    scorer = make_scorer(engine, Classifier(engine) if is_classifier else None)
-    k, columns, genome = checkpoint.tokenizer.k, running.columns, running.genome
     placed = source if genome is None else open_intervals(source, genome)
-    records = open_source(placed, k=k, columns=columns)
-    if output is None:
-        with engine.progress():
-            chunks = iterate_chunks(records, n_bases=scorer.chunk_bases)
-            return [scores for chunk in chunks for scores in scorer.score(chunk)]
+    given = run.read(placed, n_bases=scorer.chunk_bases, n_passes=scorer.n_passes)
+    if placed is not source:
+        given = replace(given, source=source, count=lambda: len(read_bed(str(source))))
     names = None if scorer.scheme is None else scorer.scheme.names
-    result_format = choose_score_format(Path(output), names, genome)
-    fingerprint = fingerprint_run(
-        engine,
-        checkpoint,
-        source,
-        weights=weights,
-        columns=columns,
-        genome=None if genome is None else genome.fingerprint,
-        **options,
+    result_format = None
+    if run.output is not None:
+        result_format = choose_score_format(Path(run.output), names, genome)
+
+    def compute(records: list[SequenceRecord]) -> Iterator[BaseScores]:
+        if isinstance(result_format, TrackFormat):  # before anything is computed for it
+            for record in records:
+                parse_interval(record.id, len(record.sequence), genome)
+        return scorer.score(records)
+
+    return run.results(
+        given,
+        compute,
+        to_row=lambda s: [s.id, s.sequence, s.scores, *(s.probabilities or {}).values()],
+        result_format=result_format,
+        depends_on={"genome": None if genome is None else genome.fingerprint, **depends_on},
     )
-    with (
-        open_output(
-            output,
-            result_format,
-            fingerprint=fingerprint,
-            overwrite=running.overwrite,
-            shard=share,
-        ) as writer,
-        engine.progress(),
-    ):
-        for chunk in writer.remaining(iterate_chunks(records, n_bases=scorer.chunk_bases)):
-            if isinstance(result_format, TrackFormat):  # before anything is computed for it
-                for record in chunk:
-                    parse_interval(record.id, len(record.sequence), genome)
-            writer.write(
-                [
-                    [each.id, each.sequence, each.scores, *(each.probabilities or {}).values()]
-                    for each in scorer.score(chunk)
-                ]
-            )
-    return WrittenResults(Path(output), writer.n_written)
 
 
 def read_scores(path: str | Path) -> Iterator[BaseScores]:
