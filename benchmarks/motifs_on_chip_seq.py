@@ -21,7 +21,8 @@ from dnabert_hf import MotifSettings, attention_scores, find_motifs, finetune, r
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.interpretation.attribution.attribution import attribution_scores
 from dnabert_hf.interpretation.motifs.files import KnownMotif, read_meme
-from dnabert_hf.interpretation.motifs.tomtom import MotifMatch, compare_motifs
+from dnabert_hf.interpretation.motifs.results import MotifMatch
+from dnabert_hf.interpretation.motifs.tomtom import compare_motifs
 
 # Set, the factor's matrices, and factors of the same family, whose motif is the same.
 SETS = {

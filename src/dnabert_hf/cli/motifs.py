@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,12 @@ from dnabert_hf.cli.options.shared import (
     make_columns,
 )
 
+if TYPE_CHECKING:
+    from dnabert_hf.interpretation.motifs.results import MotifSearch
+
 __all__ = ["motifs"]
+
+_N_PRINTED = 10
 
 
 def motifs(
@@ -58,13 +63,21 @@ def motifs(
         ),
     ] = None,
     min_len: Annotated[int, typer.Option(help="Bases of a candidate, at least.")] = 5,
-    max_q: Annotated[float, typer.Option(help="Largest adjusted p-value of a candidate.")] = 0.005,
+    max_q: Annotated[
+        float, typer.Option(help="Largest adjusted p-value of a candidate or motif.")
+    ] = 0.005,
     min_instances: Annotated[int, typer.Option(help="Sites of a motif, at least.")] = 3,
+    window: Annotated[
+        int,
+        typer.Option(
+            help="Bases that are cut out around each place; a motif is no longer.",
+        ),
+    ] = 24,
     published: Annotated[
         bool,
         typer.Option(
             "--published",
-            help="Count the windows as DNABERT-viz does; refine, trim and join nothing.",
+            help="Merge words and count windows around them exactly as DNABERT-viz does.",
             show_default=False,
         ),
     ] = False,
@@ -100,6 +113,7 @@ def motifs(
         settings=MotifSettings(
             min_len=min_len,
             max_q=max_q,
+            window=window,
             min_instances=min_instances,
             both_strands=rc,
             is_refined=not published,
@@ -112,8 +126,37 @@ def motifs(
         overwrite=overwrite,
         command=shlex.join(["dnabert", *sys.argv[1:]]),
     )
-    typer.echo(f"{len(found.motifs):,} motifs of {len(found.candidates):,} candidates", err=True)
-    for motif in found.motifs[:10]:
+    _print(found)
+    typer.echo(f"open {output / 'index.html'}", err=True)
+
+
+def _print(found: "MotifSearch") -> None:
+    """Print the best motifs as a table, and how much of what the model looks at they explain."""
+    if found.motifs:
+        columns = ["motif", "consensus", "sites", "p_value"]
+        typer.echo("\t".join(columns + ["known", "known_q"] * (found.matches is not None)))
+    for motif in found.motifs[:_N_PRINTED]:
+        cells = [motif.name, motif.matrix.consensus, f"{len(motif.sites)}", f"{motif.p_value:.3g}"]
+        if found.matches is not None:
+            match = found.best_match(motif.name)
+            cells += (
+                [match.known_name or match.known, f"{match.q_value:.2g}"] if match else ["", ""]
+            )
+        typer.echo("\t".join(cells))
+    n, left = len(found.motifs), found.n_regions - found.n_explained
+    typer.echo(
+        f"class {found.label}: {n:,} motif{'s' * (n != 1)} of {len(found.candidates):,} candidates"
+        + (f", the best {_N_PRINTED} above" if n > _N_PRINTED else ""),
+        err=True,
+    )
+    typer.echo(
+        f"{left:,} of {found.n_regions:,} attended places ({found.unexplained_share:.0%}) lie in "
+        "no site of a motif",
+        err=True,
+    )
+    if not n:
         typer.echo(
-            f"{motif.name}\t{motif.matrix.consensus}\t{len(motif.sites)}\t{motif.p_value:.3g}"
+            "no motif: try both strands (--rc), another --score, shorter candidates (--min-len), "
+            "or more sequences; candidates.tsv has the words and their p-values",
+            err=True,
         )

@@ -4,10 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from dnabert_hf.interpretation.motifs.files import KnownMotif, format_jaspar, format_meme, read_meme
+from dnabert_hf.interpretation.motifs.files import format_jaspar, format_meme, read_meme
 from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix
 from dnabert_hf.interpretation.motifs.results import Motif, MotifSite
-from dnabert_hf.interpretation.motifs.tomtom import compare_motifs
 
 BACKGROUND = np.array([0.3, 0.2, 0.2, 0.3])
 COUNTS = np.array([[3.0, 0, 0, 0], [0, 2, 1, 0], [0, 0, 0, 3]])
@@ -85,12 +84,14 @@ def test_known_motifs_are_read(is_gzip, tmp_path):
     [
         ("MEME version 4", "MOTIFS", 'line 1: a MEME file must begin with "MEME version"'),
         ("= ACGT", "= ACDEFGHIKLMNPQRSTVWY", "line 3: the alphabet must be ACGT"),
-        ("w= 2 ", "", "line 11: motif MA0001.1 must state its number of positions"),
+        ("w= 2 ", "w= x ", "line 11: motif MA0001.1 must state its number .* found w= 'x'"),
         ("0.25 0.25 0.25\n", "0.25 0.25\n", "line 13: row 2 of motif MA0001.1 must be the prob"),
         ("1.000000", "0.500000", "line 12: row 1 of motif MA0001.1 .* add up to 1, found '0.00"),
         ("1.000000", "x", "line 12: row 1"),
         ("w= 2", "w= 3", "line 14: row 3 of motif MA0001.1 .* found 'URL"),
-        ("w= 1", "w= 2", "line 17: motif second must have 2 rows, found 1 before the end"),
+        ("w= 2", "w= 1", "line 11: motif MA0001.1 must have 1 rows, found 2"),
+        ("w= 1", "w= 2", "line 17: motif second must have 2 rows, found 1"),
+        ("w= 1\n 1 0 0 0", "\n", "line 17: motif second must have some rows, found 0"),
         ("MOTIF second", "MOTIF", "line 16: a motif must have a name"),
         ("MOTIF second", "", "line 17: a matrix must follow a line MOTIF"),
     ],
@@ -109,17 +110,80 @@ def test_a_file_without_motifs_is_refused(tmp_path):
         read_meme(path)
 
 
-@pytest.mark.slow  # the first comparison on a machine compiles for a minute
-def test_tomtom_finds_a_motif_among_random_ones():
-    generator = np.random.default_rng(0)
-    known = [
-        KnownMotif(f"M{i}", f"F{i}", generator.dirichlet(np.full(4, 0.3), size=12))
-        for i in range(60)
-    ]
-    turned = PositionWeightMatrix(known[7].probabilities[2:10] * 50, BACKGROUND)
-    motif = Motif("motif_1", turned.reverse_complement(), [], 3, 3, 0.01, 0.01, 0)
-    match = compare_motifs([motif], known)[0]
-    assert (match.motif, match.known, match.known_name) == ("motif_1", "M7", "F7")
-    assert (match.strand, match.offset, match.overlap) == ("-", 2, 8)
-    assert match.p_value <= match.q_value < 0.001
-    assert compare_motifs([], known) == []
+def test_matrices_need_not_say_how_long_they_are(tmp_path):
+    path = tmp_path / "known.meme"
+    path.write_text(MEME.replace("w= 2 ", "").replace("w= 1", ""))
+    (tmp_path / "whole.meme").write_text(MEME)
+    for found, same in zip(read_meme(path), read_meme(tmp_path / "whole.meme"), strict=True):
+        assert found[:2] == same[:2]
+        np.testing.assert_array_equal(found.probabilities, same.probabilities)
+
+
+# As MEME 5 writes meme.txt: its name in a frame, the motif's lines before its matrix, tables after.
+OWN_FILE = """{stars}
+MEME - Motif discovery tool
+{stars}
+MEME version 5.5.5 (Release date: Thu Sep 14 08:48:04 2023 +1000)
+
+For further information on how to interpret please access https://meme-suite.org/meme.
+{stars}
+
+
+{stars}
+TRAINING SET
+{stars}
+PRIMARY SEQUENCES= peaks.fa
+CONTROL SEQUENCES= --none--
+ALPHABET= ACGT
+Sequence name            Weight Length  Sequence name            Weight Length
+-------------            ------ ------  -------------            ------ ------
+s1                       1.0000    100  s2                       1.0000    100
+{stars}
+
+{stars}
+MOTIF CACGTG MEME-1\twidth =   6  sites =  17  llr = 180  E-value = 4.1e-009
+{stars}
+{dashes}
+\tMotif CACGTG MEME-1 Description
+{dashes}
+Simplified        A  :a::::
+pos.-specific     C  a:a:::
+probability       G  :::a:a
+matrix            T  ::::a:
+{dashes}
+\tMotif CACGTG MEME-1 position-specific scoring matrix
+{dashes}
+log-odds matrix: alength= 4 w= 6 n= 1900 bayes= 6.8 E= 4.1e-009
+  -1073    200  -1073  -1073
+    200  -1073  -1073  -1073
+  -1073    200  -1073  -1073
+  -1073  -1073    200  -1073
+  -1073  -1073  -1073    200
+  -1073  -1073    200  -1073
+{dashes}
+\tMotif CACGTG MEME-1 position-specific probability matrix
+{dashes}
+letter-probability matrix: alength= 4 w= 6 nsites= 17 E= 4.1e-009
+ 0.000000  1.000000  0.000000  0.000000
+ 1.000000  0.000000  0.000000  0.000000
+ 0.000000  1.000000  0.000000  0.000000
+ 0.000000  0.000000  1.000000  0.000000
+ 0.000000  0.000000  0.000000  1.000000
+ 0.000000  0.000000  1.000000  0.000000
+{dashes}
+\tMotif CACGTG MEME-1 regular expression
+{dashes}
+CACGTG
+{dashes}
+"""
+
+
+def test_what_meme_itself_writes_is_read(tmp_path):
+    path = tmp_path / "meme.txt"
+    path.write_text(OWN_FILE.format(stars="*" * 80, dashes="-" * 80))
+    (found,) = read_meme(path)
+    assert (found.id, found.name) == ("CACGTG", "MEME-1")
+    np.testing.assert_array_equal(found.probabilities.argmax(axis=1), [1, 0, 1, 2, 3, 2])
+    path.write_text("*" * 80 + "\nTomtom\n" + "*" * 80 + "\n")
+    with pytest.raises(ValueError, match='line 1: a MEME file must begin with "MEME version"'):
+        read_meme(path)

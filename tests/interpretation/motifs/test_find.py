@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, MotifSettings, find_motifs
 from dnabert_hf.cli.main import app
+from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.interpretation.attribution.scores import BaseScores
 from dnabert_hf.interpretation.motifs.files import read_meme
@@ -154,7 +155,9 @@ def test_command_line_writes_the_folder(classifier, tokenizer, tmp_path):
     options = ["--rc", "--min-len", "3", "--max-q", "1", "--dtype", "float32"]
     result = CliRunner().invoke(app, [*arguments, *options])
     assert result.exit_code == 0, result.stderr
-    assert "candidates" in result.stderr
+    assert "class bound: " in result.stderr
+    assert "attended places" in result.stderr
+    assert f"open {tmp_path / 'o' / 'index.html'}" in result.stderr
     names = {path.name for path in (tmp_path / "o").iterdir()}
     assert {"index.html", "motifs.meme", "motifs.jaspar", "candidates.tsv"} <= names
     result = CliRunner().invoke(app, [*arguments, *options])
@@ -165,3 +168,74 @@ def test_command_line_writes_the_folder(classifier, tokenizer, tmp_path):
     )
     assert (result.exit_code, "k.meme, line 1" in result.stderr) == (2, True)
     assert (tmp_path / "o" / "index.html").is_file()
+
+
+def write_scored(monkeypatch, records, scores):
+    """Give the scores of records in place of a model's: what the command prints is at stake."""
+    scheme = LabelScheme("single_label_classification", ("free", "bound"))
+    monkeypatch.setattr(
+        "dnabert_hf.interpretation.motifs.find._score", lambda *_, **__: (records, scores, scheme)
+    )
+
+
+def test_command_line_prints_a_table_with_known_motifs(tmp_path, monkeypatch):
+    records, scores = labelled()
+    write_scored(monkeypatch, records, scores)
+    generator = np.random.default_rng(0)
+    matrices = [generator.dirichlet(np.full(4, 0.3), size=9) for _ in range(60)]
+    matrices[5] = np.array([[float(base == each) for each in "ACGT"] for base in SITE])
+    lines = ["MEME version 4", "ALPHABET= ACGT"]
+    for number, matrix in enumerate(matrices):
+        lines += [f"MOTIF M{number} F{number}", "letter-probability matrix: alength= 4"]
+        lines += [" ".join(f"{value:.6f}" for value in row) for row in matrix]
+    (tmp_path / "known.meme").write_text("\n".join(lines))
+    (tmp_path / "d.tsv").write_text("not read")
+    arguments = ["motifs", "no-model", str(tmp_path / "d.tsv"), "-o", str(tmp_path / "o")]
+    known = ["--known", str(tmp_path / "known.meme"), "--window", "12"]
+    result = CliRunner().invoke(app, [*arguments, *known])
+    assert result.exit_code == 0, result.stderr
+    header, row = (line.split("\t") for line in result.stdout.splitlines())
+    assert header == ["motif", "consensus", "sites", "p_value", "known", "known_q"]
+    assert SITE in row[1] and len(row[1]) <= 12
+    assert (row[0], row[2], row[4]) == ("motif_1", "20", "F5")
+    assert float(row[5]) < 0.05
+    assert "class bound: 1 motif of 1 candidates" in result.stderr
+    assert "0 of 20 attended places (0%) lie in no site of a motif" in result.stderr
+    assert read_table(tmp_path / "o" / "matches.tsv")[0]["known_name"] == "F5"
+
+
+def test_command_line_says_what_to_try_when_nothing_is_found(tmp_path, monkeypatch):
+    records, scores = labelled()
+    flat = [each._replace(scores=np.ones(50, dtype=np.float32)) for each in scores]
+    write_scored(monkeypatch, records, flat)
+    (tmp_path / "d.tsv").write_text("not read")
+    arguments = ["motifs", "no-model", str(tmp_path / "d.tsv"), "-o", str(tmp_path / "o")]
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no motif: try both strands (--rc)" in result.stderr
+
+
+def test_the_same_search_writes_the_same_bytes(tmp_path):
+    records, scores = labelled()
+    for name in ("one", "other"):
+        find_motifs(scores, records, output=tmp_path / name, label="bound")
+    files = sorted(
+        path.relative_to(tmp_path / "one")
+        for path in (tmp_path / "one").rglob("*")
+        if path.suffix in {".svg", ".meme", ".jaspar", ".tsv", ".bed"}
+    )
+    assert any(path.suffix == ".svg" for path in files)
+    for path in files:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "other" / path).read_bytes()
+
+
+def test_the_page_says_how_much_no_motif_explains(tmp_path):
+    records, scores = labelled()
+    for each in scores[:8:2]:  # four of the twenty bound ones are looked at elsewhere too
+        each.scores[40:46] = 1.0
+    found = find_motifs(scores, records, output=tmp_path / "out", label="bound")
+    assert (found.n_regions, found.n_explained) == (24, 20)
+    assert found.unexplained_share == pytest.approx(4 / 24)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "The model looks at 24 places" in page
+    assert "4\u00a0(16.7\u00a0%) of them lie in no site" in page

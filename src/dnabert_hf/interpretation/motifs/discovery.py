@@ -87,21 +87,30 @@ class _Discovery:
         self.left = attended
         self.found: list[PositionWeightMatrix] = []
         self.failures = 0
-        longest_gap = max(min(_LONGEST_GAP, settings.window - SHORTEST_GAPPED_WORD), 0)
-        self._counting = {"n_gaps": longest_gap + 1, "both_strands": settings.both_strands}
         everywhere = np.ones(len(others.codes), dtype=bool)
         self._others = AttendedDNA(others, everywhere, both_strands=settings.both_strands)
-        self._of_others = count_gapped_words(others, *self._others.places, **self._counting)
+        self._of_others = self._count_gapped_words(self._others)
 
     def next_gapped_word(self) -> np.ndarray | None:
         """Give the codes of the most enriched gapped word in what is left; None if none is."""
         if not len(self.left.places[0]):
             return None
         return most_enriched_gapped_word(
-            count_gapped_words(self.left.joined, *self.left.places, **self._counting),
+            self._count_gapped_words(self.left),
             self._of_others,
             max_p=self._settings.max_q,
             min_holders=self._settings.min_instances,
+        )
+
+    def _count_gapped_words(self, attended: AttendedDNA) -> Holders:
+        longest_gap = max(min(_LONGEST_GAP, self._settings.window - SHORTEST_GAPPED_WORD), 0)
+        places, room = attended.places
+        return count_gapped_words(
+            attended.joined,
+            places,
+            room,
+            n_gaps=longest_gap + 1,
+            both_strands=attended.both_strands,
         )
 
     def still_enriched(self, words: Sequence[str]) -> Iterator[np.ndarray]:

@@ -1,7 +1,7 @@
 """Motifs in the formats that other tools read: MEME and JASPAR."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ __all__ = ["KnownMotif", "format_jaspar", "format_meme", "read_meme"]
 
 _HEADER = re.compile(r"letter-probability matrix:(.*)", re.IGNORECASE)
 _FIELD = re.compile(r"(\w+)\s*=\s*(\S+)")
+_FRAME_LINES = 20  # of which one names the version
 _TOLERANCE = 0.02  # by which rounded probabilities may miss 1
 
 
@@ -93,37 +94,47 @@ def read_meme(path: str | Path) -> list[KnownMotif]:
         ValueError: If it is no MEME file of DNA, holds no motifs, or a matrix is not whole; the
             message names the line.
     """
-    lines = text_lines(path)
-    number, first = next(lines, (1, ""))
-    if not first.startswith("MEME version"):
-        raise ValueError(
-            f'{path}, line {number}: a MEME file must begin with "MEME version", found '
-            f"{first[:40]!r}; give a file in MEME format"
-        )
+    lines = list(text_lines(path))
+    at = _after_version(lines, path)
     motifs: list[KnownMotif] = []
-    named: tuple[int, list[str]] | None = None
-    for number, line in lines:
-        place = f"{path}, line {number}"
+    named: list[str] | None = None
+    while at < len(lines):
+        number, line = lines[at]
+        place, at = f"{path}, line {number}", at + 1
         if line.startswith("ALPHABET"):
             _check_alphabet(line, place)
         elif line.startswith("MOTIF"):
-            named = number, line.split()[1:3]
-            if not named[1]:
+            named = line.split()[1:3]
+            if not named:
                 raise ValueError(f"{place}: a motif must have a name, found none; add it")
         elif match := _HEADER.match(line):
             if named is None:
                 raise ValueError(f"{place}: a matrix must follow a line MOTIF, found none; add it")
-            fields = dict(_FIELD.findall(match[1]))
-            identifier, name = [*named[1], ""][:2]
-            matrix = _read_matrix(lines, fields, f"motif {identifier}", place, path)
+            identifier, name = [*named, ""][:2]
+            width = dict(_FIELD.findall(match[1])).get("w")
+            matrix = _read_matrix(lines[at:], width, f"motif {identifier}", place, path)
             motifs.append(KnownMotif(identifier, name, matrix))
-            named = None
+            named, at = None, at + len(matrix)
     if not motifs:
         raise ValueError(
             f"{path}: a MEME file must hold motifs with a letter-probability matrix, found none; "
             "check the file"
         )
     return motifs
+
+
+def _after_version(lines: Sequence[tuple[int, str]], path: str | Path) -> int:
+    """Find the line after "MEME version", above which MEME itself writes its name in a frame."""
+    for at, (_, line) in enumerate(lines[:_FRAME_LINES]):
+        if line.startswith("MEME version"):
+            return at + 1
+        if at == 0 and set(line.strip()) != {"*"}:
+            break
+    number, line = lines[0] if lines else (1, "")
+    raise ValueError(
+        f'{path}, line {number}: a MEME file must begin with "MEME version", found '
+        f"{line[:40]!r}; give a file in MEME format"
+    )
 
 
 def _check_alphabet(line: str, place: str) -> None:
@@ -135,29 +146,36 @@ def _check_alphabet(line: str, place: str) -> None:
 
 
 def _read_matrix(
-    lines: Iterator[tuple[int, str]],
-    fields: Mapping[str, str],
-    what: str,
-    place: str,
-    path: str | Path,
+    lines: Sequence[tuple[int, str]], width: str | None, what: str, place: str, path: str | Path
 ) -> np.ndarray:
-    width = fields.get("w", "")
-    if not width.isdecimal() or width == "0":
+    """Read the rows of a matrix, as many as it says it has, or all up to a line of another kind."""
+    n_rows = next((n for n, (_, line) in enumerate(lines) if not _is_row(line)), len(lines))
+    if width is not None and (not width.isdecimal() or width == "0"):
         raise ValueError(
-            f"{place}: {what} must state its number of positions (w= 12), found w= {width!r}; add "
-            "it"
+            f"{place}: {what} must state its number of positions (w= 12), found w= {width!r}; "
+            "correct it, or leave it out"
         )
-    rows: list[list[float]] = []
-    while len(rows) < int(width):
-        number, line = next(lines, (None, ""))
-        if number is None:
-            raise ValueError(
-                f"{place}: {what} must have {width} rows, found {len(rows)} before the end of the "
-                "file; it may be cut off"
-            )
-        rows.append(_read_row(line, f"{path}, line {number}", f"row {len(rows) + 1} of {what}"))
+    wanted = n_rows if width is None else int(width)
+    if not wanted or n_rows > wanted or len(lines) < wanted:
+        raise ValueError(
+            f"{place}: {what} must have {wanted or 'some'} rows, found {n_rows}; the file may be "
+            "cut off, or w= wrong"
+        )
+    rows = [
+        _read_row(line, f"{path}, line {number}", f"row {n} of {what}")
+        for n, (number, line) in enumerate(lines[:wanted], start=1)
+    ]
     matrix = np.array(rows)
     return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _is_row(line: str) -> bool:
+    """Tell whether a line begins with a number."""
+    try:
+        float(line.split()[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _read_row(line: str, place: str, what: str) -> list[float]:

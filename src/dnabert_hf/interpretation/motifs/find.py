@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,7 @@ from dnabert_hf.interpretation.motifs.files import read_meme
 from dnabert_hf.interpretation.motifs.report import write_motifs
 from dnabert_hf.interpretation.motifs.results import MotifSearch, MotifSettings
 from dnabert_hf.interpretation.motifs.search import search_motifs
-from dnabert_hf.interpretation.motifs.tomtom import compare_motifs, import_tomtom
+from dnabert_hf.interpretation.motifs.tomtom import compare_motifs
 from dnabert_hf.interpretation.pages.page import report_folder
 from dnabert_hf.interpretation.plots.logos import import_logomaker
 
@@ -77,13 +78,11 @@ def find_motifs(
     Raises:
         ValueError: If model, source, known motifs or output cannot be used, or the sequences are
             all of the class, or none is.
-        ImportError: If logos or the comparison need a package that is not installed.
+        ImportError: If logos need a package that is not installed.
     """
     if score is not None and score not in get_args(MotifScore):
         raise ValueError(f"score must be one of {', '.join(get_args(MotifScore))}, got {score!r}")
     known_motifs = None if known is None else read_meme(known)
-    if known is not None:
-        import_tomtom()
     if output is not None:
         import_logomaker()
     records, scored, scheme = _score(
@@ -103,16 +102,15 @@ def find_motifs(
         is_positive,
         settings,
     )
+    matches = None if known_motifs is None else compare_motifs(search.motifs, known_motifs)
+    search = replace(search, label=chosen, matches=matches)
     if output is None:
         return search
     with report_folder(output, overwrite=overwrite) as folder:
-        matches = None if known_motifs is None else compare_motifs(search.motifs, known_motifs)
         write_motifs(
             search,
             records,
             folder,
-            matches=matches,
-            title=f"Motifs of class {chosen}",
             lead=f"{search.n_positives:,} sequences of class {chosen} by {by}, beside "
             f"{search.n_sequences - search.n_positives:,} others.",
             command=command,

@@ -8,7 +8,6 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.output.formats import DelimitedFormat, Row
 from dnabert_hf.interpretation.motifs.files import format_jaspar, format_meme
 from dnabert_hf.interpretation.motifs.results import Motif, MotifSearch, MotifSite
-from dnabert_hf.interpretation.motifs.tomtom import MotifMatch
 from dnabert_hf.interpretation.pages.page import Page, Picture
 from dnabert_hf.interpretation.plots.logos import draw_logo
 
@@ -30,8 +29,6 @@ def write_motifs(
     records: Sequence[SequenceRecord],
     folder: Path,
     *,
-    matches: Sequence[MotifMatch] | None,
-    title: str,
     lead: str,
     command: str | None,
 ) -> None:
@@ -44,8 +41,6 @@ def write_motifs(
         search: What was found.
         records: The sequences searched.
         folder: An empty folder.
-        matches: Known motifs that the motifs resemble; None if they were not compared.
-        title: Heading of the page.
         lead: What was searched, in a sentence.
         command: What made the folder, for the page.
     """
@@ -68,12 +63,12 @@ def write_motifs(
     if lines:
         (folder / "instances.bed").write_text("".join(lines), encoding="utf-8")
         files["instances.bed"] = "the same in coordinates of the genome"
-    if matches is not None:
-        _write_table(folder / "matches.tsv", _MATCH_COLUMNS, matches)
+    if search.matches is not None:
+        _write_table(folder / "matches.tsv", _MATCH_COLUMNS, search.matches)
         files["matches.tsv"] = "known motifs like them"
     logos = _draw_logos(motifs, folder)
-    page = Page(title, command=command, lead=lead)
-    _describe(page, search, logos, matches)
+    page = Page(f"Motifs of class {search.label}", command=command, lead=lead)
+    _describe(page, search, logos)
     page.heading("Files")
     page.files(files)
     page.write(folder / "index.html")
@@ -122,76 +117,83 @@ def _draw_logos(motifs: Sequence[Motif], folder: Path) -> list[Path]:
     return paths
 
 
-def _describe(
-    page: Page,
-    search: MotifSearch,
-    logos: Sequence[Path],
-    matches: Sequence[MotifMatch] | None,
-) -> None:
+def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
     """Put motifs, matches and candidates on the page."""
-    settings = search.settings
     page.heading("Motifs")
-    n_enriched = sum(candidate.seed is not None for candidate in search.candidates)
-    if not search.motifs:
+    n_enriched = sum(each.q_value < search.settings.max_q for each in search.candidates)
+    if search.motifs:
+        _describe_motifs(page, search, logos)
+    else:
         page.text(
             f"No motif was found: of {len(search.candidates):,} candidates {n_enriched:,} are "
-            f"enriched (q below {settings.max_q:g}), and none has {settings.min_instances} "
-            "sites that agree."
+            f"enriched (q below {search.settings.max_q:g}), and no words agree on a motif of "
+            f"{search.settings.min_instances} sites."
         )
-    else:
-        page.table(
-            "Motifs by enrichment: sequences that hold one, among those of the class and others",
-            ["motif", "logo", "consensus", "sites", "of the class", "others", "p", "like"],
-            [
-                [
-                    motif.name,
-                    Picture(logo, f"Logo of {motif.matrix.consensus}"),
-                    motif.matrix.consensus,
-                    len(motif.sites),
-                    _share(motif.n_positives, search.n_positives),
-                    _share(
-                        motif.n_sequences - motif.n_positives,
-                        search.n_sequences - search.n_positives,
-                    ),
-                    motif.p_value,
-                    _best_match(motif, matches),
-                ]
-                for motif, logo in zip(search.motifs, logos, strict=True)
-            ],
-        )
-        page.text(
-            "Sites are where the model looks at the motif. The sequences that hold one are counted "
-            "wherever it matches, also where the model does not look. The p-values are of the "
-            "sequences in which the motifs were found: they rank, and promise nothing about others."
-        )
-    if matches:
+    page.text(
+        f"The model looks at {search.n_regions:,} places in sequences of the class. "
+        f"{_share(search.n_regions - search.n_explained, search.n_regions)} of them lie in no site "
+        "of a reported motif: noise of the scores, or what the search did not find."
+    )
+    if search.matches:
         page.heading("Known motifs like them")
         page.table(
-            f"The best {_N_MATCHES} of each motif (Tomtom); matches.tsv has all {len(matches):,}",
+            f"The best {_N_MATCHES} of each motif (Tomtom); matches.tsv has all "
+            f"{len(search.matches):,}",
             _MATCH_COLUMNS,
             [
                 match
                 for motif in search.motifs
-                for match in [each for each in matches if each.motif == motif.name][:_N_MATCHES]
+                for match in [each for each in search.matches if each.motif == motif.name][
+                    :_N_MATCHES
+                ]
             ],
         )
     page.heading("Candidates")
+    if search.settings.is_refined:
+        seeds = "The seed is the number of the motif that explains at least a half of its instances"
+    else:
+        seeds = "Those with the same seed were merged, since they overlap"
     page.text(
         f"{len(search.candidates):,} different words that the model looks at, {n_enriched:,} of "
-        f"them in more sequences of the class than chance explains (q below {settings.max_q:g}). "
-        "Those with the same seed were merged, since they overlap; a seed becomes a motif if it "
-        f"has {settings.min_instances} sites that agree."
+        "them in more sequences of the class than chance explains (q below "
+        f"{search.settings.max_q:g}). {seeds}."
     )
     if search.candidates:
         shown = search.candidates[:_N_SHOWN]
         page.table(f"The {len(shown)} with the smallest p", _CANDIDATE_COLUMNS, shown)
 
 
+def _describe_motifs(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
+    n_others = search.n_sequences - search.n_positives
+    page.table(
+        "Motifs by enrichment: sequences that hold one, among those of the class and others",
+        ["motif", "logo", "consensus", "sites", "of the class", "others", "p", "like"],
+        [
+            [
+                motif.name,
+                Picture(logo, f"Logo of {motif.matrix.consensus}"),
+                motif.matrix.consensus,
+                len(motif.sites),
+                _share(motif.n_positives, search.n_positives),
+                _share(motif.n_sequences - motif.n_positives, n_others),
+                motif.p_value,
+                _best_match(search, motif.name),
+            ]
+            for motif, logo in zip(search.motifs, logos, strict=True)
+        ],
+    )
+    page.text(
+        "Sites are where the model looks at the motif. The sequences that hold one are counted "
+        "wherever it matches, also where the model does not look. The p-values are of the "
+        "sequences in which the motifs were found: they rank, and promise nothing about others."
+    )
+
+
 def _share(n: int, of: int) -> str:
-    return f"{n:,} ({100 * n / of:.1f} %)".replace(" ", _UNBROKEN)
+    return f"{n:,} ({100 * n / max(of, 1):.1f} %)".replace(" ", _UNBROKEN)
 
 
-def _best_match(motif: Motif, matches: Sequence[MotifMatch] | None) -> str | None:
-    best = next((match for match in matches or () if match.motif == motif.name), None)
+def _best_match(search: MotifSearch, motif: str) -> str | None:
+    best = search.best_match(motif)
     name = best and (best.known_name or best.known)
     return best and f"{name} (q = {best.q_value:.2g})".replace(" ", _UNBROKEN)

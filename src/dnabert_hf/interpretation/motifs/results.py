@@ -7,7 +7,7 @@ import numpy as np
 
 from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix
 
-__all__ = ["Candidate", "Motif", "MotifSearch", "MotifSettings", "MotifSite"]
+__all__ = ["Candidate", "Motif", "MotifMatch", "MotifSearch", "MotifSettings", "MotifSite"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,30 @@ class Motif:
     seed: int
 
 
+class MotifMatch(NamedTuple):
+    """A known motif that a motif resembles.
+
+    Attributes:
+        motif: Name of the motif.
+        known: Identifier of the known one.
+        known_name: Its alternate name.
+        p_value: Chance of such a similarity to a random motif of its width.
+        q_value: The same, adjusted by Benjamini and Hochberg over all known motifs.
+        offset: Position of the known motif on which the motif begins; negative if it begins before.
+        overlap: Positions that lie on each other.
+        strand: "-" if the reverse complement of the known motif is meant.
+    """
+
+    motif: str
+    known: str
+    known_name: str
+    p_value: float
+    q_value: float
+    offset: int
+    overlap: int
+    strand: str
+
+
 @dataclass(frozen=True)
 class MotifSearch:
     """What a search for motifs found.
@@ -124,6 +148,8 @@ class MotifSearch:
         settings: How they were searched.
         n_regions: Places in sequences of the class that the model looks at.
         n_explained: Those that lie in a site of a motif.
+        label: Class whose motifs they are; "" if it has no name.
+        matches: Known motifs that each motif resembles, best first; None if not compared.
     """
 
     motifs: list[Motif]
@@ -134,6 +160,12 @@ class MotifSearch:
     settings: MotifSettings
     n_regions: int
     n_explained: int
+    label: str = ""
+    matches: list[MotifMatch] | None = None
+
+    def best_match(self, motif: str) -> MotifMatch | None:
+        """Give the known motif that a motif, by its name, resembles most; None if it does none."""
+        return next((match for match in self.matches or () if match.motif == motif), None)
 
     @property
     def unexplained_share(self) -> float:

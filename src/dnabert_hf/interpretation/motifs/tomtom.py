@@ -1,63 +1,28 @@
 """Motifs beside known ones: Tomtom."""
 
+import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
 from scipy.stats import false_discovery_control
+from tqdm import tqdm
 
 from dnabert_hf.interpretation.motifs.files import KnownMotif
-from dnabert_hf.interpretation.motifs.results import Motif
+from dnabert_hf.interpretation.motifs.matrices.similarity import TargetMotifs, compare_with_targets
+from dnabert_hf.interpretation.motifs.results import Motif, MotifMatch
 
-__all__ = ["MotifMatch", "compare_motifs", "import_tomtom"]
+__all__ = ["compare_motifs"]
 
-_SMALLEST_P = 1e-16  # what float arithmetic leaves of a probability near 0
+logger = logging.getLogger(__name__)
 
-
-class MotifMatch(NamedTuple):
-    """A known motif that a motif resembles.
-
-    Attributes:
-        motif: Name of the motif.
-        known: Identifier of the known one.
-        known_name: Its alternate name.
-        p_value: Chance of such a similarity to a random motif of its width.
-        q_value: The same, adjusted by Benjamini and Hochberg over all known motifs.
-        offset: Position of the known motif on which the motif begins; negative if it begins before.
-        overlap: Positions that lie on each other.
-        strand: "-" if the reverse complement of the known motif is meant.
-    """
-
-    motif: str
-    known: str
-    known_name: str
-    p_value: float
-    q_value: float
-    offset: int
-    overlap: int
-    strand: str
-
-
-def import_tomtom() -> Any:
-    """Import Tomtom.
-
-    Raises:
-        ImportError: If it is not installed, with the command that installs it.
-    """
-    try:
-        from memelite import tomtom
-    except ImportError as error:
-        raise ImportError(
-            "comparing motifs with known ones needs memelite; install it with "
-            "pip install 'dnabert-hf[motifs]'"
-        ) from error
-    return tomtom
+_FEW = 50  # below it, MEME's own tomtom warns too
 
 
 def compare_motifs(
     motifs: Sequence[Motif], known: Sequence[KnownMotif], *, max_q: float = 0.05
 ) -> list[MotifMatch]:
-    """Find the known motifs that each motif resembles (Tomtom, Gupta et al. 2007).
+    """Find the known motifs that each motif resembles, on either strand (Gupta et al. 2007).
+
+    Progress is shown on standard error, if that is a terminal.
 
     Args:
         motifs: The motifs.
@@ -67,36 +32,33 @@ def compare_motifs(
 
     Returns:
         The matches of each motif in turn, best first.
-
-    Raises:
-        ImportError: If memelite is not installed.
     """
-    tomtom = import_tomtom()
     if not motifs or not known:
         return []
-    found = tomtom(
-        [motif.matrix.probabilities.T for motif in motifs],
-        [each.probabilities.T for each in known],
-        n_jobs=1,
-    )
-    p_values, _, offsets, overlaps, strands = (np.asarray(part) for part in found[:5])
+    if len(known) < _FEW:
+        logger.warning(
+            "p-values of matches are judged by what the known motifs look like, and there are only "
+            "%d; give all of a database, such as JASPAR's",
+            len(known),
+        )
+    targets = TargetMotifs([each.probabilities for each in known])
     matches = []
-    for row, motif in enumerate(motifs):
-        p_of_row = np.clip(p_values[row], _SMALLEST_P, 1)
-        q_of_row = false_discovery_control(p_of_row)
-        for at in np.argsort(p_values[row], kind="stable").tolist():
-            if q_of_row[at] > max_q:
+    for motif in tqdm(motifs, desc="known motifs", unit=" motifs", disable=None):
+        found = compare_with_targets(motif.matrix.probabilities, targets)
+        q_values = false_discovery_control(found.p_values)
+        for at in found.p_values.argsort(kind="stable").tolist():
+            if q_values[at] > max_q:
                 break
             matches.append(
                 MotifMatch(
                     motif.name,
                     known[at].id,
                     known[at].name,
-                    float(p_of_row[at]),
-                    float(q_of_row[at]),
-                    int(offsets[row, at]),
-                    int(overlaps[row, at]),
-                    "-" if strands[row, at] else "+",
+                    float(found.p_values[at]),
+                    float(q_values[at]),
+                    int(found.offsets[at]),
+                    int(found.overlaps[at]),
+                    "-" if found.is_reverse[at] else "+",
                 )
             )
     return matches

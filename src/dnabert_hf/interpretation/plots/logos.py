@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dnabert_hf.data.reading.sequence_array import BASES
+from dnabert_hf.files.figures import save_figure
 
 __all__ = ["draw_logo", "import_logomaker"]
 
 # Okabe and Ito 2008: told apart by all readers.
 _COLORS = {"A": "#009E73", "C": "#0072B2", "G": "#E69F00", "T": "#D55E00"}
 _INCHES_A_POSITION, _MARGIN_INCHES, _HEIGHT_INCHES = 0.3, 0.8, 1.6
-_DOTS_AN_INCH = 150
 
 
 def import_logomaker() -> Any:
@@ -58,9 +58,4 @@ def draw_logo(heights: np.ndarray, paths: Sequence[str | Path], *, title: str) -
     axes.tick_params(labelsize=7)
     axes.set_title(title, fontsize=9, loc="left")
     for path in paths:
-        figure.savefig(path, dpi=_DOTS_AN_INCH, metadata=_without_time(Path(path)))
-
-
-def _without_time(path: Path) -> dict[str, None]:
-    """Leave the time out, so that the same motif gives the same file."""
-    return {"Date": None} if path.suffix == ".svg" else {}
+        save_figure(figure, path)

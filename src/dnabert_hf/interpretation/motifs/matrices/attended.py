@@ -72,7 +72,7 @@ class AttendedDNA:
         """Bits from which on a place is a site."""
         if self._threshold is None:
             places = self.places[0]
-            n_sequences = np.count_nonzero(np.diff(self.joined.rows[places], prepend=-1))
+            n_sequences = len(np.unique(self.joined.rows[places]))
             n_places = len(places) * (1 + self.both_strands)
             self._threshold = float(np.log2(max(n_places / max(n_sequences, 1), 2)))
         return self._threshold
