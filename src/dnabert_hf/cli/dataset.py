@@ -307,6 +307,8 @@ def check(
         dnabert dataset check promoters.tsv
     """
     from dnabert_hf.data.labelled.dataset import iterate_labelled
+    from dnabert_hf.data.labelled.label_check import describe_labels
+    from dnabert_hf.data.labelled.labels import infer_labels
     from dnabert_hf.data.labelled.leaks import format_report, report_dataset
 
     splits, records, _ = zip(*iterate_labelled(data), strict=True)
@@ -320,6 +322,9 @@ def check(
         ids=[record.id for record in records],
         problem_type="token_classification" if is_of_bases else None,
     )
+    labels = [record.label or "" for record in records]
+    scheme = infer_labels(labels, problem_type="token_classification" if is_of_bases else None)
+    typer.echo(describe_labels(scheme, scheme.count(labels), len(labels)))
     for line in format_report(report):
         typer.echo(line)
     if report.has_leaks:

@@ -255,6 +255,8 @@ def finetune(
             "--rounds, --held-out, --sites, --negative-class and --scanned-windows belong to "
             "--hard-negatives, found no genome; give it or leave them out"
         )
+    # What the labels were taken for is said before hours of training.
+    logging.getLogger("dnabert_hf.data.labelled.dataset").setLevel(logging.INFO)
     result = run(init, _parse_data(data), **options)
     shown = find_task(task).metrics or METRIC_NAMES[result.scheme.problem_type]
     for line in format_scores(result.scores, shown):

@@ -29,7 +29,7 @@ def test_the_task_is_found_from_the_labels(labels, problem_type, names):
 def test_the_problem_type_given_overrides_the_rule():
     assert infer_labels(["0", "1"], problem_type="regression").names == ("value",)
     assert infer_labels(["0.1;2"], problem_type="regression").names == ("value_0", "value_1")
-    assert infer_labels(["0.0", "1.0"], problem_type=SINGLE).names == ("0.0", "1.0")
+    assert infer_labels(["0.5", "1.0"], problem_type=SINGLE).names == ("0.5", "1")
     assert infer_labels(["a"], problem_type=MULTI).names == ("a",)
 
 
@@ -116,3 +116,57 @@ def test_a_configuration_without_problem_type_means_classes_or_for_one_label_a_n
     assert LabelScheme.from_config(config).problem_type == SINGLE
     config = SimpleNamespace(problem_type=None, num_labels=1, id2label={0: "a"})
     assert LabelScheme.from_config(config).problem_type == "regression"
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem_type", "names"),
+    [
+        (["0.0", "1.0"], SINGLE, ("0", "1")),  # pandas: integers that met a NaN
+        (["0.", "1.000", "1"], SINGLE, ("0", "1")),
+        (["2.0", "10.0", "-1.0"], SINGLE, ("-1", "2", "10")),
+        (["0.0", "1.0", "0.5"], "regression", ("value",)),
+        (["1.0", "x"], SINGLE, ("1", "x")),
+    ],
+)
+def test_whole_numbers_with_a_fraction_are_classes(labels, problem_type, names):
+    scheme = infer_labels(labels)
+    assert scheme == LabelScheme(problem_type, names)
+    if problem_type == SINGLE:
+        assert [scheme.names[scheme.encode(each, source="x")] for each in names] == list(names)
+
+
+def test_a_class_is_found_whichever_way_its_number_is_written():
+    for names in (("0", "1"), ("0.0", "1.0")):
+        scheme = LabelScheme(SINGLE, names)
+        assert [scheme.encode(each, source="x") for each in ("0", "0.0", "1", "1.")] == [0, 0, 1, 1]
+    with pytest.raises(ValueError, match="seen in training, '0', '1', found '01'"):
+        LabelScheme(SINGLE, ("0", "1")).encode("01", source="x")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["0,5", "1,25", "2"], "decimal commas: '0,5', '1,25'; write 0.5"),
+        (["-0,5", "1.5"], "decimal commas"),
+        (["0", "1", "NA", "1"], "found 1 of 4 records with 'NA'; take these records out"),
+        (["0", "1", "NaN", "nan"], "found 2 of 4 records with 'NaN', 'nan'"),
+        (["0.5", "#N/A", "1.5"], "found 1 of 3 records with '#N/A'"),
+    ],
+)
+def test_damaged_numbers_are_named_with_the_way_out(labels, message):
+    with pytest.raises(ValueError, match=message) as found:
+        infer_labels(labels)
+    assert "problem type single_label_classification" in str(found.value)
+    assert infer_labels(labels, problem_type=SINGLE).problem_type == SINGLE
+
+
+@pytest.mark.parametrize("labels", [["A,1", "B,2"], ["none", "donor", "NA"], ["1,2,3", "4"]])
+def test_names_are_no_damaged_numbers(labels):
+    assert infer_labels(labels).problem_type == SINGLE
+
+
+def test_labels_are_counted_by_class():
+    assert infer_labels(["0.0", "1", "1.0"]).count(["1", "0.0", "1.0", "1"]) == {"0": 1, "1": 3}
+    assert LabelScheme(MULTI, ("a", "b")).count(["a;b", "b; b", ""]) == {"a": 1, "b": 2}
+    assert LabelScheme("token_classification", ("0", "1")).count(["00.1", "1"]) == {"0": 2, "1": 2}
+    assert LabelScheme("regression", ("value",)).count(["0.5"]) == {}

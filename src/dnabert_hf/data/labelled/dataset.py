@@ -1,6 +1,7 @@
 """Labelled data sets: files of sequences with labels, as a `datasets.DatasetDict`."""
 
 import atexit
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Self
 import pyarrow as pa
 from datasets import Dataset, DatasetDict, NamedSplit
 
+from dnabert_hf.data.labelled.label_check import describe_labels, find_doubtful_labels
 from dnabert_hf.data.labelled.labels import LabelScheme, ProblemType, infer_labels
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import has_known_suffix, read_records
@@ -26,6 +28,8 @@ SPLIT_OF_NAME = {
     "test": "test",
 }
 _BATCH_LETTERS = 1 << 22
+
+logger = logging.getLogger(__name__)
 
 
 def read_dataset(
@@ -82,6 +86,10 @@ def read_dataset(
                 "if they are names of classes"
             )
         scheme = infer_labels(writers["train"].labels(), problem_type=problem_type)
+        counts = scheme.count(writers["train"].labels())
+        logger.info("%s: %s", path, describe_labels(scheme, counts, writers["train"].n_records))
+        for doubt in find_doubtful_labels(scheme, counts):
+            logger.warning("%s: %s", path, doubt)
     names = [name for name in dict.fromkeys(SPLIT_OF_NAME.values()) if name in writers]
     splits = {name: _encode(writers[name], folder / f"{name}.arrow", scheme) for name in names}
     datasets = {
@@ -194,6 +202,7 @@ class _ArrowWriter:
     """Records of one split, written to an Arrow file as they come.
 
     Attributes:
+        n_records: Records so far.
         has_letter_a_base: Whether every label is as long as its sequence, of two bases or more.
     """
 
@@ -201,6 +210,7 @@ class _ArrowWriter:
         self.path = path
         self.is_pair = is_pair
         self.file = file
+        self.n_records = 0
         self.has_letter_a_base = True
         names = ["id", "sequence", *(["sequence_b"] if is_pair else []), "label"]
         self.schema = pa.schema([(name, pa.string()) for name in names])
@@ -221,6 +231,7 @@ class _ArrowWriter:
                 f"{source}: each record must have a label, found none; fill it in or leave the "
                 "record out"
             )
+        self.n_records += 1
         self.has_letter_a_base &= len(record.label) == len(record.sequence) > 1
         self._rows.append(record)
         self._n_letters += len(record.sequence) + len(record.sequence_b or "")

@@ -1,12 +1,15 @@
 """Labels as people write them, and the numbers that a model is trained on."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 __all__ = [
+    "MISSING",
     "UNLABELLED",
     "UNLABELLED_ID",
     "LabelScheme",
@@ -25,6 +28,11 @@ ProblemType = Literal[
 UNLABELLED = "."  # a base without a label, in a string of one letter a base
 UNLABELLED_ID = -100  # what the losses of transformers leave out
 
+# How pandas, R, SQL and spreadsheets write a missing value, in lower case.
+MISSING = frozenset({"na", "nan", "n/a", "#n/a", "#na", "<na>", "null"})
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
+_WHOLE_FRACTION = re.compile(r"([-+]?\d+)\.0*", re.ASCII)
 _CLASSES = ("single_label_classification", "token_classification")
 _SEPARATOR = ";"
 _N_SHOWN = 10
@@ -140,13 +148,40 @@ class LabelScheme:
             position = next(i for i, letter in enumerate(label) if letter not in ids)
             return [self._id(label[position], f"{source}, base {position} (0-based)")]
 
+    def count(self, labels: Iterable[str]) -> dict[str, int]:
+        """Count the labels, as written, that are of each class; nothing for regression.
+
+        Raises:
+            ValueError: If a label is not known to the scheme.
+        """
+        if self.problem_type == "regression":
+            return {}
+        counts = dict.fromkeys(self.names, 0)
+        for label, n in Counter(labels).items():
+            if self.problem_type == "single_label_classification":
+                parts = [label.strip()]
+            elif self.problem_type == "multi_label_classification":
+                parts = list(dict.fromkeys(_split(label)))
+            else:
+                parts = [letter for letter in label if letter != UNLABELLED]
+            for part in parts:
+                counts[self.names[self._id(part, "the labels")]] += n
+        return counts
+
+    @cached_property
+    def _id_of_whole(self) -> dict[str, int]:
+        """Id of each name, as a whole number if it is one written as a fraction."""
+        return {_as_whole(name): index for index, name in enumerate(self.names)}
+
     def _id(self, name: str, source: str) -> int:
-        if name not in self.label2id:
+        if name in self.label2id:
+            return self.label2id[name]
+        if _as_whole(name) not in self._id_of_whole:
             raise ValueError(
                 f"{source}: a label must be one of those seen in training, {_shown(self.names)}, "
                 f"found {name!r}; correct it or add it to the training data"
             )
-        return self.label2id[name]
+        return self._id_of_whole[_as_whole(name)]
 
 
 def classes_of_bases(label: str) -> str:
@@ -162,10 +197,11 @@ def classes_of_bases(label: str) -> str:
 def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = None) -> LabelScheme:
     """Find out what kind of task the labels of a training set describe.
 
-    Any `;` in a label means several labels a sequence; numbers of which at least one is not written
-    as an integer mean regression; everything else is one class a sequence. Class ids follow the
-    names in alphabetical order, or in numerical order if all of them are integers. That every base
-    has a label of its own is never guessed.
+    Any `;` in a label means several labels a sequence; numbers of which at least one is no whole
+    number mean regression; everything else is one class a sequence. Whole numbers that a table
+    program wrote as `0.0` and `1.0` are the classes 0 and 1. Class ids follow the names in
+    alphabetical order, or in numerical order if all of them are integers. That every base has a
+    label of its own is never guessed.
 
     Args:
         labels: Labels as written, repeated or not.
@@ -175,8 +211,8 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
         The scheme with every name found.
 
     Raises:
-        ValueError: If there are no labels, one is empty where each sequence has one class, or there
-            is one class only.
+        ValueError: If there are no labels, one is empty where each sequence has one class, there
+            is one class only, or numbers have decimal commas or missing values among them.
 
     Example:
         >>> infer_labels(["10", "9", "10"]).names
@@ -185,22 +221,27 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
         ('liver', 'skin')
         >>> infer_labels(["0", "1.5"]).problem_type
         'regression'
+        >>> infer_labels(["0.0", "1.0"]).names
+        ('0', '1')
         >>> infer_labels(["0011..", "0000"], problem_type="token_classification").names
         ('0', '1')
     """
     if problem_type == "token_classification":
         letters: set[str] = set().union(*labels)
         return LabelScheme(problem_type, _in_order(letters - {UNLABELLED}))
-    distinct = {label.strip() for label in labels}
+    counts = Counter(label.strip() for label in labels)
+    distinct = set(counts)
     if not distinct:
         raise ValueError("labels must hold at least one label, found none; check the label column")
+    if problem_type in (None, "regression"):
+        _check_numbers(counts)
     problem_type = problem_type or _guess(distinct)
     if problem_type == "regression":
         return LabelScheme(problem_type, _target_names(distinct))
     if problem_type == "multi_label_classification":
         names = {name for label in distinct for name in _split(label)}
     else:
-        names = distinct
+        names = {_as_whole(name) for name in distinct}
         if "" in names:
             raise ValueError(
                 "labels must not be empty where each sequence has one class, found an empty one; "
@@ -213,9 +254,35 @@ def _guess(distinct: set[str]) -> ProblemType:
     if any(_SEPARATOR in label for label in distinct):
         return "multi_label_classification"
     are_numbers = all(_number(label) is not None for label in distinct)
-    if are_numbers and not all(map(_is_integer, distinct)):
+    if are_numbers and not all(map(_is_integer, map(_as_whole, distinct))):
         return "regression"
     return "single_label_classification"
+
+
+def _as_whole(label: str) -> str:
+    """Write a whole number without the fraction that a table program gave it."""
+    match = _WHOLE_FRACTION.fullmatch(label)
+    return match[1] if match else label
+
+
+def _check_numbers(counts: Counter[str]) -> None:
+    """Refuse numbers that are written as no number is read, and gaps among numbers."""
+    missing = [label for label in counts if label.casefold() in MISSING]
+    others = [label for label in counts if label.casefold() not in MISSING]
+    commas = [label for label in others if _DECIMAL_COMMA.fullmatch(label)]
+    if commas and all(label in commas or _number(label) is not None for label in others):
+        raise ValueError(
+            f"labels that are numbers must have decimal points, found decimal commas: "
+            f"{_shown(commas)}; write {commas[0].replace(',', '.')} (or, if these are names of "
+            "classes, give the problem type single_label_classification)"
+        )
+    if missing and others and all(_number(label) is not None for label in others):
+        n = sum(counts[label] for label in missing)
+        raise ValueError(
+            f"labels that are numbers must all be there, found {n} of {counts.total()} records "
+            f"with {_shown(missing)}; take these records out or fill them in (or, if that is the "
+            "name of a class, give the problem type single_label_classification)"
+        )
 
 
 def _target_names(distinct: set[str]) -> tuple[str, ...]:

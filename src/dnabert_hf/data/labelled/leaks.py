@@ -13,7 +13,8 @@ from dnabert_hf.data.labelled.composition_bias import (
     measure_sequences,
     summarise_parts,
 )
-from dnabert_hf.data.labelled.labels import ProblemType, classes_of_bases, infer_labels
+from dnabert_hf.data.labelled.label_check import find_doubtful_labels
+from dnabert_hf.data.labelled.labels import LabelScheme, ProblemType, classes_of_bases, infer_labels
 from dnabert_hf.data.labelled.similarity_split import group_similar, number_equal
 from dnabert_hf.data.reading.sequences import clean_all
 
@@ -145,8 +146,14 @@ def report_dataset(
     names = [label.strip() for label in labels]
     if problem_type == "token_classification":
         names = [classes_of_bases(name) for name in names]
+    scheme = _scheme(names, problem_type)
+    classes: tuple[str, ...] = ()
+    if problem_type == "token_classification":
+        classes = tuple(sorted(set(names)))
+    elif scheme is not None and scheme.problem_type == "single_label_classification":
+        classes = scheme.names
+        names = [scheme.names[int(scheme.encode(name, source="labels"))] for name in names]  # type: ignore[arg-type]
     table = _Table(list(ids), names, list(splits))
-    classes = _classes(table.labels, problem_type)
     letters = [sequence.encode("utf-8", "replace") for sequence in sequences]
     cleaned = clean_all(letters, source_of=lambda row: f"sequence {ids[row]}")
     measured = measure_sequences(cleaned)
@@ -158,22 +165,23 @@ def report_dataset(
             "length": measure_bias(measured.lengths, label_column),
         }
     sentences = (describe_bias(name, auroc) for name, auroc in bias.items())
+    doubts = [] if scheme is None else find_doubtful_labels(scheme, scheme.count(labels))
     forms = number_equal(cleaned, both_strands=True)
     leaks = _find_leaks(cleaned, forms, table)
     return DatasetReport(
         statistics=tuple(summarise_parts(measured, table.splits, table.labels, classes=classes)),
         n_duplicates_within=_count_duplicates(forms, table.splits),
         bias=bias,
-        warnings=tuple(sentence for sentence in sentences if sentence),
+        warnings=(*doubts, *(sentence for sentence in sentences if sentence)),
         **leaks,
     )
 
 
-def _classes(labels: Sequence[str], problem_type: ProblemType | None) -> tuple[str, ...]:
+def _scheme(labels: Sequence[str], problem_type: ProblemType | None) -> LabelScheme | None:
+    """Find what the labels mean; None where bases have classes, which windows have sets of."""
     if problem_type == "token_classification":
-        return tuple(sorted(set(labels)))
-    scheme = infer_labels(labels, problem_type=problem_type)
-    return scheme.names if scheme.problem_type == "single_label_classification" else ()
+        return None
+    return infer_labels(labels, problem_type=problem_type)
 
 
 class _Table(NamedTuple):
