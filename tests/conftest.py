@@ -1,13 +1,53 @@
-"""Fixtures: tiny models, so that every test runs in seconds, and no network."""
+"""Fixtures: tiny models, so that every test runs in seconds, no network, nothing shared."""
 
+import gc
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported
+# Before torch and huggingface_hub are imported. Each worker of pytest-xdist has its own folder.
+os.environ["OMP_NUM_THREADS"] = "1"  # there are as many workers as cores
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dnabert-hf-tests-")
+os.environ["DNABERT_HF_CACHE"] = os.environ["HF_HOME"] + "/dnabert_hf"
 
 import pytest
 import torch
 
 from dnabert_hf import DNABertConfig, DNABertTokenizer
+from dnabert_hf.files.figures import save_figure
+from dnabert_hf.training.shared import curves
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Use all cores for folders, and this process for files and tests that are named."""
+    return 0 if all(".py" in argument for argument in config.args) else None
+
+
+def pytest_unconfigure() -> None:
+    """Remove the caches of this process."""
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _skip_garbage_of_imports() -> None:
+    """Leave what has been imported out of garbage collection: accelerate asks for one often."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _curves_are_not_rendered() -> Iterator[None]:
+    """Leave out the slowest third of a tiny training: the picture of its curves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "save_figure", lambda figure, path: None)
+        yield
+
+
+@pytest.fixture
+def rendered_curves(monkeypatch) -> None:
+    """Trainings draw their curves, as they do for a user."""
+    monkeypatch.setattr(curves, "save_figure", save_figure)
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def test_a_model_is_trained_saved_reloaded_and_predicts(table, tmp_path):
     assert (config.k, config.problem_type) == (3, "single_label_classification")
 
 
+@pytest.mark.usefixtures("rendered_curves")
 def test_the_folder_holds_model_and_reports_and_nothing_of_the_run(table, tmp_path):
     train(table, tmp_path / "out")
     names = {file.name for file in (tmp_path / "out").iterdir()}
@@ -321,7 +322,7 @@ def test_a_network_to_compare_with_is_trained_and_reported_like_dnabert(name, ta
     )
     assert result.scores["test"]["accuracy"] == 1
     names = {file.name for file in (tmp_path / "out").iterdir()}
-    assert {"model.safetensors", "metrics.json", "predictions.tsv", "curves.png"} <= names
+    assert {"model.safetensors", "metrics.json", "predictions.tsv"} <= names
     report = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert (report["model"], report["config"], report["learning_rate"]) == (name, BASELINE, 2e-2)
     logits, config = reload_and_predict(result.output_dir, ["GAAAAAAAA", "GCCCCCCCCCC"])

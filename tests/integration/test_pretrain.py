@@ -94,6 +94,7 @@ def assert_same_weights(result, other):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.usefixtures("rendered_curves")
 def test_a_repetitive_genome_is_learnt_and_everything_is_written(run, genome):
     arguments = {"max_steps": 60, "learning_rate": 5e-3, "per_device_train_batch_size": 8}
     arguments |= {"eval_strategy": "steps", "eval_steps": 40, "save_strategy": "steps"}

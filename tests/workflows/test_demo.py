@@ -6,6 +6,8 @@ import pytest
 from dnabert_hf.workflows import demo as demonstration
 from dnabert_hf.workflows.demo import demonstrate
 
+pytestmark = pytest.mark.usefixtures("rendered_curves")
+
 
 @pytest.fixture
 def small(monkeypatch):

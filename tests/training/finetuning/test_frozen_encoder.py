@@ -103,7 +103,7 @@ def test_the_encoder_keeps_its_bytes_and_the_head_learns(start, table, tmp_path)
     assert not after["bert.pooler.dense.weight"].equal(before["pooler.dense.weight"])
     assert result.scores["test"]["accuracy"] == 1
     names = {file.name for file in (tmp_path / "out").iterdir()}
-    assert {"metrics.json", "predictions.tsv", "curves.png"} <= names
+    assert {"metrics.json", "predictions.tsv"} <= names
     assert not {"checkpoints", "embeddings"} & names
     report = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert (report["freeze"], report["splits"]["train"]["sequences"]) == (True, 40)

@@ -31,9 +31,15 @@ def write_table(path, *, flip_test=False):
     return path
 
 
-@pytest.fixture
-def table(tmp_path):
-    return write_table(tmp_path / "data.tsv")
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_table(tmp_path_factory.mktemp("data") / "data.tsv")
+
+
+@pytest.fixture(scope="module")
+def whole(table, tmp_path_factory):
+    """A search of three trials, written into a folder that is alone in its own."""
+    return search(table, tmp_path_factory.mktemp("whole") / "out")
 
 
 def read_trials(folder):
@@ -53,14 +59,14 @@ def search(table, folder, *, trials=3, model="cnn", config=CNN, arguments=SHORT,
     )
 
 
-def test_the_best_trial_trains_the_model_that_is_kept(table, tmp_path):
-    result = search(table, tmp_path / "out", trials=4)
-    trials = read_trials(tmp_path / "out")
-    assert [row["trial"] for row in trials] == ["1", "2", "3", "4"]
+def test_the_best_trial_trains_the_model_that_is_kept(whole):
+    out = whole.output_dir
+    trials = read_trials(out)
+    assert [row["trial"] for row in trials] == ["1", "2", "3"]
     assert set(trials[0]) == {"trial", "learning_rate", "dropout", "validation_mcc", "state"}
     # The first takes the values of the recipe.
     assert (float(trials[0]["learning_rate"]), float(trials[0]["dropout"])) == (1e-3, 0)
-    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    report = json.loads((out / "metrics.json").read_text())
     found = report["search"]
     best = trials[found["best_trial"] - 1]
     assert float(best["validation_mcc"]) == max(float(row["validation_mcc"]) for row in trials)
@@ -69,22 +75,19 @@ def test_the_best_trial_trains_the_model_that_is_kept(table, tmp_path):
     assert report["scores"]["validation"]["mcc"] == pytest.approx(found["validation_mcc"])
     assert report["learning_rate"] == found["values"]["learning_rate"]
     assert found["values"]["learning_rate"] == pytest.approx(float(best["learning_rate"]), 1e-4)
-    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    config = json.loads((out / "config.json").read_text())
     assert config["dropout"] == found["values"]["dropout"]
-    assert found["trials"] == 4
-    assert set(result.scores) == {"validation", "test"}
-    assert not (tmp_path / "out.search").exists()
+    assert found["trials"] == 3
+    assert set(whole.scores) == {"validation", "test"}
+    assert list(out.parent.iterdir()) == [out]  # what the trials needed is gone
 
 
-def test_labels_of_the_test_split_change_nothing_but_its_scores(table, tmp_path):
-    flipped = write_table(tmp_path / "flipped.tsv", flip_test=True)
-    a, b = (
-        search(data, tmp_path / name, trials=2)
-        for name, data in zip("ab", (table, flipped), strict=True)
-    )
-    assert read_trials(tmp_path / "a") == read_trials(tmp_path / "b")
-    assert a.scores["validation"] == b.scores["validation"]
-    assert a.scores["test"]["accuracy"] == pytest.approx(1 - b.scores["test"]["accuracy"])
+def test_labels_of_the_test_split_change_nothing_but_its_scores(whole, tmp_path):
+    flipped = search(write_table(tmp_path / "flipped.tsv", flip_test=True), tmp_path / "out")
+    assert read_trials(whole.output_dir) == read_trials(tmp_path / "out")
+    assert whole.scores["validation"] == flipped.scores["validation"]
+    accuracy = flipped.scores["test"]["accuracy"]
+    assert whole.scores["test"]["accuracy"] == pytest.approx(1 - accuracy)
 
 
 class Stop(TrainerCallback):
@@ -101,19 +104,20 @@ class Stop(TrainerCallback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("stop_in", [2, 4])
-def test_a_stopped_search_goes_on_to_the_very_same_end(table, tmp_path, stop_in):
-    search(table, tmp_path / "whole")
-    message = "stopped in trial 2 of 3" if stop_in == 2 else "checkpoint-3 is kept"
-    with pytest.raises(KeyboardInterrupt, match=message):
-        search(table, tmp_path / "parts", callbacks=[Stop(stop_in)])
+def test_a_search_stopped_twice_goes_on_to_the_very_same_end(table, whole, tmp_path):
+    with pytest.raises(KeyboardInterrupt, match="stopped in trial 2 of 3"):
+        search(table, tmp_path / "parts", callbacks=[Stop(2)])
     with pytest.raises(ValueError, match=r"must be empty, found files"):
         search(table, tmp_path / "parts")
     with pytest.raises(ValueError, match="must go on with the settings it began with, but metric"):
         search(table, tmp_path / "parts", resume=True, metric="auroc")
+    # Trials 2 and 3, then the training of the model that is kept.
+    with pytest.raises(KeyboardInterrupt, match="checkpoint-3 is kept"):
+        search(table, tmp_path / "parts", resume=True, callbacks=[Stop(3)])
     search(table, tmp_path / "parts", resume=True)
-    assert read_trials(tmp_path / "whole") == read_trials(tmp_path / "parts")
-    a, b = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert read_trials(whole.output_dir) == read_trials(tmp_path / "parts")
+    folders = (whole.output_dir, tmp_path / "parts")
+    a, b = (load_file(folder / "model.safetensors") for folder in folders)
     assert all(a[name].equal(b[name]) for name in a)
 
 
@@ -175,4 +179,4 @@ def test_a_search_that_cannot_begin_leaves_nothing_behind(table, tmp_path, monke
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=re.escape("pip install 'dnabert-hf[search]'")):
         search(table, tmp_path / "out")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.tsv"]
+    assert not any(tmp_path.iterdir())

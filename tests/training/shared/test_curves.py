@@ -4,6 +4,8 @@ import pytest
 
 from dnabert_hf.training.shared.curves import plot_curves, plot_pretraining
 
+pytestmark = pytest.mark.usefixtures("rendered_curves")
+
 HISTORY = [
     {"step": 1, "loss": 0.7},
     {"step": 5, "loss": 0.5},

@@ -24,6 +24,7 @@ SMALL = {
     "attention_probs_dropout_prob": 0.0,
     "classifier_dropout": 0.0,
     "token_pooling": "mean",
+    "max_position_embeddings": 52,
 }
 ARGUMENTS = {
     "use_cpu": True,
@@ -36,12 +37,12 @@ ARGUMENTS = {
 
 @pytest.fixture
 def table(tmp_path):
-    """2,000 to 2,300 bases, five pieces of 510 k-mers; only the end tells the classes apart."""
+    """200 to 230 bases, five pieces of 50 k-mers; only the end tells the classes apart."""
     generator = np.random.default_rng(0)
     rows = ["sequence\tlabel\tsplit"]
     for index in range(40):
-        beginning = "".join(generator.choice(list("ACGT"), size=1600))
-        end = ("A" if index % 2 else "C") * (700 if index == 0 else 400 + index)
+        beginning = "".join(generator.choice(list("ACGT"), size=160))
+        end = ("A" if index % 2 else "C") * (70 if index == 0 else 42 + index // 4)
         split = "train" if index < 24 else "dev" if index < 32 else "test"
         rows.append(f"{beginning}{end}\t{index % 2}\t{split}")
     (tmp_path / "long.tsv").write_text("\n".join(rows) + "\n")
@@ -63,12 +64,12 @@ def test_every_pooling_learns_what_lies_beyond_the_first_piece(table, tmp_path, 
     if pooling != "concat":
         assert config["num_segments"] is None
         return
-    assert config["num_segments"] == 5  # 2,298 k-mers
+    assert config["num_segments"] == 5  # 228 k-mers
     assert "num_segments is set to 5" in caplog.text
-    message = r"record 0: a sequence must fit into the 5 pieces .* found 2553 bases \(6 pieces\)"
+    message = r"record 0: a sequence must fit into the 5 pieces .* found 253 bases \(6 pieces\)"
     with pytest.raises(ValueError, match=message):
-        predict(tmp_path / "out", ["A" * 2553])
-    assert predict(tmp_path / "out", ["A" * 2552])[0].label in ("0", "1")
+        predict(tmp_path / "out", ["A" * 253])
+    assert predict(tmp_path / "out", ["A" * 252])[0].label in ("0", "1")
 
 
 def test_checkpointing_keeps_less_and_trains_alike(table, tmp_path):
@@ -87,7 +88,7 @@ def test_checkpointing_keeps_less_and_trains_alike(table, tmp_path):
 
     def kept_bytes(checkpointing):
         model = AutoModelForSequenceClassification.from_config(
-            DNABertConfig(**SMALL | {"num_hidden_layers": 6})
+            DNABertConfig(**SMALL | {"num_hidden_layers": 6, "max_position_embeddings": 512})
         ).train()
         if checkpointing:
             # The name that transformers gives it since 5.24, or the one before.
