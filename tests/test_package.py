@@ -45,7 +45,8 @@ def test_public_names_exist_and_stand_in_the_readme():
     for name in dnabert_hf.__all__:
         assert getattr(dnabert_hf, name).__name__ == name
         assert re.search(rf"\b{name}\b", readme), f"{name} is not in README.md"
-    assert set(dnabert_hf._MODULES) == set(dnabert_hf.__all__)
+    stub = (ROOT / "src" / "dnabert_hf" / "__init__.pyi").read_text()
+    assert sorted(re.findall(r"(\w+) as \1\b", stub)) == dnabert_hf.__all__  # each once
     assert set(dnabert_hf.__all__) <= set(dir(dnabert_hf))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         dnabert_hf.nothing  # noqa: B018
@@ -109,6 +110,41 @@ def test_registration_works_in_either_order_of_imports(code):
     code += f"; print(type(AutoConfig.from_pretrained({str(folder)!r})).__name__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "DNABertConfig"
+
+
+def test_registration_does_not_depend_on_the_name_of_the_program(tmp_path):
+    (tmp_path / "dnabert").write_text(
+        "import dnabert_hf\nfrom transformers import AutoConfig\n"
+        "print(type(AutoConfig.for_model('dnabert')).__name__)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "dnabert"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "DNABertConfig"
+
+
+def test_the_help_of_the_command_does_not_wait_for_torch():
+    code = """
+import sys
+from dnabert_hf_command import main
+sys.argv = ["dnabert", "--help"]
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code == 0
+print(sorted({"torch", "transformers", "datasets"} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_that_of_the_installed_package():
+    from importlib.metadata import version
+
+    assert dnabert_hf.__version__ == version("dnabert-hf")
+    command = [sys.executable, "-m", "dnabert_hf", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["dnabert-hf", dnabert_hf.__version__]
 
 
 def test_shipped_tokenizer_files_are_what_the_script_writes(tmp_path):
