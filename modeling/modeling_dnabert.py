@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ from transformers.models.bert.modeling_bert import (
     BertSelfAttention,
     eager_attention_forward,
 )
-from transformers.utils.generic import can_return_tuple
+from transformers.utils.generic import TransformersKwargs, can_return_tuple
 
 from .configuration_dnabert import DNABertConfig, check_vocabulary_size
 
@@ -93,10 +93,10 @@ class DNABertPreTrainedModel(BertPreTrainedModel):
             ValueError: If a vocabulary of this size could not be one of this k: the model could
                 not be saved after the training.
         """
-        size = self.config.vocab_size if new_num_tokens is None else new_num_tokens
+        size = (self.config.vocab_size if new_num_tokens is None else new_num_tokens) or 0
         if pad_to_multiple_of:
             size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
-        check_vocabulary_size(self.config.k, size)
+        check_vocabulary_size(self.config.k or 0, size)
         return super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
 
     @torch.no_grad()
@@ -119,17 +119,18 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
 
     def __init__(self, config: DNABertConfig, add_pooling_layer: bool = True):
         super().__init__(config, add_pooling_layer=add_pooling_layer)
-        for layer in self.encoder.layer:  # in place: built anew, they would be initialised twice
+        layers: Any = self.encoder.layer
+        for layer in layers:  # in place: built anew, they would be initialised twice
             layer.attention.self.__class__ = _SelfAttention
 
-    def forward(
+    def forward(  # type: ignore[misc]  # position_ids are in TransformersKwargs too
         self,
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, ...] | BaseModelOutputWithPoolingAndCrossAttentions:
         """Encode a batch of at most `max_position_embeddings` tokens a sequence.
 
@@ -200,7 +201,7 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
         config = self.config
         advice = f"use the tokenizer of this checkpoint (DNABertTokenizer(k={config.k}))"
         for name, values, limit, what in (
-            ("token ids", input_ids, config.vocab_size, f"the vocabulary of k = {config.k}"),
+            ("token ids", input_ids, config.vocab_size or 0, f"the vocabulary of k = {config.k}"),
             ("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size"),
             ("position_ids", position_ids, config.max_position_embeddings, "the positions"),
         ):
@@ -224,7 +225,7 @@ class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
         self.post_init()
 
     @can_return_tuple
-    def forward(
+    def forward(  # type: ignore[misc]  # position_ids are in TransformersKwargs too
         self,
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -232,7 +233,7 @@ class DNABertForMaskedLM(DNABertPreTrainedModel, BertForMaskedLM):
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, ...] | MaskedLMOutput:
         """Score every token, or in training only the labelled ones.
 
@@ -315,7 +316,7 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
-    def forward(
+    def forward(  # type: ignore[misc]  # position_ids are in TransformersKwargs too
         self,
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -323,7 +324,7 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, ...] | SequenceClassifierOutput:
         """Classify a batch of sequences.
 
@@ -484,7 +485,7 @@ class DNABertForTokenClassification(DNABertPreTrainedModel, BertForTokenClassifi
         self.post_init()
 
     @can_return_tuple
-    def forward(
+    def forward(  # type: ignore[misc]  # position_ids are in TransformersKwargs too
         self,
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -492,7 +493,7 @@ class DNABertForTokenClassification(DNABertPreTrainedModel, BertForTokenClassifi
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, ...] | TokenClassifierOutput:
         """Classify every token.
 

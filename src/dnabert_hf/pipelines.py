@@ -159,7 +159,7 @@ class DNATokenClassificationPipeline(TokenClassificationPipeline):
     def _room(self) -> int:
         return int(self.model.config.max_position_embeddings) - 2
 
-    def _forward(self, model_inputs: Any) -> dict[str, Any]:
+    def _forward(self, model_inputs: Any) -> dict[str, Any]:  # type: ignore[override]
         sentence, is_last = model_inputs.pop("sentence"), model_inputs.pop("is_last")
         logits = self.model(**model_inputs).logits
         mask = model_inputs["attention_mask"]
