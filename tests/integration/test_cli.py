@@ -166,7 +166,7 @@ def _damaged_gzip(path):
         ("in.tsv", "ACGTAC\t1\n", r"in\.tsv.*header"),
         ("in.tsv", "id\tdna\nx\tACGT\n", r"in\.tsv.*sequence.*dna"),
         ("in.fa.gz", None, "truncated or damaged gzip file"),
-        ("missing.fa", ..., "found no such file"),
+        ("missing.fa", ..., "missing.fa; check the path"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing_behind(model, tmp_path, name, content, message):

@@ -74,7 +74,7 @@ def test_only_the_first_of_several_processes_speaks(run, monkeypatch):
         (["--weight", "c=1"], "a weight must name a contig or a file of the genome, found 'c'"),
         (["--recipe", "segments=walk"], "segments must be"),
         (["--set", "output_dir=x"], "use output_dir of pretrain"),
-        (["--init", "nowhere"], "nowhere: the model must be a checkpoint folder"),
+        (["--init", "nowhere"], "no folder nowhere"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_writes_nothing(run, tmp_path, options, message):

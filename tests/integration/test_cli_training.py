@@ -157,7 +157,7 @@ def test_a_frozen_encoder_and_a_search_go_together(run, tables, tmp_path):
         (["--freeze"], "a frozen encoder must have been pretrained, got 'random'"),
         (["--freeze", "--lora", "2", "--init", "dnabert-6-mini"], "got both freeze and lora"),
         (["--search", "0"], "a search must have 1 trial or more, got 0"),
-        (["extra.tsv"], "several data files must be written SPLIT=FILE"),
+        (["dev.tsv"], "several data files must be written SPLIT=FILE"),
     ],
 )
 def test_mistakes_are_one_line_on_stderr(run, tables, tmp_path, words, message):

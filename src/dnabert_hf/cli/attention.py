@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.shared import (
     Aliases,
     BatchTokens,
@@ -53,6 +54,7 @@ def attention(
             help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip; - is standard "
             "input; with --genome also BED or narrowPeak.",
             show_default=False,
+            callback=input_file,
         ),
     ],
     output: Annotated[
@@ -62,6 +64,7 @@ def attention(
             "--output",
             help="File to write: .parquet, .npz, or with coordinates .bedgraph, .bw, .bigwig.",
             show_default=False,
+            callback=new_file,
         ),
     ] = None,
     report: Annotated[

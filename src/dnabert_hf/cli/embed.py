@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import new_file
 from dnabert_hf.cli.options.shared import (
     BatchTokens,
     Device,
@@ -27,7 +28,11 @@ def embed(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="File to write: .parquet or .safetensors.", show_default=False
+            "-o",
+            "--output",
+            help="File to write: .parquet or .safetensors.",
+            show_default=False,
+            callback=new_file,
         ),
     ],
     pooling: Annotated[

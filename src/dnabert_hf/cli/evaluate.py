@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.shared import (
     BatchTokens,
     BothStrands,
@@ -25,10 +26,15 @@ def evaluate(
     model: Model,
     data: Annotated[
         str,
-        typer.Argument(help="Labelled table; - is standard input.", show_default=False),
+        typer.Argument(
+            help="Labelled table; - is standard input.", show_default=False, callback=input_file
+        ),
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="JSON file to write the metrics to.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="JSON file to write the metrics to.", callback=new_file
+        ),
     ] = None,
     split: Annotated[
         str | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.shared import BatchTokens, Device, Dtype, Model, Overwrite
 
 __all__ = ["evaluate_mlm"]
@@ -22,10 +23,14 @@ _COLUMNS = {
 def evaluate_mlm(
     model: Model,
     genome: Annotated[
-        str, typer.Argument(help="FASTA file, plain, gzip or bgzip.", show_default=False)
+        str,
+        typer.Argument(
+            help="FASTA file, plain, gzip or bgzip.", show_default=False, callback=input_file
+        ),
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="JSON file to write the scores to.")
+        Path | None,
+        typer.Option("-o", "--output", help="JSON file to write the scores to.", callback=new_file),
     ] = None,
     region: Annotated[
         list[str] | None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dnabert_hf.cli.options.early import labelled_data, new_folder, start_name
 from dnabert_hf.cli.options.hard_negatives import (
     HardNegatives,
     HeldOut,
@@ -36,19 +37,23 @@ def finetune(
             help="A table with a split column, a folder with train, dev and test files, or "
             "SPLIT=FILE for each split.",
             show_default=False,
+            callback=labelled_data,
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)
+        Path,
+        typer.Option(
+            "-o", "--output", help="Folder to write.", show_default=False, callback=new_folder
+        ),
     ],
     init: Annotated[
         str,
         typer.Option(
             help='Checkpoint to start from: folder, Hub repository, "dnabert-6-mini", or "random"; '
             'or a network to compare with: "cnn", "cnn-lstm" or "cnn-gru".',
-            show_default=False,
+            callback=start_name,
         ),
-    ],
+    ] = "dnabert-6-mini",
     task: Annotated[
         str,
         typer.Option(

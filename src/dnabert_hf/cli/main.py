@@ -138,4 +138,5 @@ def main() -> None:
     # What transformers reports while it loads is checked, and put into one sentence, by us.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
     sys.exit(app())

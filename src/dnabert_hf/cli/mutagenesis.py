@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.shared import (
     Aliases,
     BatchTokens,
@@ -33,6 +34,7 @@ def mutagenesis(
             help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip, - for standard "
             "input; with --genome a BED file.",
             show_default=False,
+            callback=input_file,
         ),
     ],
     output: Output = Path("-"),

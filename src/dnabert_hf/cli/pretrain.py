@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file, new_folder, start_name
 from dnabert_hf.cli.options.shared import (
     ConfigFields,
     OverwriteRun,
@@ -21,10 +22,16 @@ __all__ = ["pretrain"]
 
 def pretrain(
     genome: Annotated[
-        list[Path], typer.Argument(help="FASTA files, plain, gzip or bgzip.", show_default=False)
+        list[Path],
+        typer.Argument(
+            help="FASTA files, plain, gzip or bgzip.", show_default=False, callback=input_file
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)
+        Path,
+        typer.Option(
+            "-o", "--output", help="Folder to write.", show_default=False, callback=new_folder
+        ),
     ],
     preset: Annotated[
         str, typer.Option(help="Recipe: paper (Ji et al. 2021), base, small or mini.")
@@ -32,7 +39,8 @@ def pretrain(
     init: Annotated[
         str,
         typer.Option(
-            help='Checkpoint to go on from: folder, Hub repository, "dnabert-6-mini", or "random".'
+            help='Checkpoint to go on from: folder, Hub repository, "dnabert-6-mini", or "random".',
+            callback=start_name,
         ),
     ] = "random",
     k: Annotated[

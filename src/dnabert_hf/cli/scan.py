@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.shared import (
     Aliases,
     BatchTokens,
@@ -24,7 +25,8 @@ __all__ = ["scan"]
 def scan(
     model: Model,
     genome: Annotated[
-        list[Path], typer.Argument(help="FASTA files of the genome.", show_default=False)
+        list[Path],
+        typer.Argument(help="FASTA files of the genome.", show_default=False, callback=input_file),
     ],
     window: Annotated[
         int,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.shared import (
     Aliases,
     BatchTokens,
@@ -27,11 +28,16 @@ def variants(
     vcf: Annotated[
         Path,
         typer.Argument(
-            help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.", show_default=False
+            help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.",
+            show_default=False,
+            callback=input_file,
         ),
     ],
     genome: Annotated[
-        list[Path], typer.Option(help="FASTA file of the genome; repeatable.", show_default=False)
+        list[Path],
+        typer.Option(
+            help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
+        ),
     ],
     window: Annotated[
         int,

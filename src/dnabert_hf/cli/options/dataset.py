@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
+
 if TYPE_CHECKING:
     from dnabert_hf.data.building.labelled_windows import BuiltDataset, Splitting
 
@@ -15,7 +17,10 @@ __all__ = ["DevContigs", "Genomes", "Seed", "Table", "Target", "TestContigs", "W
 Genomes = Annotated[
     list[str],
     typer.Option(
-        "--genome", help="FASTA file, plain, gzip or bgzip; repeatable.", show_default=False
+        "--genome",
+        help="FASTA file, plain, gzip or bgzip; repeatable.",
+        show_default=False,
+        callback=input_file,
     ),
 ]
 Table = Annotated[
@@ -55,7 +60,7 @@ class Target:
     aliases: Path | None = None
 
     def __post_init__(self) -> None:
-        from dnabert_hf.inference.output.writer import check_output
+        from dnabert_hf.files.outputs import check_output
 
         if not self.output.name.endswith((".tsv", ".tsv.gz")):
             raise ValueError(f"the output must be a .tsv or .tsv.gz file, got {self.output.name!r}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file, model_name, new_file
+
 if TYPE_CHECKING:
     from dnabert_hf.data.reading.records import Columns
 
@@ -39,7 +41,9 @@ __all__ = [
 Model = Annotated[
     str,
     typer.Argument(
-        help='Checkpoint: folder, Hub repository or "dnabert-6-mini".', show_default=False
+        help='Checkpoint: folder, Hub repository or "dnabert-6-mini".',
+        show_default=False,
+        callback=model_name,
     ),
 ]
 SequenceFile = Annotated[
@@ -47,12 +51,17 @@ SequenceFile = Annotated[
     typer.Argument(
         help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip; - is standard input.",
         show_default=False,
+        callback=input_file,
     ),
 ]
 Output = Annotated[
     Path,
     typer.Option(
-        "-o", "--output", help="File to write; - is standard output.", rich_help_panel="Output"
+        "-o",
+        "--output",
+        help="File to write; - is standard output.",
+        rich_help_panel="Output",
+        callback=new_file,
     ),
 ]
 Overwrite = Annotated[
@@ -60,6 +69,7 @@ Overwrite = Annotated[
     typer.Option(
         "--overwrite",
         help="Replace the output if it exists.",
+        is_eager=True,  # so that the output can be checked as soon as it is read
         show_default=False,
         rich_help_panel="Output",
     ),
@@ -133,12 +143,20 @@ TrainingSeed = Annotated[
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with a run that was stopped.", rich_help_panel="Output"),
+    typer.Option(
+        "--resume",
+        help="Go on with a run that was stopped.",
+        is_eager=True,
+        rich_help_panel="Output",
+    ),
 ]
 OverwriteRun = Annotated[
     bool,
     typer.Option(
-        "--overwrite", help="Replace an earlier run in the folder.", rich_help_panel="Output"
+        "--overwrite",
+        help="Replace an earlier run in the folder.",
+        is_eager=True,
+        rich_help_panel="Output",
     ),
 ]
 

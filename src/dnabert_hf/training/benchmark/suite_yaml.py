@@ -11,7 +11,7 @@ from dnabert_hf.data.reading.records import Columns
 from dnabert_hf.files.yaml import read_mapping
 from dnabert_hf.metrics.scores import BINARY_METRIC_NAMES, METRIC_NAMES
 from dnabert_hf.training.benchmark.suite import DataEntry, ModelEntry, Suite, slug
-from dnabert_hf.training.shared.arguments import check_names
+from dnabert_hf.training.shared.names import check_names
 from dnabert_hf.training.tasks.presets import TASK_SUFFIXES, find_task
 
 __all__ = ["packaged_suites", "read_suite"]

@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerBase
 from dnabert_hf.data.labelled.labels import UNLABELLED_ID
 from dnabert_hf.data.masking.base_windows import cut_for_bases
 from dnabert_hf.metrics.scores import logits_to_predictions
-from dnabert_hf.training.shared.initialisation import RANDOM, STARTS
+from dnabert_hf.training.shared.initialisation import STARTS
+from dnabert_hf.training.shared.names import RANDOM
 
 __all__ = [
     "BaseCollator",

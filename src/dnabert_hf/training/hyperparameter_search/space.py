@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.training.finetuning.frozen_encoder import FROZEN_RECIPE
 from dnabert_hf.training.shared.arguments import FINE_TUNING_RECIPE
-from dnabert_hf.training.shared.initialisation import RANDOM, STARTS
+from dnabert_hf.training.shared.initialisation import STARTS
 from dnabert_hf.training.shared.long_sequences import load_config_before_data
+from dnabert_hf.training.shared.names import RANDOM
 
 __all__ = ["SearchRange", "list_ranges"]
 

@@ -33,14 +33,10 @@ from dnabert_hf.training.pretraining.structured_weights import (
 )
 from dnabert_hf.training.pretraining.trainer import PretrainingTrainer, Progress, StopOnSignal
 from dnabert_hf.training.pretraining.validation import HeldOutScorer
-from dnabert_hf.training.shared.arguments import check_names, pretraining_arguments
-from dnabert_hf.training.shared.initialisation import (
-    RANDOM,
-    choose_attention,
-    load_config,
-    load_tokenizer,
-)
+from dnabert_hf.training.shared.arguments import pretraining_arguments
+from dnabert_hf.training.shared.initialisation import choose_attention, load_config, load_tokenizer
 from dnabert_hf.training.shared.muon import optimizer_class
+from dnabert_hf.training.shared.names import RANDOM, check_names
 from dnabert_hf.training.shared.run_folder import RunFolder
 
 __all__ = ["pretrain"]

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import difflib
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,10 +11,10 @@ import torch
 from transformers import HfArgumentParser, TrainingArguments
 
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
+from dnabert_hf.training.shared.names import check_names
 
 __all__ = [
     "FINE_TUNING_RECIPE",
-    "check_names",
     "fine_tuning_arguments",
     "has_fast_bf16",
     "parse_arguments",
@@ -225,25 +224,3 @@ def parse_arguments(assignments: Iterable[str]) -> dict[str, Any]:
     except (argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         raise ValueError(f"arguments must have the type of their field: {error}") from error
     return {name: getattr(parsed, name) for name in texts}
-
-
-def check_names(names: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Refuse names that are not known, and offer the closest ones.
-
-    Args:
-        names: Names to check.
-        known: Names there are.
-        what: What the names are, in the plural, for the error.
-
-    Raises:
-        ValueError: If a name is not among those known.
-
-    Example:
-        >>> check_names(["seed"], ["seed", "bf16"], "arguments")
-    """
-    known = list(known)
-    for name in names:
-        if name not in known:
-            closest = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            remedy = f"did you mean {' or '.join(closest)}?" if closest else "remove it"
-            raise ValueError(f"{what} must be known by name, got {name!r}; {remedy}")

@@ -18,8 +18,8 @@ from dnabert_hf.modeling.modeling_dnabert import (
     DNABertPreTrainedModel,
 )
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
-from dnabert_hf.training.shared.arguments import check_names
 from dnabert_hf.training.shared.cnn import DNACnnConfig, DNACnnForSequenceClassification
+from dnabert_hf.training.shared.names import NETWORKS, RANDOM, check_names
 
 __all__ = [
     "RANDOM",
@@ -32,8 +32,6 @@ __all__ = [
     "load_tokenizer",
     "recipe_of",
 ]
-
-RANDOM = "random"
 
 
 class Start(NamedTuple):
@@ -53,7 +51,6 @@ class Start(NamedTuple):
     recipe: Mapping[str, Any]
 
 
-_BASELINES = ("cnn", "cnn-lstm", "cnn-gru")
 STARTS = {RANDOM: Start(DNABertConfig, DNABertForSequenceClassification, {}, {})} | {
     name: Start(
         DNACnnConfig,
@@ -64,7 +61,7 @@ STARTS = {RANDOM: Start(DNABertConfig, DNABertForSequenceClassification, {}, {})
         # against 0.69).
         {"learning_rate": 1e-3, "num_train_epochs": 20, "bf16": False},
     )
-    for name in _BASELINES
+    for name in NETWORKS
 }
 
 _FIELDS = "config fields"
@@ -136,7 +133,7 @@ def load_config(model: str | Path, overrides: Mapping[str, Any]) -> DNABertConfi
     except OSError as error:
         raise ValueError(
             f"{model}: the model must be a checkpoint folder, a Hub repository or {RANDOM!r} (in "
-            f"fine-tuning also {', '.join(_BASELINES)}), but reading its config failed: "
+            f"fine-tuning also {', '.join(NETWORKS)}), but reading its config failed: "
             f"{str(error).strip().splitlines()[0]}"
         ) from error
     # The original repositories have no model type, or "bert" once transformers saved them again.

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnabert_hf.files.yaml import read_mapping
 from dnabert_hf.metrics.scores import BINARY_METRIC_NAMES
-from dnabert_hf.training.shared.arguments import check_names, parse_arguments
+from dnabert_hf.training.shared.names import check_names
 from dnabert_hf.training.tasks.task import GENERIC, StartKind, Task
 
 __all__ = ["GENERIC", "TASKS", "TASK_SUFFIXES", "StartKind", "Task", "find_task"]
@@ -169,4 +169,8 @@ def _typed(recipe: Any, field: str) -> dict[str, Any]:
     if not isinstance(recipe, dict):
         raise ValueError(f"{field} must be a mapping of training arguments, found {recipe!r}")
     texts = {name: value for name, value in recipe.items() if isinstance(value, str)}
+    if not texts:
+        return recipe
+    from dnabert_hf.training.shared.arguments import parse_arguments  # waits for torch
+
     return recipe | parse_arguments(f"{name}={value}" for name, value in texts.items())

@@ -11,8 +11,7 @@ import numpy as np
 
 from dnabert_hf.data.labelled.labels import LabelScheme, ProblemType, infer_labels
 from dnabert_hf.metrics.scores import BINARY_METRIC_NAMES, METRIC_NAMES
-from dnabert_hf.training.shared.arguments import check_names
-from dnabert_hf.training.shared.initialisation import RANDOM, STARTS
+from dnabert_hf.training.shared.names import NETWORKS, RANDOM, check_names
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -149,9 +148,9 @@ class Task:
             )
 
     def recipe_for(self, start: str | Path) -> dict[str, Any]:
-        """Give the training arguments for a start: a checkpoint or a name among `STARTS`."""
+        """Give the training arguments for a start: a checkpoint, "random" or a network."""
         kind: StartKind = "cnn"
-        if start == RANDOM or start not in STARTS:
+        if start not in NETWORKS:
             kind = "random" if start == RANDOM else "pretrained"
         return dict(self.recipes.get(kind, {}))
 

@@ -1,0 +1,65 @@
+"""Names on the command line that can be refused without torch, and are."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from dnabert_hf.cli.main import app
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "peaks-model").mkdir()
+    (tmp_path / "peaks-model" / "config.json").write_text("{}")
+    (tmp_path / "peaks.fa").write_text(">a\nACGTACGT\n")
+    (tmp_path / "done.tsv").write_text("id\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CASES = [
+    ("predict peaks-modl peaks.fa", "no folder peaks-modl; there is peaks-model; a model is"),
+    ("predict ./none peaks.fa", "no folder ./none; a model is a folder, a checkpoint of"),
+    ("embed a/b/c peaks.fa -o x.parquet", "no folder a/b/c (nor a folder a/b); a model is"),
+    ("predict dnabert-6-mini peak.fa", "no file peak.fa; there is peaks.fa; check the path"),
+    ("predict dnabert-6-mini peaks.fa -o done.tsv", "done.tsv must not exist yet, or overwrite"),
+    ("predict dnabert-6-mini peaks.fa -o no/x.tsv", "must lie in a folder that exists"),
+    ("scan dnabert-6-mini g.fa --window 9 --step 3 -o w.tsv", "no file g.fa"),
+    ("variants dnabert-6-mini v.vcf --genome peaks.fa -o o.vcf", "no file v.vcf; check the path"),
+    ("finetune peaks.tsv -o new", "no file or folder peaks.tsv; there is peaks.fa"),
+    ("finetune train=peaks.fa test=t.fa -o new", "no file or folder t.fa"),
+    ("finetune peaks.fa -o peaks-model", "peaks-model: the output folder must be empty, found"),
+    ("finetune peaks.fa --init rando -o new", "no folder rando; a model is"),
+    ("pretrain hg39.fa -o new", "no file hg39.fa; check the path"),
+    ("evaluate-mlm dnabert-6-mini hg39.fa", "no file hg39.fa; check the path"),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), CASES, ids=[c.split(" -")[0] for c, _ in CASES])
+def test_it_is_one_line_with_exit_code_2(folder, command, message):
+    result = CliRunner().invoke(app, command.split())
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(f"dnabert {command.split()[0]}: error: ")
+    assert message in line
+    assert not (folder / "new").exists()
+
+
+def test_a_repository_that_is_no_folder_is_said_to_be_looked_for(folder):
+    result = CliRunner().invoke(app, ["predict", "peaks-model/sub", "peaks.fa"])
+    assert "no folder peaks-model/sub; looking for it on the Hub" in result.stderr
+
+
+def test_none_of_it_imports_torch(folder):
+    code = (
+        "import sys; sys.argv = ['dnabert']\n"
+        "from typer.testing import CliRunner\n"
+        "from dnabert_hf.cli.main import app\n"
+        f"for command in {[c for c, _ in CASES] + ['tasks', 'tasks tf', '--version']!r}:\n"
+        "    CliRunner().invoke(app, command.split())\n"
+        "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
