@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,8 +25,9 @@ from safetensors import SafetensorError
 
 try:
     import fcntl
+    import resource
 except ImportError:  # Windows, where what a killed process leaves must be removed by hand
-    fcntl = None  # type: ignore[assignment]
+    fcntl = resource = None  # type: ignore[assignment]
 
 __all__ = [
     "NO_SPACE",
@@ -34,6 +36,7 @@ __all__ = [
     "atomic_folder",
     "open_table",
     "put_folder",
+    "require_room",
     "scratch_folder",
     "set_usual_modes",
     "write_json",
@@ -202,6 +205,27 @@ def open_table(
         stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
         with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
             yield csv.writer(text, delimiter="\t", lineterminator="\n").writerow
+
+
+def require_room(path: Path, size: int) -> None:
+    """Make sure that a file can grow, where what writes it would not say that it cannot.
+
+    Args:
+        path: The file.
+        size: Bytes.
+
+    Raises:
+        OSError: If the disk, a quota or a limit of the process has no room for them.
+    """
+    limit = -1 if resource is None else resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if 0 <= limit < path.stat().st_size + size:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        if shutil.disk_usage(path.parent).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return
+    with tempfile.TemporaryFile(dir=path.parent) as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, size)
 
 
 def set_usual_modes(folder: Path, pattern: str = "**/*") -> None:

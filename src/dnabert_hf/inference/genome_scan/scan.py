@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,6 +11,8 @@ from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.files.atomic import atomic_file
+from dnabert_hf.files.names import name_files
 from dnabert_hf.inference.genome_scan.known_sites import (
     SiteScores,
     score_against_sites,
@@ -101,7 +104,7 @@ def scan(
     running = RunOptions.of(options, excluded=["columns"])
     extras = _Extras(genome, track, calls, threshold, sites, tolerance)
     run = Run(output, running)
-    extras.check(running)
+    extras.check(running, output)
     engine = run.start(model, "sequence-classification")
     k = engine.tokenizer.k
     if window < k or step < 1:
@@ -153,7 +156,7 @@ class _Extras:
     n_calls: int | None = None
     tracks: Mapping[str, str | Path] = field(default_factory=dict)
 
-    def check(self, options: RunOptions) -> None:
+    def check(self, options: RunOptions, output: str | Path) -> None:
         """Refuse what cannot be made, before the model is loaded."""
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"a threshold must be between 0 and 1, got {self.threshold}")
@@ -161,7 +164,8 @@ class _Extras:
             if path is None:
                 continue
             if path is not self.track or not _is_for_all(path):
-                check_output(path, overwrite=options.overwrite)
+                others = [output, *(each for each in (self.track,) if each is not path)]
+                check_output(path, overwrite=options.overwrite, others=others)
             if Path(path).suffix.lower() not in suffixes:
                 raise ValueError(
                     f"{path} must be named *{', *'.join(suffixes)}; the suffix tells the format"
@@ -187,16 +191,13 @@ class _Extras:
 
     def write(self, table: Path) -> None:
         """Write tracks and calls of a table that has not got its name yet."""
-        made = {
-            write_track(table, _unfinished(path), self.genome, label=name): path
-            for name, path in self.tracks.items()
-        }
-        if self.label is not None and self.calls is not None:
-            self.n_calls = write_calls(
-                table, self.calls, label=self.label, threshold=self.threshold
-            )
-        for unfinished, path in made.items():  # all at once: a stopped run finds none of them
-            unfinished.replace(path)
+        with ExitStack() as stack:  # all at once: a stopped run finds none of them
+            for name, path in self.tracks.items():
+                track = stack.enter_context(atomic_file(path))
+                write_track(table, track, self.genome, label=name)
+            if self.label is not None and self.calls is not None:
+                bed = stack.enter_context(atomic_file(self.calls))
+                self.n_calls = write_calls(table, bed, label=self.label, threshold=self.threshold)
 
     def compare(self, table: str | Path) -> SiteScores | None:
         """Compare the calls of the table with the known sites."""
@@ -216,11 +217,12 @@ def _is_for_all(track: str | Path | None) -> bool:
     return "{label}" in str(track)
 
 
-def _unfinished(path: str | Path) -> Path:
-    return Path(path).with_stem(f"{Path(path).stem}.unfinished")
-
-
 def _check_placeholder(track: str | Path) -> None:
+    if _is_for_all(Path(track).parent):
+        raise ValueError(
+            f"{track} may have {{label}} in the name of the file alone, found it in that of a "
+            "folder; correct it"
+        )
     for placeholder in re.findall(r"{[^{}]*}", Path(track).name):
         if placeholder != "{label}":
             raise ValueError(
@@ -237,13 +239,9 @@ def _tracks(
         return {}
     if not _is_for_all(track):
         return {str(label): track}
-    for name in names:
-        if "/" in name or "\\" in name:
-            raise ValueError(
-                f"classes whose tracks are named after them must have no slash in their names, "
-                f"found {name!r}; choose one class (label) and name its track"
-            )
-    return {name: str(track).replace("{label}", name) for name in names}
+    path = Path(track)
+    made = name_files(path.name, names, placeholder="{label}")
+    return {name: path.with_name(file) for name, file in made.items()}
 
 
 def _choose_format(output: str | Path, names: Sequence[str]) -> ResultFormat:

@@ -1,12 +1,14 @@
 """Results of a scan: tracks for a browser, and calls."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
+from dnabert_hf.files.atomic import atomic_file
+from dnabert_hf.inference.output.bigwig import import_pybigwig, take_blocks, write_bigwig
 
 __all__ = [
     "TRACK_SUFFIXES",
@@ -24,7 +26,6 @@ __all__ = [
 
 _BIGWIG = (".bw", ".bigwig")
 TRACK_SUFFIXES = (".bedgraph", *_BIGWIG)
-_BLOCK_INTERVALS = 1 << 16
 
 
 class ContigScan(NamedTuple):
@@ -171,14 +172,13 @@ def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label:
         ImportError: If a bigWig is asked for and pyBigWig is not installed.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
     means = (
         ContigScan(contig.contig, *average_windows(*contig[1:]))
         for contig in read_scan(scanned, label)
     )
     lengths = {contig.name: contig.length for contig in genome.contigs}
-    save_track(means, partial, suffix=path.suffix.lower(), lengths=lengths)
-    partial.replace(path)
+    with atomic_file(path) as partial:
+        save_track(means, partial, suffix=path.suffix.lower(), lengths=lengths)
     return path
 
 
@@ -204,25 +204,15 @@ def save_track(
     if suffix not in TRACK_SUFFIXES:
         raise ValueError(f"a track must be named *{', *'.join(TRACK_SUFFIXES)}, got *{suffix}")
     if suffix in _BIGWIG:
-        with _import_pybigwig().open(str(path), "w") as file:
-            file.addHeader(list((lengths or {}).items()))
-            for contig, *columns in contig_scans:
-                for starts, ends, values in _blocks(columns):
-                    file.addEntries([contig] * len(starts), starts, ends, values)
+        write_bigwig(contig_scans, path, lengths or {})
         return
     with path.open("w", encoding="utf-8", newline="\n") as text:
         for contig, *columns in contig_scans:
             text.writelines(
                 f"{contig}\t{start}\t{end}\t{value:.6g}\n"
-                for block in _blocks(columns)
+                for block in take_blocks(columns)
                 for start, end, value in zip(*block, strict=True)
             )
-
-
-def _blocks(columns: Sequence[np.ndarray]) -> Iterator[list[list[Any]]]:
-    """Turn columns into lists, some rows at a time: lists take several times as much memory."""
-    for begin in range(0, len(columns[0]), _BLOCK_INTERVALS):
-        yield [column[begin : begin + _BLOCK_INTERVALS].tolist() for column in columns]
 
 
 def check_track(path: str | Path) -> None:
@@ -232,17 +222,7 @@ def check_track(path: str | Path) -> None:
         ImportError: If a bigWig is asked for and pyBigWig is not installed.
     """
     if Path(path).suffix.lower() in _BIGWIG:
-        _import_pybigwig()
-
-
-def _import_pybigwig() -> Any:
-    try:
-        import pyBigWig
-    except ImportError as error:
-        raise ImportError(
-            "bigWig needs pyBigWig: pip install 'dnabert-hf[tracks]' (or write .bedgraph)"
-        ) from error
-    return pyBigWig
+        import_pybigwig()
 
 
 def write_calls(scanned: str | Path, path: str | Path, *, label: str, threshold: float) -> int:
@@ -261,14 +241,12 @@ def write_calls(scanned: str | Path, path: str | Path, *, label: str, threshold:
         ValueError: If there is no such class.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
     n_calls = 0
-    with partial.open("w", encoding="utf-8", newline="\n") as text:
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as text:
         for contig in read_scan(scanned, label):
             calls = call_windows(contig, threshold)
             for start, end, value in zip(*(column.tolist() for column in calls), strict=True):
                 n_calls += 1
                 score = round(1000 * value)
                 text.write(f"{contig.contig}\t{start}\t{end}\t{label}_{n_calls}\t{score}\t.\n")
-    partial.replace(path)
     return n_calls
