@@ -10,7 +10,6 @@ from dnabert_hf.cli.main import app
 from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.inference.genome_scan import scan as scanning
-from dnabert_hf.inference.genome_scan import tracks_and_calls as scan_results
 from dnabert_hf.inference.genome_scan.known_sites import score_against_sites
 from dnabert_hf.inference.genome_scan.scan import scan
 from dnabert_hf.inference.genome_scan.tracks_and_calls import (
@@ -22,6 +21,7 @@ from dnabert_hf.inference.genome_scan.tracks_and_calls import (
     write_calls,
     write_track,
 )
+from dnabert_hf.inference.output import bigwig
 from dnabert_hf.inference.predict import Classifier, predict
 
 #       0         10        20        30        40
@@ -230,7 +230,7 @@ def test_lists_of_a_track_do_not_grow_with_it(genome, tmp_path, monkeypatch):
             lengths.append(len(self))
             return super().tolist()
 
-    monkeypatch.setattr(scan_results, "_BLOCK_INTERVALS", 4)
+    monkeypatch.setattr(bigwig, "_BLOCK_INTERVALS", 4)
     starts = np.arange(0, 22, 2)
     columns = [each.view(Column) for each in (starts, starts + 2, starts / 64)]
     for name in ("t.bedgraph", "t.bw"):

@@ -1,6 +1,10 @@
 import json
+import logging
 
+import numpy as np
 import pytest
+import torch
+from safetensors.numpy import save_file
 
 from dnabert_hf.files.atomic import write_json
 from dnabert_hf.training.shared.run_folder import RunFolder
@@ -9,9 +13,16 @@ from dnabert_hf.training.shared.run_folder import RunFolder
 def make_checkpoint(folder, step, *, is_complete=True):
     path = folder.checkpoints / f"checkpoint-{step}"
     path.mkdir(parents=True)
+    save_file({"weight": np.ones(100, dtype=np.float32)}, path / "model.safetensors")
+    for name in ("optimizer.pt", "rng_state.pth"):
+        torch.save({"step": torch.ones(100)}, path / name)
     if is_complete:
-        (path / "trainer_state.json").write_text("{}")
+        (path / "trainer_state.json").write_text(json.dumps({"global_step": step}))
     return path
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_a_new_or_empty_folder_may_be_written(tmp_path):
@@ -24,7 +35,33 @@ def test_files_in_the_folder_are_not_overwritten_unasked(tmp_path):
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(ValueError, match="must be empty, found files; choose another"):
         RunFolder(tmp_path).check({}, resume=False, overwrite=False)
-    assert RunFolder(tmp_path).check({}, resume=False, overwrite=True) is None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"README.md": "MINE", "checkpoints/thesis_model.pt": "MINE"},
+        {"metrics.json": '{"mcc": 0.5}', "predictions.tsv": "MINE"},
+        {"metrics.json": "no JSON"},
+        {"checkpoints/checkpoint-1/trainer_state.json": "{}"},
+    ],
+)
+@pytest.mark.parametrize("options", [{"resume": True}, {"overwrite": True}])
+def test_a_folder_of_somebody_is_neither_gone_on_in_nor_overwritten(tmp_path, files, options):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=r"must be that of a run, with checkpoints/run\.json or"):
+        RunFolder(tmp_path).check({}, **{"resume": False, "overwrite": False} | options)
+    assert contents(tmp_path) == before
+
+
+def test_a_run_stopped_before_it_noted_its_settings_begins(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    for options in ({"resume": True}, {"overwrite": True}, {}):
+        options = {"resume": False, "overwrite": False} | options
+        assert RunFolder(tmp_path).check({}, **options) is None
 
 
 def test_a_file_is_no_folder(tmp_path):
@@ -81,20 +118,62 @@ def test_the_field_within_a_setting_is_named(tmp_path, changes, message):
         folder.check(settings | changes, resume=True, overwrite=False)
 
 
+@pytest.mark.parametrize(
+    "name", ["trainer_state.json", "model.safetensors", "optimizer.pt", "rng_state.pth"]
+)
+@pytest.mark.parametrize("share", [0, 0.5, 0.97])
+def test_a_checkpoint_that_was_cut_is_passed_by(tmp_path, caplog, name, share):
+    folder = RunFolder(tmp_path / "out")
+    folder.begin({}, is_new=True)
+    whole, cut = make_checkpoint(folder, 9), make_checkpoint(folder, 10)
+    (folder.checkpoints / "checkpoint-foo").mkdir()
+    content = (cut / name).read_bytes()
+    (cut / name).write_bytes(content[: int(share * len(content))])
+    with caplog.at_level(logging.WARNING):
+        assert folder.last_checkpoint() == str(whole)
+    assert f"checkpoint-10 is passed by: its {name} was not written to its end" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7"])
+def test_damaged_settings_are_named(tmp_path, text):
+    folder = RunFolder(tmp_path / "out")
+    folder.begin({}, is_new=True)
+    (folder.checkpoints / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json must hold the settings .* begin anew"):
+        folder.check({}, resume=True, overwrite=False)
+    assert folder.check({}, resume=False, overwrite=True) is None
+
+
+def test_a_run_killed_between_its_report_and_its_end_is_tidied(tmp_path):
+    folder = RunFolder(tmp_path / "out")
+    folder.begin({}, is_new=True)
+    make_checkpoint(folder, 5)
+    (folder.path / "training_args.bin").write_text("x")
+    write_json({"versions": {}}, folder.path / "metrics.json")
+    with pytest.raises(ValueError, match=r"must not be finished, found its metrics\.json"):
+        folder.check({}, resume=True, overwrite=False)
+    assert [file.name for file in folder.path.iterdir()] == ["metrics.json"]
+
+
+def test_what_somebody_puts_among_the_checkpoints_stays(tmp_path, caplog):
+    folder = RunFolder(tmp_path / "out")
+    folder.begin({}, is_new=True)
+    make_checkpoint(folder, 5)
+    (folder.checkpoints / "thesis.tex").write_text("MINE")
+    folder.finish()
+    assert [file.name for file in folder.checkpoints.iterdir()] == ["thesis.tex"]
+    assert "checkpoints stays: it holds files that no run wrote" in caplog.text
+
+
 def test_a_finished_run_cannot_go_on(tmp_path):
     folder = RunFolder(tmp_path / "out")
     folder.begin({}, is_new=True)
-    write_json({}, folder.path / "metrics.json")
+    write_json({"versions": {}}, folder.path / "metrics.json")
     (folder.path / "training_args.bin").write_text("x")
     folder.finish()
     assert [file.name for file in folder.path.iterdir()] == ["metrics.json"]
     with pytest.raises(ValueError, match=r"must not be finished, found its metrics\.json"):
         folder.check({}, resume=True, overwrite=False)
-
-
-def test_resuming_in_a_folder_without_a_run_begins(tmp_path):
-    (tmp_path / "notes.txt").write_text("x")
-    assert RunFolder(tmp_path).check({}, resume=True, overwrite=False) is None
 
 
 def test_overwriting_removes_reports_and_checkpoints_and_nothing_else(tmp_path):

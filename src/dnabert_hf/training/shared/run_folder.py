@@ -1,11 +1,17 @@
 """The folder of a training run: who may write into it, and what goes when the run is finished."""
 
 import json
+import logging
+import re
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from dnabert_hf.files.atomic import write_json
 
@@ -13,6 +19,18 @@ __all__ = ["REPORTS", "RunFolder"]
 
 REPORTS = ("metrics.json", "predictions.tsv", "curves.png", "search.tsv", "README.md")
 
+logger = logging.getLogger(__name__)
+
+_SETTINGS = "checkpoints/run.json"
+# What lies among the checkpoints; anything else is somebody's, and stays.
+_CHECKPOINT_FILES = (
+    "checkpoint-*",
+    "run.json",
+    "embeddings",
+    "runs",  # of TensorBoard
+    "trials.log*",  # of a search
+    ".*.partial.*",
+)
 _ABSENT = object()
 
 
@@ -49,23 +67,30 @@ class RunFolder:
             return None
         if not self.path.is_dir():
             raise ValueError(f"{self.path}: the output must be a folder, found a file; rename one")
+        found = sorted(file.name for file in self.path.iterdir())
+        if not found or (found == ["checkpoints"] and not any(self.checkpoints.iterdir())):
+            return None
+        if not (resume or overwrite):
+            raise ValueError(
+                f"{self.path}: the output folder must be empty, found files; choose another, "
+                "overwrite it (--overwrite), or go on with a run that was stopped (--resume)"
+            )
+        if not (self._is_finished() or self._settings.exists()):
+            raise ValueError(
+                f"{self.path}: a folder to go on in or to overwrite must be that of a run, with "
+                f"{_SETTINGS} or {REPORTS[0]} of it, found {', '.join(found[:3])}; choose another "
+                "folder"
+            )
         if overwrite:
             return None
-        if not resume:
-            if any(self.path.iterdir()):
-                raise ValueError(
-                    f"{self.path}: the output folder must be empty, found files; choose another, "
-                    "overwrite it (--overwrite), or go on with a run that was stopped (--resume)"
-                )
-            return None
-        if (self.path / REPORTS[0]).exists():
+        if self._is_finished():
+            if self._settings.exists():  # stopped while it tidied up
+                self.finish()
             raise ValueError(
                 f"{self.path}: a run to go on with must not be finished, found its {REPORTS[0]}; "
                 "choose another folder or overwrite this one (--overwrite)"
             )
-        if not self._settings.exists():
-            return None
-        earlier = json.loads(self._settings.read_text(encoding="utf-8"))
+        earlier = self._read_settings()
         today = json.loads(json.dumps(settings, default=str))
         differences = list(_differences({name: earlier.get(name) for name in today}, today))
         if differences:
@@ -75,23 +100,47 @@ class RunFolder:
             )
         return self.last_checkpoint()
 
+    def _is_finished(self) -> bool:
+        """Tell whether there are the results of a run, and not somebody's file of that name."""
+        try:
+            report = json.loads((self.path / REPORTS[0]).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(report, dict) and "versions" in report
+
+    def _read_settings(self) -> dict[str, Any]:
+        try:
+            settings = json.loads(self._settings.read_text(encoding="utf-8"))
+        except ValueError:
+            settings = None
+        if not isinstance(settings, dict):
+            raise ValueError(
+                f"{self._settings} must hold the settings of the run to go on with, found a damaged "
+                "file; begin anew (--overwrite)"
+            )
+        return settings
+
     def last_checkpoint(self) -> str | None:
         """Find the last checkpoint that was written to its end, None if there is none."""
-        # The Trainer writes its state last.
-        states = self.checkpoints.glob("checkpoint-*/trainer_state.json")
-        folders = [state.parent for state in states]
-        last = max(folders, key=lambda folder: int(folder.name.split("-")[1]), default=None)
-        return None if last is None else str(last)
+        folders = [
+            folder
+            for folder in self.checkpoints.glob("checkpoint-*")
+            if re.fullmatch(r"checkpoint-\d+", folder.name)
+        ]
+        for folder in sorted(folders, key=lambda folder: int(folder.name[11:]), reverse=True):
+            if (damage := _find_damage(folder)) is None:
+                return str(folder)
+            logger.warning("%s is passed by: %s; delete it", folder, damage)
+        return None
 
     @property
     def _settings(self) -> Path:
-        return self.checkpoints / "run.json"
+        return self.path / _SETTINGS
 
     def begin(self, settings: Mapping[str, Any], *, is_new: bool) -> None:
         """Make the folder, remove the reports of an earlier run, and note the settings."""
         if is_new:
-            if self.checkpoints.exists():
-                shutil.rmtree(self.checkpoints)
+            self._remove_checkpoints()
             for name in REPORTS:
                 (self.path / name).unlink(missing_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -99,9 +148,51 @@ class RunFolder:
 
     def finish(self) -> None:
         """Remove what only an unfinished run needs."""
-        shutil.rmtree(self.checkpoints)
+        self._remove_checkpoints()
         # A pickle of the Trainer's that holds paths of this machine; metrics.json says the same.
         (self.path / "training_args.bin").unlink(missing_ok=True)
+
+    def _remove_checkpoints(self) -> None:
+        if not self.checkpoints.is_dir():
+            return
+        # The settings go last: without them the folder could be anybody's.
+        paths = sorted(self.checkpoints.iterdir(), key=lambda path: path == self._settings)
+        for path in paths:
+            if not any(fnmatch(path.name, pattern) for pattern in _CHECKPOINT_FILES):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        try:
+            self.checkpoints.rmdir()
+        except OSError:
+            logger.warning("%s stays: it holds files that no run wrote", self.checkpoints)
+
+
+def _find_damage(checkpoint: Path) -> str | None:
+    """Say what of a checkpoint was not written to its end, None if all of it was."""
+    state = checkpoint / "trainer_state.json"  # which the Trainer writes last
+    try:
+        if not isinstance(json.loads(state.read_text(encoding="utf-8")), dict):
+            return f"its {state.name} is damaged"
+    except FileNotFoundError:
+        return "it was not written to its end"
+    except ValueError:
+        return f"its {state.name} was not written to its end"
+    weights = [*checkpoint.glob("*.safetensors"), *checkpoint.glob("pytorch_model*.bin")]
+    if not weights:
+        return "it has no weights"
+    for path in sorted([*weights, *checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]):
+        try:
+            if path.suffix == ".safetensors":
+                with safe_open(path, framework="np"):
+                    continue
+            with zipfile.ZipFile(path):  # as torch saves: what it holds is listed at the end
+                continue
+        except (SafetensorError, zipfile.BadZipFile):
+            return f"its {path.name} was not written to its end"
+    return None
 
 
 def _differences(
