@@ -8,7 +8,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, pipelin
 
 import dnabert_hf
 
-NAMES = ["dnabert-6-mini"]
+NAMES = [f"dnabert-{k}-mini" for k in (3, 4, 5, 6)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,11 +38,12 @@ def test_a_checkpoint_loads_in_32_bits_and_knows_its_dna(name):
     text = "GGCCGGGCGCGGTGGCTCACGCCTGTAATCCC[MASK]GCACTTTGGGAGGCCGAGGCGGGCGGATCACGAG"
     found = [answers[0]["token_str"] for answers in fill(text)]
     before, after = text.split("[MASK]")
-    for n_before, kmer in zip(range(5, -1, -1), found, strict=True):
+    k = tokenizer.k
+    for n_before, kmer in zip(range(k - 1, -1, -1), found, strict=True):
         assert kmer[:n_before] == before[len(before) - n_before :]
-        assert kmer[n_before + 1 :] == after[: 5 - n_before]
+        assert kmer[n_before + 1 :] == after[: k - 1 - n_before]
 
 
 def test_an_unknown_name_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="one of dnabert-6-mini, got 'dnabert-6'"):
+    with pytest.raises(ValueError, match="one of dnabert-3-mini, .*-6-mini, got 'dnabert-6'"):
         dnabert_hf.checkpoint("dnabert-6")

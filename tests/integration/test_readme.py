@@ -58,6 +58,9 @@ def commands(group, prefix="dnabert"):
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
+for _command in COMMANDS.values():
+    for _parameter in _command.params:
+        _parameter.callback = None  # it would look for the files of an example
 
 
 def lines_of_readme():
