@@ -2,7 +2,11 @@
 
 import logging
 import os
+import pickle
+import signal
 import sys
+import zipfile
+import zlib
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -34,7 +38,36 @@ from dnabert_hf.cli.variants import variants
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+_TERMINATED = 143  # and one that SIGTERM ended
 _FAILED = 2
+# What wrong input and a full disk raise, in Python and in the libraries that read files; anything
+# else is a fault of the program, and shows its traceback.
+_ERRORS = (
+    ValueError,
+    OSError,
+    ImportError,
+    EOFError,
+    OverflowError,
+    RecursionError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as schedulers send it: what is unfinished is tidied up as after Ctrl-C."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
+def _is_by_signal(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, _Terminated):
+        error = error.__context__
+    return error is not None
 
 
 class _Commands(TyperGroup):
@@ -45,10 +78,15 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             message, code = str(stop) or "stopped", _INTERRUPTED
+            if _is_by_signal(stop):
+                code = _TERMINATED
         except BrokenPipeError:
             raise  # typer ends quietly when, say, `head` has read enough
-        except (ValueError, OSError, ImportError, SafetensorError) as error:
-            message, code = f"error: {' '.join(str(error).split())}", _FAILED
+        except _ERRORS as error:
+            text = " ".join(str(error).split())
+            if not isinstance(error, ValueError | OSError | ImportError) or not text:
+                text = f"{type(error).__name__}: {text}"  # from a library, in its own words
+            message, code = f"error: {text}", _FAILED
         typer.echo(f"dnabert {ctx.invoked_subcommand}: {message}", err=True)
         raise typer.Exit(code)
 
@@ -139,4 +177,7 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
+    # torchrun ends its processes by SIGTERM, where they wait for each other and could not answer.
+    if "RANK" not in os.environ:
+        signal.signal(signal.SIGTERM, _terminate)
     sys.exit(app())

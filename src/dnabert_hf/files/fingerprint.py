@@ -6,9 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fingerprint_file", "fingerprint_files", "fingerprint_rows", "fingerprint_weights"]
+__all__ = [
+    "fingerprint_file",
+    "fingerprint_files",
+    "fingerprint_inputs",
+    "fingerprint_rows",
+    "fingerprint_weights",
+]
 
 _ROWS = 1000  # in memory at a time
+_MODEL_FILES = ("config.json", "*.safetensors", "pytorch_model*.bin")
 
 
 def fingerprint_file(path: str | Path) -> str:
@@ -43,6 +50,26 @@ def _list_files(source: object) -> Iterator[tuple[str, Path]]:
                 yield path.name, path
     else:
         yield "" if root.is_file() else str(source), root
+
+
+def fingerprint_inputs(
+    start: str | Path, tokenizer: Any, splits: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Hash what a training run learns from; one that goes on must find the same.
+
+    Args:
+        start: Where its weights begin: a folder, or a name, which stands for itself.
+        tokenizer: Its tokenizer.
+        splits: Its datasets by the name of the split.
+    """
+    folder = Path(start)
+    files = [path for pattern in _MODEL_FILES for path in folder.glob(pattern)]
+    vocabulary = json.dumps([getattr(tokenizer, "k", None), sorted(tokenizer.get_vocab().items())])
+    return {
+        "rows": fingerprint_rows(splits),
+        "weights": fingerprint_files({path.name: path for path in files}) if files else str(start),
+        "tokenizer": hashlib.sha256(vocabulary.encode()).hexdigest()[:16],
+    }
 
 
 def fingerprint_weights(model: Any) -> str:

@@ -103,7 +103,7 @@ def check_folder(
         path: Folder to write as a whole, new or empty or, with `overwrite`, written before.
         overwrite: Whether to replace what was written before.
         marker: File that tells what was written before from a folder of somebody's.
-        known: Patterns of all names that are written there, relative to the folder.
+        known: Patterns of all paths that are written there; `**` at the end is all below.
         inputs: What the folder is made of; what is no path is passed by.
 
     Raises:
@@ -134,13 +134,26 @@ def check_folder(
             "another folder"
         )
     names = sorted(file.relative_to(path).as_posix() for file in files)
-    foreign = [name for name in names if not any(fnmatch(name, each) for each in known)]
+    foreign = [name for name in names if not any(_matches(name, each) for each in known)]
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise ValueError(
             f"{path} must hold nothing else than what is to be overwritten, found "
             f"{', '.join(foreign[:_SHOWN])}{more}; move them away or choose another folder"
         )
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Tell whether a path has a pattern, folder by folder; `**` at its end is all below.
+
+    Example:
+        >>> _matches("a/b.tsv", "*/*.tsv"), _matches("a/b.tsv", "*.tsv"), _matches("a/b/c", "a/**")
+        (True, False, True)
+    """
+    parts, patterns = name.split("/"), pattern.split("/")
+    if patterns[-1] == "**":
+        parts, patterns = parts[: len(patterns) - 1], patterns[:-1]
+    return len(parts) == len(patterns) and all(map(fnmatch, parts, patterns))
 
 
 def _paths(names: Iterable[object]) -> Iterator[Path]:

@@ -34,7 +34,7 @@ def read_mapping(path: Path, *, fields: str) -> dict[str, Any]:
 
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} must be a readable YAML file: {reason}") from error
     if not isinstance(content, dict):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -89,8 +90,9 @@ def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], l
     _check_weights(folder, chosen)
     replaced = {_CARD: _card(folder, name)} | _clean_settings(folder, chosen)
     paths = {file: folder / file for file in chosen}
+    package = Path(configuration_dnabert.__file__).parent
+    _check_code(paths, package)
     if _read_json(folder / "config.json")["model_type"] == "dnabert":
-        package = Path(configuration_dnabert.__file__).parent
         paths = {file: package / file for file in _CODE} | paths
     files = []
     for file, path in sorted(paths.items()):
@@ -175,6 +177,16 @@ def _card(folder: Path, name: str) -> str:
             f"{', '.join(metadata) or 'none'}; add them between the --- lines at its head"
         )
     return text
+
+
+def _check_code(paths: Mapping[str, Path], package: Path) -> None:
+    """Refuse code that is not this package's: others run it by `trust_remote_code`."""
+    for file in _CODE:
+        if file in paths and paths[file].read_bytes() != (package / file).read_bytes():
+            raise ValueError(
+                f"{paths[file]} must be the file of this package, for others run it as theirs, "
+                f"found another content; delete it, and {package / file} is published in its place"
+            )
 
 
 def _check_text(path: Path, text: str) -> None:

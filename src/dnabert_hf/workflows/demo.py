@@ -3,9 +3,7 @@
 import base64
 import csv
 import html
-import json
 import logging
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,8 @@ import numpy as np
 import torch
 
 from dnabert_hf.data.building.simulation import CTCF, SimulatedSequence, simulate_binding
+from dnabert_hf.files.atomic import open_table, write_json, write_text
+from dnabert_hf.files.outputs import check_folder
 from dnabert_hf.inference.predict import predict
 from dnabert_hf.metrics.scores import METRIC_NAMES, score_classification
 from dnabert_hf.training.finetuning.finetune import finetune
@@ -37,6 +37,27 @@ _ARGUMENTS = {
     "eval_strategy": "steps",
     "eval_steps": 0.125,
 }
+
+
+_MARKER = "data/new.fa"
+# What a demonstration writes, by patterns of names.
+_FILES = (
+    "data/*.tsv",
+    _MARKER,
+    "model/*.json",
+    "model/*.safetensors",
+    "model/*_dnabert.py",
+    "model/vocab.txt",
+    "model/README.md",
+    "model/predictions.tsv",
+    "model/curves.png",
+    "model/training_args.bin",
+    "model/checkpoints/**",
+    "predictions.tsv",
+    "predictions.tsv.partial/**",
+    "metrics.json",
+    "index.html",
+)
 
 
 @dataclass(frozen=True)
@@ -75,13 +96,7 @@ def demonstrate(
         ValueError: If the folder is in use.
     """
     folder = Path(output_dir)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: the output must be a folder, found a file; choose another")
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise ValueError(
-            f"{folder}: the output folder must be empty, found files; choose another or overwrite "
-            "it (--overwrite)"
-        )
+    check_folder(folder, overwrite=overwrite, marker=_MARKER, known=_FILES)
     begin = time.perf_counter()
     generator = np.random.default_rng(seed)
     splits = {name: simulate_binding(n, generator) for name, n in _SIZES.items()}
@@ -109,9 +124,9 @@ def demonstrate(
     }
     seconds = time.perf_counter() - begin
     report = {"simulated": True, "seed": seed, "seconds": round(seconds, 1), "test": scores}
-    (folder / "metrics.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report, folder / "metrics.json")
     page = _render(folder, scores, new, predictions, seconds)
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    write_text(page, folder / "index.html")
     return Demonstration(folder / "index.html", scores, seconds)
 
 
@@ -133,19 +148,15 @@ def _one_thread() -> Iterator[None]:
 def _write_data(
     splits: dict[str, list[SimulatedSequence]], new: Sequence[SimulatedSequence], folder: Path
 ) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    for name, sequences in splits.items():
-        with (folder / f"{name}.tsv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            writer.writerow(["id", "sequence", "label"])
-            writer.writerows(
-                [f"{name}_{index}", item.sequence, _label(item)]
-                for index, item in enumerate(sequences)
-            )
+    folder.mkdir(parents=True, exist_ok=True)
+    # The marker first: a demonstration that was stopped may be overwritten.
     records = (f">new_{index}\n{item.sequence}\n" for index, item in enumerate(new))
-    (folder / "new.fa").write_text("".join(records), encoding="utf-8")
+    write_text("".join(records), folder / "new.fa")
+    for name, sequences in splits.items():
+        with open_table(folder / f"{name}.tsv") as write_row:
+            write_row(["id", "sequence", "label"])
+            for index, item in enumerate(sequences):
+                write_row([f"{name}_{index}", item.sequence, _label(item)])
 
 
 def _label(item: SimulatedSequence) -> str:

@@ -19,7 +19,7 @@ from dnabert_hf.data.labelled.dataset import iterate_labelled
 from dnabert_hf.data.labelled.labels import infer_labels
 from dnabert_hf.data.labelled.similarity_split import group_similar
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
-from dnabert_hf.files.atomic import write_json
+from dnabert_hf.files.atomic import open_table, write_json, write_text
 from dnabert_hf.inference.genome_scan.scan import scan
 from dnabert_hf.training.finetuning.finetune import finetune
 from dnabert_hf.training.shared.run_folder import RunFolder
@@ -214,12 +214,12 @@ def _prepare(
 
 
 def _write_rows(table: _Data, mined: Sequence[Sequence[str]], path: Path) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(_COLUMNS)
+    with open_table(path) as write_row:
+        write_row(_COLUMNS)
         for split, record in table.rows:
-            writer.writerow([record.id, record.sequence, record.label, split])
-        writer.writerows([*row[:2], table.negative, "train"] for row in mined)
+            write_row([record.id, record.sequence, record.label, split])
+        for row in mined:
+            write_row([*row[:2], table.negative, "train"])
     return path
 
 
@@ -296,11 +296,11 @@ def _finish(
     report = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     report |= {"data": data, "hard_negatives": [asdict(each) for each in measured]}
     card = finetuning_card(report, name=folder.resolve().name)
-    (run / "README.md").write_text(card, encoding="utf-8")
-    with (run / _TABLE).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["id", "sequence", "contig", "start", "probability"])
-        writer.writerows(mined)
+    write_text(card, run / "README.md")
+    with open_table(run / _TABLE) as write_row:
+        write_row(["id", "sequence", "contig", "start", "probability"])
+        for row in mined:
+            write_row(row)
     (run / "metrics.json").unlink()
     folder.mkdir(parents=True, exist_ok=True)
     for file_path in sorted(run.iterdir()):

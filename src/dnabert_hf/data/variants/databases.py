@@ -2,6 +2,7 @@
 
 import logging
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -223,8 +224,13 @@ def _rows(path: Path, columns: Sequence[str], catalog: str) -> Iterator[dict[str
     """Check the header of a table, then give the cells of its lines."""
     if not path.is_file():
         raise ValueError(f"{path} must be a file, found none; check the path")
-    with open_uncompressed(path, str(path)) as (_, stream):
-        names = _decode(stream.readline()).upper().split("\t")
+    try:
+        with open_uncompressed(path, str(path)) as (_, stream):
+            names = _decode(stream.readline()).upper().split("\t")
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path} must be readable, found damage ({error}); copy or download it again"
+        ) from error
     missing = [column for column in columns if column not in names]
     if missing:
         raise ValueError(
@@ -250,7 +256,7 @@ def _cells(path: Path, indices: Iterable[int], columns: Sequence[str]) -> Iterat
                         f"columns or more, found {len(cells)}; download the file again"
                     )
                 yield {c: cells[p].strip() for c, p in zip(columns, indices, strict=True)}
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise ValueError(
             f"{path}, near line {number}: the file must be readable, found damage ({error}); copy "
             "or download it again"

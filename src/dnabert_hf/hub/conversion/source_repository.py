@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -72,7 +73,8 @@ def _unpack(path: Path, folder: Path) -> None:
                         (folder / member.name).open("wb") as f,
                     ):
                         shutil.copyfileobj(packed, f, 1 << 20)
-    except zipfile.BadZipFile as error:
+    # RuntimeError where it is encrypted or compressed by an unknown method.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(
             f"{path} must be a zip with the files of a model, but it is none or is damaged "
             f"({error}); download it again"

@@ -1,13 +1,13 @@
 """Weights of a repository as tensors by name, without running anything that the file brings."""
 
 import json
-import pickle
-import re
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+
+from dnabert_hf.files.weights import readable_weights
 
 __all__ = ["read_weights"]
 
@@ -73,14 +73,10 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        code = re.search(r"GLOBAL (\S+)", str(error))
-        found = f"found {code[1]}" if code else "found something else, or a damaged file"
-        raise ValueError(
-            f"{path} must be a pickle of tensors alone, {found}: refused, since loading it may run "
-            "any code; use a copy of the weights as safetensors, or have it saved as a state_dict"
-        ) from error
+        with readable_weights(path):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except ValueError:
+        raise
     except Exception as error:  # whatever the reader of a damaged pickle stumbles over
         raise ValueError(
             f"{path} must be a whole file of torch weights, found a truncated or damaged one; "

@@ -10,6 +10,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from dnabert_hf.checkpoints import locate
+from dnabert_hf.files.weights import readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForMaskedLM,
@@ -148,7 +149,7 @@ def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:
         # The encoder's pooler was never trained, and embeddings do not use it.
         options: dict[str, Any] = {"add_pooling_layer": False} if task == "encoder" else {}
         model_class: Any = MODEL_CLASSES[task]
-        with quiet_transformers():
+        with quiet_transformers(), readable_weights(name):
             model, report = model_class.from_pretrained(
                 str(name), config=config, output_loading_info=True, **options
             )

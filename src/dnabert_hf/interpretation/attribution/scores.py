@@ -1,5 +1,7 @@
 """Scores of bases: what they look like, and the way from sequences to a file of them."""
 
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -192,7 +194,8 @@ def read_scores(path: str | Path) -> Iterator[BaseScores]:
     reads = _read_npz if path.suffix == ".npz" else _read_parquet
     try:
         yield from reads(path)
-    except (KeyError, OSError, ValueError) as error:  # those of pyarrow are ValueErrors
+    # Errors of pyarrow are ValueErrors.
+    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path} must hold scores as `dnabert attention` writes them, but reading it failed: "
             f"{error}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from dnabert_hf.data.labelled.dataset import read_dataset
 from dnabert_hf.data.labelled.splits import labels_of, with_lengths
-from dnabert_hf.files.atomic import write_json
+from dnabert_hf.files.atomic import write_json, write_text
 from dnabert_hf.files.environment import describe_machine
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER, score_classification
 from dnabert_hf.training.benchmark.data import SPLITS, without_repeats, write_subset
@@ -148,12 +148,21 @@ def _chosen_cells(suite: Suite, folder: Path) -> Iterator[Cell]:
             yield replace(best, seed=seed)
 
 
+def _read_report(cell: Cell, folder: Path) -> dict[str, Any] | None:
+    """Read the report of a cell; None if it is not done."""
+    try:
+        content = json.loads((folder / cell.folder() / _SCORES).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    # That of `finetune` comes first: a cell that was killed right after it is not tidied yet.
+    return content if "machine" in content else None
+
+
 def _result(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> CellResult | None:
     """Read what came of a cell; None if it is not done or the metric is undefined."""
-    path = folder / cell.folder() / _SCORES
-    if not path.exists():
+    content = _read_report(cell, folder)
+    if content is None:
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
     score = content["scores"].get(split, {}).get(suite.metric)
     if score is None:
         return None
@@ -164,14 +173,14 @@ def _error(cell: Cell, suite: Suite, folder: Path) -> str | None:
     """Say why a cell has no result; None if it has one or has not been run."""
     if (folder / cell.folder() / _ERROR).exists():
         return (folder / cell.folder() / _ERROR).read_text(encoding="utf-8").strip()
-    is_done = (folder / cell.folder() / _SCORES).exists()
+    is_done = _read_report(cell, folder) is not None
     has_score = _result(cell, suite, folder) is not None
     return f"the test split leaves {suite.metric} undefined" if is_done and not has_score else None
 
 
 def _run(cells: Iterable[Cell], suite: Suite, folder: Path, processes: int) -> None:
     """Run the cells that are not done."""
-    waiting = [c for c in dict.fromkeys(cells) if not (folder / c.folder() / _SCORES).exists()]
+    waiting = [c for c in dict.fromkeys(cells) if _read_report(c, folder) is None]
     entries = {model.name: model for model in suite.models}
     tasks = [(cell, suite, entries[cell.model], folder, processes > 1) for cell in waiting]
     n_done = 0
@@ -233,7 +242,7 @@ def _run_cell(cell: Cell, suite: Suite, model: ModelEntry, folder: Path, is_para
             report = _finetuning_report(table, cell, model, target, task)
     except Exception as error:  # noqa: BLE001  # whatever it is, the other cells go on
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        (target / _ERROR).write_text(message + "\n", encoding="utf-8")
+        write_text(message + "\n", target / _ERROR)
         return f"failed: {message}"
     report |= {"seconds": time.perf_counter() - begin, "machine": describe_machine()}
     write_json(report, target / _SCORES)

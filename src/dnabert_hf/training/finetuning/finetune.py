@@ -8,6 +8,7 @@ from typing import Any
 from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from dnabert_hf.checkpoints import locate
+from dnabert_hf.files.weights import readable_weights
 from dnabert_hf.training.finetuning.evaluation import FinetuningTrainer, metrics_function
 from dnabert_hf.training.finetuning.inputs import read_inputs
 from dnabert_hf.training.finetuning.modes import choose_mode
@@ -122,7 +123,9 @@ def finetune(
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:
     try:
-        return float(trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"])
+        with readable_weights(checkpoint or folder.path):
+            done = trainer.train(resume_from_checkpoint=checkpoint)
+        return float(done.metrics["train_runtime"])
     except KeyboardInterrupt:
         kept = folder.last_checkpoint()
         remedy = (

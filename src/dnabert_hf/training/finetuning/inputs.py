@@ -14,6 +14,7 @@ from dnabert_hf.data.labelled.splits import (
     with_lengths,
     with_validation_split,
 )
+from dnabert_hf.files.fingerprint import fingerprint_inputs
 from dnabert_hf.metrics.scores import DEFAULT_METRIC, metric_names
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.finetuning.losses import BalancedLoss
@@ -78,6 +79,7 @@ class Inputs(NamedTuple):
             "muon_learning_rate": options.muon_learning_rate,
             "both_strands": self.config.both_strands,
             "arguments": dict(options.arguments or {}) | {"seed": self.training.seed},
+            "inputs": fingerprint_inputs(self.start, self.tokenizer, self.splits),
         }
 
 

@@ -12,7 +12,7 @@ from transformers import Trainer
 from dnabert_hf.cards.finetuned import finetuning_card
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.splits import count_labels
-from dnabert_hf.files.atomic import write_json
+from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
 from dnabert_hf.files.environment import package_versions
 from dnabert_hf.training.finetuning.evaluation import (
     SplitResult,
@@ -102,7 +102,8 @@ def report_run(
             "versions": package_versions(),
         }
         card = finetuning_card(report, name=folder.path.resolve().name)
-        (folder.path / "README.md").write_text(card, encoding="utf-8")
+        write_text(card, folder.path / "README.md")
+        set_usual_modes(folder.path, "*.safetensors")
         write_json(report, folder.path / "metrics.json")
         folder.finish()
     trainer.accelerator.wait_for_everyone()

@@ -10,7 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from dnabert_hf.files.atomic import open_table
+from dnabert_hf.files.atomic import atomic_file, open_table
+from dnabert_hf.files.fingerprint import fingerprint_files
 from dnabert_hf.training.finetuning.finetune import FinetuneResult, finetune
 from dnabert_hf.training.hyperparameter_search.space import SearchRange, list_ranges
 from dnabert_hf.training.shared.run_folder import RunFolder
@@ -76,9 +77,11 @@ def search_hyperparameters(
     folder = RunFolder(Path(output_dir))
     folder.check({}, resume=resume, overwrite=overwrite)
     stage = RunFolder(folder.path.with_name(f"{folder.path.name}.search"))
-    settings = {"model": str(model), "data": str(data), "ranges": ranges} | {
-        name: value for name, value in options.items() if name != "callbacks"
-    }
+    settings = (
+        {"model": str(model), "data": str(data), "ranges": ranges}
+        | {"content": fingerprint_files(data)}
+        | {name: value for name, value in options.items() if name != "callbacks"}
+    )
     stage.check(settings, resume=resume, overwrite=overwrite)
     is_new = overwrite or not (resume and stage.path.exists())
     stage.begin(settings, is_new=is_new)
@@ -99,7 +102,8 @@ def search_hyperparameters(
         notes=notes,
         **search.options_with(best.params),
     )
-    shutil.copy(stage.path / _TABLE, folder.path / _TABLE)
+    with atomic_file(folder.path / _TABLE) as table:
+        shutil.copyfile(stage.path / _TABLE, table)
     shutil.rmtree(stage.path)
     return result
 

@@ -23,6 +23,8 @@ from dnabert_hf.data.genome.regions import intersect_regions, parse_region, subt
 from dnabert_hf.data.masking.collator import DataCollatorForContiguousKmerMasking
 from dnabert_hf.data.masking.schedule import MaskingStage, published_schedule, random_mask_schedule
 from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
+from dnabert_hf.files.fingerprint import fingerprint_inputs
+from dnabert_hf.files.weights import readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
 from dnabert_hf.training.pretraining.recipes import PRESETS, PretrainingRecipe
@@ -114,6 +116,7 @@ def pretrain(
     )
     settings = {
         "genome": store.fingerprint,
+        "inputs": fingerprint_inputs(start, tokenizer, {}),
         "model": str(model),
         "preset": preset,
         "config": dict(config or {}),
@@ -168,7 +171,7 @@ def pretrain(
     if trainer.is_world_process_zero():
         folder.begin(settings, is_new=checkpoint is None)
     trainer.accelerator.wait_for_everyone()
-    with stop:
+    with stop, readable_weights(checkpoint or model):
         trainer.train(resume_from_checkpoint=checkpoint)
     if stop.received:
         raise KeyboardInterrupt(
@@ -251,7 +254,8 @@ def _build(
 ) -> DNABertForMaskedLM:
     if model != RANDOM:
         # In 32 bits, whatever the file holds: training adds small steps to large numbers.
-        built = DNABertForMaskedLM.from_pretrained(model, config=config, dtype=torch.float32)
+        with readable_weights(model):
+            built = DNABertForMaskedLM.from_pretrained(model, config=config, dtype=torch.float32)
         if recipe.extend_from is not None:
             extend_positions(built, recipe.extend_from)
         return built

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import TrainingArguments
 
 from dnabert_hf.cards.pretrained import pretraining_card
-from dnabert_hf.files.atomic import write_json
+from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
 from dnabert_hf.files.environment import package_versions
 from dnabert_hf.training.pretraining.trainer import PretrainingTrainer
 from dnabert_hf.training.shared.curves import plot_pretraining
@@ -68,9 +68,10 @@ def report_run(
             "history": history,
         }
         report["stages"] = [*_earlier_stages(settings["model"]), _stage(report, trainer.args)]
-        write_json(report, folder.path / "metrics.json")
         card = pretraining_card(report, name=folder.path.resolve().name)
-        (folder.path / "README.md").write_text(card, encoding="utf-8")
+        write_text(card, folder.path / "README.md")
+        set_usual_modes(folder.path, "*.safetensors")
+        write_json(report, folder.path / "metrics.json")  # last: it says that the run is finished
         folder.finish()
     trainer.accelerator.wait_for_everyone()
     return PretrainResult(folder.path, state.global_step, int(state.num_input_tokens_seen), scores)

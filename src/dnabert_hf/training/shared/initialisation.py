@@ -11,6 +11,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedTokenizerBase
 
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.files.weights import readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForSequenceClassification,
@@ -248,12 +249,10 @@ def build_classifier(
     if model in STARTS:
         return cast(DNABertForSequenceClassification, model_class(config))
     # In 32 bits, whatever the file holds: training adds small steps to large numbers.
-    return cast(
-        DNABertForSequenceClassification,
-        model_class.from_pretrained(
-            model, config=config, ignore_mismatched_sizes=True, dtype=torch.float32
-        ),
-    )
+    options = {"ignore_mismatched_sizes": True, "dtype": torch.float32}
+    with readable_weights(model):
+        loaded = model_class.from_pretrained(model, config=config, **options)
+    return cast(DNABertForSequenceClassification, loaded)
 
 
 # Measured with the mini model on two cores (benchmarks/results/pretraining.md): plain attention

@@ -115,8 +115,8 @@ class RunFolder:
             settings = None
         if not isinstance(settings, dict):
             raise ValueError(
-                f"{self._settings} must hold the settings of the run to go on with, found a damaged "
-                "file; begin anew (--overwrite)"
+                f"{self._settings} must hold the settings of the run to go on with, found a "
+                "damaged file; begin anew (--overwrite)"
             )
         return settings
 
