@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import zlib
 
 import numpy as np
@@ -164,6 +165,51 @@ def test_a_store_is_built_once_and_again_when_its_file_changes(make, tmp_path, c
     os.utime(tmp_path / "0.fa", ns=(0, 0))
     assert open_genome(tmp_path / "0.fa", cache_dir=tmp_path / "cache").folder != changed.folder
     assert len(stores(tmp_path)) == 3
+
+
+def test_damage_that_hides_its_time_is_found_by_verify(make):
+    opened = make(TINY)
+    path = opened.folder / "codes.bin"
+    state = path.stat()
+    path.write_bytes(bytes(state.st_size))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(ValueError, match=r"found checksum \w+ instead of \w+; delete this folder"):
+        Genome(opened.folder).verify()
+
+
+def test_a_copy_of_a_store_is_read_and_opened(make, tmp_path):
+    opened = make(TINY)
+    shutil.copytree(opened.folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert Genome(tmp_path / "copy").sequence("chr2", 0, 4) == "GGGG"
+
+
+def test_a_file_of_the_same_size_and_time_in_the_place_of_another_is_read(make, tmp_path):
+    """As archives and `touch -r` make them: hard- and soft-masked genomes have equal sizes."""
+    first = make(TINY)
+    path = tmp_path / "0.fa"
+    state = path.stat()
+    path.write_bytes(TINY.replace(b"GG", b"CC"))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    again = open_genome(path, cache_dir=tmp_path / "cache")
+    assert again.folder != first.folder
+    assert again.sequence("chr2", 0, 4) == "CCCC"
+    other = tmp_path / "other.fa"
+    other.write_bytes(TINY.replace(b"GG", b"TT"))
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(path)
+    assert open_genome(path, cache_dir=tmp_path / "cache").sequence("chr2", 0, 4) == "TTTT"
+
+
+def test_stores_half_built_a_day_ago_are_removed(make, tmp_path):
+    folder = make(TINY).folder.parent
+    for age in (0, 2 * 24 * 3600):
+        building = folder / f"0123.building-{age}"
+        building.mkdir()
+        (building / "codes.bin").write_bytes(b"half")
+        for path in (building / "codes.bin", building):
+            os.utime(path, (time.time() - age, time.time() - age))
+    make(TINY.replace(b"GG", b"CC"))
+    assert [path.name for path in folder.glob("*.building-*")] == ["0123.building-0"]
 
 
 def test_a_pickle_holds_the_path_alone(make):
@@ -385,6 +431,18 @@ def test_an_interval_outside_the_genome_is_refused(make, interval, message):
         ("codes.bin", lambda content: b"", "found cannot mmap an empty file; delete this"),
         ("runs.npy", lambda content: content[:-1], "must be as it was written, .* delete this"),
         ("contigs.json", lambda content: content[:-1], "must be as it was written, .* delete this"),
+        ("contigs.json", lambda content: b"[]", "must be as it was written, .* delete this"),
+        ("contigs.json", lambda content: b"{}", "found no 'contigs'; delete this"),
+        (
+            "contigs.json",
+            lambda content: content.replace(b'"fingerprint"', b'"print"'),
+            "found no 'fingerprint'; delete this",
+        ),
+        (
+            "runs.npy",
+            lambda content: content[:128] + bytes(len(content) - 128),
+            "found other contigs or runs of bases; delete this",
+        ),
     ],
 )
 def test_an_incomplete_store_is_not_opened(make, name, damage, message):
@@ -402,11 +460,12 @@ def test_an_incomplete_store_is_not_opened(make, name, damage, message):
         ("contigs.json", b'"chr1", 11', b'"chrX", 11'),
     ],
 )
-def test_verify_finds_a_change_of_one_byte(make, name, old, new):
+def test_a_change_of_one_byte_is_found_when_the_store_is_opened(make, name, old, new):
     opened = make(TINY.replace(b"nNacu", b"ttacu").replace(b"nN", b"tt").replace(b"RY", b"GG"))
     opened.verify()
     path = opened.folder / name
     assert path.read_bytes().count(old) == 1
     path.write_bytes(path.read_bytes().replace(old, new))
-    with pytest.raises(ValueError, match=r"found checksum \w+ instead of \w+; delete this folder"):
-        Genome(opened.folder).verify()
+    message = r"found (checksum \w+ instead of \w+|other contigs or runs of bases); delete this"
+    with pytest.raises(ValueError, match=message):
+        Genome(opened.folder)

@@ -1,5 +1,6 @@
 """Genomes by name and coordinate: FASTA files, read once and memory-mapped from then on."""
 
+import contextlib
 import difflib
 import errno
 import hashlib
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_FACTOR = 5  # at most, for DNA: 3.3 for the human genome with lower case
+_DAY = 24 * 3600  # seconds
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -182,11 +184,11 @@ def open_genome(
 ) -> Genome:
     """Open a genome; the first time, its files are read into a store that is kept.
 
-    The store takes one byte a base in a folder of its own in `genomes` of the cache. Paths, sizes
-    and change times of the files decide which folder that is: a changed file gets a new one, and
-    the old one stays. Any folder in there, half-built ones with "building" in their name included,
-    may be deleted when no process uses it; it is built again when needed. Processes that build the
-    same store at the same time do not disturb each other.
+    The store takes one byte a base in a folder of its own in `genomes` of the cache. Paths, sizes,
+    inodes and times of the files decide which folder that is: a changed file gets a new one, and
+    the old one stays. Any folder in there may be deleted when no process uses it; it is built again
+    when needed. Half-built ones have "building" in their name, and go when another store is built a
+    day later. Processes that build the same store at the same time do not disturb each other.
 
     Args:
         sources: FASTA files, plain, gzip or bgzip, in any case, with IUPAC letters.
@@ -239,7 +241,10 @@ def _key(paths: Sequence[Path]) -> str:
             found = "a folder" if path.is_dir() else "no such file"
             raise ValueError(f"{path} must be a FASTA file, found {found}; check the path")
         state = path.stat()
-        states.append([str(path.resolve()), state.st_size, state.st_mtime_ns])
+        # The inode and the time of its change tell what archives and `touch -r` hide: a file of
+        # the same size and modification time in the place of another.
+        times = [state.st_mtime_ns, state.st_ctime_ns]
+        states.append([str(path.resolve()), state.st_size, state.st_ino, *times])
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:16]
 
 
@@ -253,6 +258,7 @@ def _build(paths: Sequence[Path], store: Path, key: str) -> None:
             f"the folder of the genome store must be one that can be written to, found "
             f"{error.strerror} at {error.filename}; set DNABERT_HF_CACHE to another folder"
         ) from error
+    _remove_half_built(store.parent)
     needed = sum(path.stat().st_size * (_GZIP_FACTOR if _is_gzip(path) else 1) for path in paths)
     try:
         if shutil.disk_usage(folder).free < needed:
@@ -272,6 +278,15 @@ def _build(paths: Sequence[Path], store: Path, key: str) -> None:
         _raise_for_space(folder, max(needed, written), f"{error.strerror!r} with")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_half_built(folder: Path) -> None:
+    """Remove what killed processes left a day ago or earlier; those that live write on."""
+    for building in folder.glob("*.building-*"):
+        with contextlib.suppress(OSError):  # another process may be first
+            last = max(path.stat().st_mtime for path in (building, *building.iterdir()))
+            if time.time() - last > _DAY:
+                shutil.rmtree(building)
 
 
 def _is_gzip(path: Path) -> bool:

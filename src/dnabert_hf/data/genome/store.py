@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ __all__ = [
 # A, T, C, G have the digits of the vocabulary: the ids of k-mers come from codes directly.
 BASE_CODES = {letter: code for code, letter in enumerate("ATCGNRYSWKMBDHV")}
 SOFT_MASKED = 0x80  # added to the code of a lower-case letter
-STORE_VERSION = 1  # of the files below; part of the name of a store's folder
+STORE_VERSION = 2  # of the files below; part of the name of a store's folder
 
 _CODES_FILE, _RUNS_FILE, _CONTIGS_FILE = "codes.bin", "runs.npy", "contigs.json"
 _BLOCK_SIZE = 1 << 20  # bytes
@@ -82,6 +83,8 @@ def write_store(sources: Sequence[Path], folder: Path, *, report: Callable[[int]
                     n_records += 1
                 writer.extend(letters)
             writer.finish()
+        stream.flush()
+        os.fsync(stream.fileno())
     runs = writer.runs()
     if not len(runs):
         raise ValueError(
@@ -91,6 +94,8 @@ def write_store(sources: Sequence[Path], folder: Path, *, report: Callable[[int]
     np.save(folder / _RUNS_FILE, runs)
     description = {
         "version": STORE_VERSION,
+        "codes_time": (folder / _CODES_FILE).stat().st_mtime_ns,
+        "index": _fingerprint(hashlib.sha256(), runs, writer.contigs),
         "fingerprint": _fingerprint(writer.digest, runs, writer.contigs),
         "contigs": [[contig.name, contig.length, contig.file] for contig in writer.contigs],
     }
@@ -187,7 +192,7 @@ def _fingerprint(codes_digest: Any, runs: np.ndarray, contigs: Sequence[Contig])
 
 
 def read_store(folder: Path) -> tuple[tuple[Contig, ...], np.memmap, np.ndarray, str]:
-    """Open a store.
+    """Open a store; the codes are read and compared if somebody wrote to them meanwhile.
 
     Args:
         folder: Folder that `write_store` wrote to.
@@ -197,19 +202,25 @@ def read_store(folder: Path) -> tuple[tuple[Contig, ...], np.memmap, np.ndarray,
         fingerprint.
 
     Raises:
-        ValueError: If a file is missing or not as long as the others say.
+        ValueError: If a file is missing or not as it was written.
     """
     try:
         description = json.loads((folder / _CONTIGS_FILE).read_text(encoding="utf-8"))
         contigs = tuple(Contig(*fields) for fields in description["contigs"])
         runs = np.load(folder / _RUNS_FILE)
         codes = np.memmap(folder / _CODES_FILE, dtype=np.uint8, mode="r")
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(_damage(folder, str(error))) from error
+        fingerprint, time = str(description["fingerprint"]), description["codes_time"]
+        if _fingerprint(hashlib.sha256(), runs, contigs) != description["index"]:
+            raise ValueError("other contigs or runs of bases")
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(_damage(folder, found)) from error
     n_bases = sum(contig.length for contig in contigs)
     if len(codes) != n_bases:
         raise ValueError(_damage(folder, f"{len(codes)} bases instead of {n_bases}"))
-    return contigs, codes, runs, description["fingerprint"]
+    if (folder / _CODES_FILE).stat().st_mtime_ns != time:  # changed, or a copy of the store
+        check_store(folder, runs, contigs, fingerprint=fingerprint)
+    return contigs, codes, runs, fingerprint
 
 
 def check_store(
