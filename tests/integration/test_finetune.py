@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 import dnabert_hf
+from dnabert_hf.data.reading.records import Columns
 from dnabert_hf.training.finetuning.finetune import finetune
 
 TINY = {
@@ -152,6 +154,40 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(table, tmp_path):
     whole, parts = (load_file(tmp_path / n / "model.safetensors") for n in ("whole", "parts"))
     assert all(whole[name].equal(parts[name]) for name in whole)
     assert not (tmp_path / "parts" / "checkpoints").exists()
+
+
+def test_a_stopped_run_goes_on_with_the_same_data_alone(table, tmp_path):
+    """Names of files and columns say nothing of what is in them."""
+    with pytest.raises(KeyboardInterrupt, match="is kept"):
+        train(table, tmp_path / "out", callbacks=[StopAfterFirstEpoch()])
+    whole = table.read_text()
+    other = {"bound": "free", "free": "bound"}
+    rows = read_table(table)
+    cells = [[r["id"], r["sequence"], r["split"], r["label"], other[r["label"]]] for r in rows]
+    write_table(table, ["id", "sequence", "split", "right", "label"], cells)
+    with pytest.raises(ValueError, match=r"but inputs\.rows\.train was '\w+' and is '\w+'"):
+        train(table, tmp_path / "out", resume=True)
+    write_table(table, ["id", "sequence", "split", "label", "inverse"], cells)
+    with pytest.raises(ValueError, match=r"but inputs\.rows\.train was"):
+        train(table, tmp_path / "out", resume=True, columns=Columns(label="inverse"))
+    table.write_text("\n".join([*whole.splitlines()[:40], *whole.splitlines()[60:]]) + "\n")
+    with pytest.raises(ValueError, match=r"but inputs\.rows\.train was"):
+        train(table, tmp_path / "out", resume=True)
+    table.write_text(whole)
+    with pytest.raises(ValueError, match=r"but .*inputs\.tokenizer was"):
+        train(table, tmp_path / "out", resume=True, config=TINY | {"k": 4})
+    train(table, tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_weights_can_be_read_by_whom_the_umask_lets(table, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        train(table, tmp_path / "out", arguments=FAST | {"num_train_epochs": 1})
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert modes == {0o666 & ~umask}
 
 
 class StopAtOnce(TrainerCallback):
