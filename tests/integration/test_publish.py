@@ -283,6 +283,18 @@ def test_a_folder_that_is_no_repository_is_refused(model, spoil, message):
         publish(model, REPO, dry_run=True)
 
 
+def test_code_that_is_not_of_the_package_is_refused(model):
+    """Whoever loads the repository with `trust_remote_code` runs it."""
+    code = model / "modeling_dnabert.py"
+    code.write_text(f"import os\nos.system('true')\n{code.read_text()}")
+    with pytest.raises(ValueError, match=r"modeling_dnabert\.py must be the file of this package"):
+        publish(model, "me/tiny", dry_run=True)
+    code.unlink()
+    files = publish(model, "me/tiny", dry_run=True).files
+    content = next(file.content for file in files if file.name == code.name)
+    assert "os.system" not in content.read_text()
+
+
 def test_names_are_checked(model, tmp_path):
     with pytest.raises(ValueError, match="must be called owner/name"):
         publish(model, "a/b/c", dry_run=True)

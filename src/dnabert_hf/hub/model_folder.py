@@ -91,7 +91,6 @@ def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], l
     replaced = {_CARD: _card(folder, name)} | _clean_settings(folder, chosen)
     paths = {file: folder / file for file in chosen}
     package = Path(configuration_dnabert.__file__).parent
-    _check_code(paths, package)
     if _read_json(folder / "config.json")["model_type"] == "dnabert":
         paths = {file: package / file for file in _CODE} | paths
     files = []
@@ -101,6 +100,7 @@ def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], l
             _check_text(path, replaced.get(file) or path.read_text(encoding="utf-8"))
         size = len(content) if isinstance(content, bytes) else path.stat().st_size
         files.append(RepositoryFile(file, size, content))
+    _check_code(paths, package)
     return files, [file for file in present if file not in chosen]
 
 
