@@ -273,7 +273,7 @@ def test_a_tag_that_is_taken_is_told(hub, model):
         (lambda f: (f / "config.json").write_text('{"model_type": "dnacnn"}'), "found 'dnacnn'"),
         (lambda f: (f / "config.json").write_text("{"), "config.json must hold JSON"),
         (lambda f: (f / "tokenizer_config.json").write_text('{"from": "/home/me/dna"}'),
-         r"tokenizer_config.json, line 1.* no place of your machine, found /home/me/dna"),
+         r"tokenizer_config.json, line 1.* no path of your machine, found /home/me/dna"),
         (lambda f: (f / "vocab.txt").write_text("hf_" + "a" * 30), "line 1.*no token of the Hub"),
     ],
 )  # fmt: skip
