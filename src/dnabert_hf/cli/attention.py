@@ -20,6 +20,7 @@ from dnabert_hf.cli.options.shared import (
     Overwrite,
     SequenceColumn,
     Shard,
+    SkipShort,
     make_columns,
 )
 from dnabert_hf.cli.options.shared import report as say
@@ -129,6 +130,7 @@ def attention(
     batch_tokens: BatchTokens = None,
     shard: Shard = None,
     overwrite: Overwrite = False,
+    skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
     label_column: LabelColumn = "label",
@@ -185,6 +187,7 @@ def attention(
         "output": output,
         "genome": None if not genome else open_genome(genome, aliases=aliases),
         "columns": columns,
+        "skip_short": skip_short,
         "overwrite": overwrite,
     }
     if shard is not None and method not in (_Method.ATTENTION, _Method.ROLLOUT):

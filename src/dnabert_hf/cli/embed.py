@@ -16,6 +16,7 @@ from dnabert_hf.cli.options.shared import (
     SequenceColumn,
     SequenceFile,
     Shard,
+    SkipShort,
     make_columns,
 )
 
@@ -56,6 +57,7 @@ def embed(
     batch_tokens: BatchTokens = None,
     shard: Shard = None,
     overwrite: Overwrite = False,
+    skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
 ) -> None:
@@ -79,6 +81,7 @@ def embed(
         pooling=pooling,  # type: ignore[arg-type]  # checked where it is used
         precision=precision,  # type: ignore[arg-type]  # likewise
         max_file_mb=max_file_mb,
+        skip_short=skip_short,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
         device=device,
         dtype=dtype,

@@ -16,6 +16,7 @@ from dnabert_hf.cli.options.shared import (
     Model,
     Overwrite,
     SequenceColumn,
+    SkipShort,
     make_columns,
 )
 
@@ -45,6 +46,7 @@ def evaluate(
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,
     overwrite: Overwrite = False,
+    skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
     label_column: LabelColumn = "label",
     id_column: IdColumn = "id",
@@ -65,6 +67,7 @@ def evaluate(
         data,
         split=split,
         both_strands=rc,
+        skip_short=skip_short,
         columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
         device=device,
         dtype=dtype,

@@ -19,6 +19,7 @@ from dnabert_hf.cli.options.shared import (
     Overwrite,
     SequenceColumn,
     Shard,
+    SkipShort,
     make_columns,
     report,
 )
@@ -69,6 +70,7 @@ def mutagenesis(
     batch_tokens: BatchTokens = None,
     shard: Shard = None,
     overwrite: Overwrite = False,
+    skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
 ) -> None:
@@ -104,6 +106,7 @@ def mutagenesis(
         insertions=insertions,
         label=label,
         both_strands=rc,
+        skip_short=skip_short,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
         device=device,
         dtype=dtype,

@@ -17,6 +17,7 @@ from dnabert_hf.cli.options.shared import (
     SequenceColumn,
     SequenceFile,
     Shard,
+    SkipShort,
     make_columns,
 )
 
@@ -43,6 +44,7 @@ def predict(
     batch_tokens: BatchTokens = None,
     shard: Shard = None,
     overwrite: Overwrite = False,
+    skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
     id_column: IdColumn = "id",
 ) -> None:
@@ -88,6 +90,7 @@ def predict(
         model,
         sequences,
         output=output,
+        skip_short=skip_short,
         columns=make_columns(sequence=sequence_column, identifier=id_column),
         both_strands=rc,
         device=device,

@@ -73,7 +73,11 @@ def evaluate(
     classifier = make(engine, both_strands=both_strands)
     scheme = classifier.scheme
     k = checkpoint.tokenizer.k
-    records = list(read_records(source, columns=running.columns, k=k, labelled=True))
+    records = list(
+        read_records(
+            source, columns=running.columns, k=k, labelled=True, skip_short=running.skip_short
+        )
+    )
     records = _choose_split(records, split, str(source))
     labels = _encode_labels(records, scheme, str(source), is_per_base=is_per_base)
     progress = Progress[list[SequenceRecord]](

@@ -112,7 +112,7 @@ def evaluate_masked_lm(
         ValueError: If model, genome, regions or output cannot be used, or no DNA is left to score
             or to count.
     """
-    running = RunOptions.of(options, excluded=["shard", "columns"])
+    running = RunOptions.of(options, excluded=["shard", "columns", "skip_short"])
     if output is not None:
         check_output(output, overwrite=running.overwrite)
     checkpoint = as_checkpoint(model, running.tokenizer, task="masked-lm")

@@ -29,6 +29,7 @@ class RunFields(TypedDict, total=False):
 
     tokenizer: Any
     columns: Columns | None
+    skip_short: bool
     device: str
     dtype: str
     batch_tokens: int | None
@@ -49,6 +50,8 @@ class RunOptions:
     Attributes:
         tokenizer: Tokenizer of the model; needed if that is an object, not a name.
         columns: Names of the columns, if the source is a table.
+        skip_short: Whether to leave out, and count, sequences shorter than the model's k, instead
+            of an error.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" (the fastest of float32 and bfloat16 here), "float32", "bfloat16", "float16"
             or "int8".
@@ -60,6 +63,7 @@ class RunOptions:
 
     tokenizer: Any = None
     columns: Columns | None = None
+    skip_short: bool = False
     device: str = "auto"
     dtype: str = "auto"
     batch_tokens: int | None = None
@@ -185,12 +189,13 @@ class Run:
             ValueError: If the file cannot be read; while reading, if a sequence cannot be used.
         """
         k = max(engine.tokenizer.k for engine in self.engines)
-        records = open_source(source, k=k, columns=self.options.columns)
+        skip_short = self.options.skip_short
+        records = open_source(source, k=k, columns=self.options.columns, skip_short=skip_short)
         return Input(
             iterate_chunks(records, n_bases=n_bases),
             source,
             unit="sequences",
-            count=lambda: self.count(source, lambda _: 1),
+            count=lambda: self.count(source, lambda letters: not skip_short or len(letters) >= k),
             n_passes=n_passes,
         )
 
@@ -232,7 +237,11 @@ class Run:
         """
         if self.output is None or result_format is None:
             return [result for chunk in self._follow(given) for result in compute(chunk)]
-        depends_on = {"columns": self.options.columns, **depends_on}
+        depends_on = {
+            "columns": self.options.columns,
+            "skip_short": self.options.skip_short,
+            **depends_on,
+        }
         with self.write(given, result_format, depends_on) as (output, chunks):
             for chunk in chunks:
                 output.write([to_row(result) for result in compute(chunk)])

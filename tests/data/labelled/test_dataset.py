@@ -201,3 +201,15 @@ def test_the_process_leaves_no_files_behind(tmp_path):
     assert total == "8"
     assert Path(cached).is_relative_to(scratch)
     assert list(scratch.iterdir()) == []
+
+
+def test_splits_may_be_written_in_any_case(tmp_path):
+    path = tmp_path / "d.tsv"
+    rows = ["ACGT\t0\tTrain", "ACGG\t1\tTRAIN", "ACCC\t0\tDev", "AAAA\t1\tTest"]
+    path.write_text("sequence\tlabel\tsplit\n" + "\n".join(rows) + "\n")
+    data, _ = read_dataset(path)
+    assert {name: len(split) for name, split in data.items()} == {
+        "train": 2,
+        "validation": 1,
+        "test": 1,
+    }

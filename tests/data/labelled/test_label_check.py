@@ -26,6 +26,7 @@ def doubts(*labels):
         (["donor"] * 9 + ["none"] * 9 + ["<NA>"] * 7, "'<NA>' (7) looks like a missing value"),
         (["MARCH2"] * 9 + ["1-Mar"] * 9, "'1-Mar' (9) look like dates"),
         (["bound"] * 9 + ["free"] * 9 + ["fre"] * 2, "'fre' (2) have fewer than 5 records"),
+        (["id1", "id2", "id3"], "'id1' (1), 'id2' (1), 'id3' (1) have fewer than 5 records"),
         ([str(i) for i in range(60)], "60 whole numbers are taken for classes: if they are values"),
         ([f"{i}.0" for i in range(60)], "60 whole numbers are taken for classes"),
     ],
@@ -41,6 +42,7 @@ def test_what_may_be_no_class_is_named(labels, text):
         ["0"] * 9 + ["1"] * 9,
         ["donor"] * 9 + ["acceptor"] * 9 + ["none"] * 9,
         ["1.5", "2.5"],
+        ["a", "b"],
         ["a;b", "A"],
     ],
 )

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
+from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.tables import read_kmer_lines, read_parquet, read_table
 
 ONLY_SEQUENCE = frozenset({"sequence"})
@@ -142,3 +143,22 @@ def test_parquet_errors_name_row_and_fault(contents, message):
 def test_a_damaged_parquet_file_is_refused():
     with pytest.raises(ValueError, match=r"^x must be a readable Parquet file, found damage"):
         list(read_parquet(io.BytesIO(b"PAR1 cut"), "x", columns=Columns(), required=ONLY_SEQUENCE))
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "hint"),
+    [
+        ("sequence;label\nACGT;1\n", ".csv", "divided by semicolons: write tabs"),
+        ("sequence,label\nACGT,1\n", ".tsv", "divided by commas"),
+        ("sequence\tlabel\nACGT\t1\n", ".csv", "divided by tabs"),
+        ("id | sequence\n1 | ACGT\n", ".tsv", "divided by bars"),
+        ("Sequence\tLabel\nACGT\t1\n", ".tsv", r"rename 'Sequence'.*--sequence-column Sequence"),
+        ("sequence\tLABEL\nACGT\t1\n", ".tsv", r"rename 'LABEL'.*--label-column LABEL"),
+        ("seq\tlabel\nACGT\t1\n", ".tsv", "rename the column or name the right one"),
+    ],
+)
+def test_a_missing_column_comes_with_a_hint(tmp_path, content, suffix, hint):
+    path = tmp_path / f"d{suffix}"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=hint):
+        list(read_records(path, labelled=True))

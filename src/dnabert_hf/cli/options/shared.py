@@ -31,6 +31,7 @@ __all__ = [
     "SequenceFile",
     "Shard",
     "SkipBad",
+    "SkipShort",
     "TrainingFields",
     "TrainingSeed",
     "make_columns",
@@ -180,6 +181,14 @@ SkipBad = Annotated[
     typer.Option(
         "--skip-bad",
         help="Leave out and count lines that cannot be used, instead of an error at the first.",
+        show_default=False,
+    ),
+]
+SkipShort = Annotated[
+    bool,
+    typer.Option(
+        "--skip-short",
+        help="Leave out and count sequences shorter than the model's k, instead of an error.",
         show_default=False,
     ),
 ]

@@ -180,7 +180,7 @@ def known_split(name: str, source: str) -> str:
     """Say which of train, validation and test a name such as "dev" means.
 
     Args:
-        name: Name of a split, as written.
+        name: Name of a split, as written, in any case.
         source: File and record, for the error.
 
     Raises:
@@ -190,12 +190,12 @@ def known_split(name: str, source: str) -> str:
         >>> known_split("dev", "the example")
         'validation'
     """
-    if name not in SPLIT_OF_NAME:
+    if name.lower() not in SPLIT_OF_NAME:
         raise ValueError(
             f"{source}: a split must be one of {', '.join(SPLIT_OF_NAME)}, found {name!r}; "
             "correct it"
         )
-    return SPLIT_OF_NAME[name]
+    return SPLIT_OF_NAME[name.lower()]
 
 
 class _ArrowWriter:

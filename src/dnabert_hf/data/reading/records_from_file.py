@@ -2,20 +2,18 @@
 
 import contextlib
 import gzip
-import logging
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from dnabert_hf.data.reading.checks import check_records
 from dnabert_hf.data.reading.fasta import read_fasta, read_fastq
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
-from dnabert_hf.data.reading.sequences import count_unknown, is_kmer_text
+from dnabert_hf.data.reading.sequences import is_kmer_text
 from dnabert_hf.data.reading.streams import open_uncompressed
 from dnabert_hf.data.reading.tables import read_kmer_lines, read_parquet, read_table
 
 __all__ = ["has_known_suffix", "read_records"]
-
-logger = logging.getLogger(__name__)
 
 _FORMATS = ("csv", "fasta", "fastq", "kmers", "parquet", "tsv")
 # A .txt file may be a table or k-mer text: its first line tells, as for standard input.
@@ -40,6 +38,7 @@ def read_records(
     columns: Columns | None = None,
     k: int | None = None,
     labelled: bool = False,
+    skip_short: bool = False,
 ) -> Iterator[SequenceRecord]:
     """Read the sequences of a file one after the other; memory does not grow with the file.
 
@@ -51,14 +50,15 @@ def read_records(
         k: Bases per k-mer. Sequences shorter than this are refused, and k-mers that the model will
             see as [UNK] are counted and reported once, through logging.
         labelled: Whether the file must have labels.
+        skip_short: Whether to leave out, and count, sequences shorter than k.
 
     Returns:
         The records in the order of the file, each read when it is asked for.
 
     Raises:
         ValueError: At once if there is no such file or format; while reading, if the file is empty,
-            damaged or has no sequence column, or if a sequence is empty, shorter than k or holds
-            letters that are no nucleotides.
+            damaged or has no sequence column, or if a sequence is empty, shorter than k, reads as a
+            protein or holds letters that are no nucleotides.
     """
     if file_format not in (None, *_FORMATS):
         raise ValueError(
@@ -83,7 +83,7 @@ def read_records(
         ):
             pass
     records = _read(None if is_stdin else Path(path), name, file_format, columns, required)
-    return records if k is None else _check_lengths(records, name, k)
+    return records if k is None else check_records(records, k, name=name, skip_short=skip_short)
 
 
 def has_known_suffix(path: Path) -> bool:
@@ -146,29 +146,3 @@ def _sniff(head: bytes, first_line: str) -> str:
     # Two words tell: the line may be cut in the middle of a later one.
     is_kmers = "\t" not in first_line and is_kmer_text(" ".join(first_line.split()[:2]))
     return "kmers" if is_kmers else "tsv"
-
-
-def _check_lengths(
-    records: Iterator[SequenceRecord], name: str, k: int
-) -> Iterator[SequenceRecord]:
-    n_kmers = n_unknown = 0
-    for record in records:
-        for sequence in (record.sequence, record.sequence_b):
-            if sequence is None:
-                continue
-            if len(sequence) < k:
-                raise ValueError(
-                    f"{name}, record {record.id}: a sequence must be at least k = {k} bases long, "
-                    f"found {len(sequence)}; leave it out or use a model with a smaller k"
-                )
-            n_kmers += len(sequence) - k + 1
-            n_unknown += count_unknown(sequence, k)
-        yield record
-    if n_unknown:
-        logger.warning(
-            "%s: %d of %d k-mers (k = %d) hold letters other than A, C, G, T and become [UNK]",
-            name,
-            n_unknown,
-            n_kmers,
-            k,
-        )

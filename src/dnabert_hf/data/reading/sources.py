@@ -1,16 +1,14 @@
 """Sources of sequences, whatever callers pass, as one stream of records."""
 
-import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dnabert_hf.data.reading.checks import check_records
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
-from dnabert_hf.data.reading.sequences import clean_sequence, count_unknown
+from dnabert_hf.data.reading.sequences import clean_sequence
 
 __all__ = ["Source", "iterate_chunks", "open_source"]
-
-logger = logging.getLogger(__name__)
 
 Source = str | Path | Iterable[str | SequenceRecord]
 
@@ -18,7 +16,7 @@ _CHUNK_RECORDS = 2048
 
 
 def open_source(
-    source: Source, *, k: int, columns: Columns | None = None
+    source: Source, *, k: int, columns: Columns | None = None, skip_short: bool = False
 ) -> Iterator[SequenceRecord]:
     """Give the sequences of a file or an iterable one after the other, cleaned and checked.
 
@@ -29,45 +27,28 @@ def open_source(
             named by their 0-based number.
         k: Bases per k-mer.
         columns: Names of the columns, for a table.
+        skip_short: Whether to leave out, and count, sequences shorter than k.
 
     Raises:
         ValueError: If the file cannot be read, or a sequence holds letters that are no nucleotides
-            or is shorter than k.
+            or is shorter than k, or reads as a protein.
 
     Example:
         >>> list(open_source(["acgu"], k=3))
         [SequenceRecord(id='0', sequence='ACGT', label=None, sequence_b=None, split=None)]
     """
     if isinstance(source, str | Path):
-        return read_records(source, columns=columns, k=k)
-    return _checked(source, k)
+        return read_records(source, columns=columns, k=k, skip_short=skip_short)
+    return check_records(_cleaned(source), k, skip_short=skip_short)
 
 
-def _checked(sequences: Iterable[str | SequenceRecord], k: int) -> Iterator[SequenceRecord]:
-    n_kmers = n_unknown = 0
+def _cleaned(sequences: Iterable[str | SequenceRecord]) -> Iterator[SequenceRecord]:
     for index, item in enumerate(sequences):
         record = SequenceRecord(str(index), item) if isinstance(item, str) else item
         source = f"record {record.id}"
         sequence = clean_sequence(record.sequence, source=source)
         sequence_b = record.sequence_b and clean_sequence(record.sequence_b, source=source)
-        for part in (sequence, sequence_b):
-            if part is None:
-                continue
-            if len(part) < k:
-                raise ValueError(
-                    f"{source}: a sequence must be at least k = {k} bases long, found "
-                    f"{len(part)}; leave it out or use a model with a smaller k"
-                )
-            n_kmers += len(part) - k + 1
-            n_unknown += count_unknown(part, k)
         yield record._replace(sequence=sequence, sequence_b=sequence_b)
-    if n_unknown:
-        logger.warning(
-            "%d of %d k-mers (k = %d) hold letters other than A, C, G, T and become [UNK]",
-            n_unknown,
-            n_kmers,
-            k,
-        )
 
 
 def iterate_chunks(

@@ -13,6 +13,7 @@ from dnabert_hf.data.reading.sequences import clean_sequence, join_kmers
 __all__ = ["read_batches", "read_kmer_lines", "read_parquet", "read_table"]
 
 _BATCH_ROWS = 256
+_DELIMITERS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars", " ": "blanks"}
 _BUFFER_SIZE = 1 << 20  # bytes
 
 
@@ -106,7 +107,7 @@ def _locate(
         if attribute in required and column not in header:
             raise ValueError(
                 f"{location}: the table must have the column {column!r} for the {attribute}, found "
-                f"{found}; rename the column or name the right one"
+                f"{found}; {_hint(header, column)}"
             )
         if header.count(column) > 1:
             raise ValueError(
@@ -114,6 +115,18 @@ def _locate(
                 f"{header.count(column)} times; rename all but one"
             )
     return {name: header.index(column) for name, column in names.items() if column in header}
+
+
+def _hint(header: Sequence[str], column: str) -> str:
+    """Say what to do about a missing column."""
+    (first, *others) = header or [""]
+    for delimiter, name in _DELIMITERS.items():
+        if not others and column in map(str.strip, first.split(delimiter)) and delimiter in first:
+            return f"its cells seem to be divided by {name}: write tabs (.tsv) or commas (.csv)"
+    for cell in header:
+        if cell.casefold() == column.casefold():
+            return f"rename {cell!r}, which differs in case, or name it (--{column}-column {cell})"
+    return "rename the column or name the right one"
 
 
 def _reads_as_dna(cell: str) -> bool:

@@ -101,7 +101,7 @@ def scan(
         ValueError: If a file or an option cannot be used, or there is no window.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    running = RunOptions.of(options, excluded=["columns"])
+    running = RunOptions.of(options, excluded=["columns", "skip_short"])
     extras = _Extras(genome, track, calls, threshold, sites, tolerance)
     run = Run(output, running)
     extras.check(running, output)

@@ -273,7 +273,12 @@ class _Given(NamedTuple):
 
 
 def _read_sequences(run: Run, source: Source, kinds: _Kinds) -> _Given:
-    records = open_source(source, k=run.engines[0].tokenizer.k, columns=run.options.columns)
+    records = open_source(
+        source,
+        k=run.engines[0].tokenizer.k,
+        columns=run.options.columns,
+        skip_short=run.options.skip_short,
+    )
     targets = (Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records))
     return _Given(targets, source, lambda: run.count(source, kinds.count), {})
 

@@ -109,7 +109,7 @@ def score_variants(
         ImportError: If .vcf.gz is asked for and pysam is not installed.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
-    run = Run(output, RunOptions.of(options, excluded=["columns"]))
+    run = Run(output, RunOptions.of(options, excluded=["columns", "skip_short"]))
     header = read_vcf_header(variants)
     check_build(variants, genome, force=force)
     for member in (model, *others):

@@ -96,7 +96,7 @@ def head_scores(
     summed = slice(None) if heads is None else list(heads)
     k, room = engine.tokenizer.k, encoder.config.max_position_embeddings - 2
     found = []
-    for record in open_source(source, k=k, columns=running.columns):
+    for record in open_source(source, k=k, columns=running.columns, skip_short=running.skip_short):
         windows = cut_into_windows(record.sequence, k=k, n_kmers=room)
         rows = _run(engine, encoder, [layer], windows, _QUERIES[query])
         of_kmers = np.concatenate([row[0] for row in rows], axis=-1)

@@ -70,7 +70,7 @@ def faithfulness(
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1, got {share}")
-    running = RunOptions.of(options, excluded=["columns", "shard", "overwrite"])
+    running = RunOptions.of(options, excluded=["columns", "skip_short", "shard", "overwrite"])
     checkpoint = as_checkpoint(model, running.tokenizer, task="sequence-classification")
     classifier = Classifier(running.start(checkpoint))
     falls: list[np.ndarray] = []
