@@ -45,5 +45,5 @@ def test_a_checkpoint_loads_in_32_bits_and_knows_its_dna(name):
 
 
 def test_an_unknown_name_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="one of dnabert-3-mini, .*-6-mini, got 'dnabert-6'"):
+    with pytest.raises(ValueError, match=r"one of dnabert-3-mini, .*-6-mini, got 'dnabert-6'"):
         dnabert_hf.checkpoint("dnabert-6")

@@ -62,7 +62,7 @@ def test_help_shows_every_command_and_loads_nothing_heavy():
     for command in ("tokenize", "finetune", "evaluate", "predict", "embed"):
         assert command in result.stdout.decode()
     code = (
-        "import sys; sys.argv = ['dnabert']; import dnabert_hf.cli.main; "
+        "import sys; import dnabert_hf_command; import dnabert_hf.cli.main; "
         "print([m for m in ('torch', 'transformers', 'datasets', 'pyarrow') if m in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from typer.core import TyperGroup
 
 from dnabert_hf.cli.attention import attention
+from dnabert_hf.cli.attention_report import attention_report
+from dnabert_hf.cli.attribute import attribute
 from dnabert_hf.cli.benchmark import benchmark
 from dnabert_hf.cli.convert import convert
 from dnabert_hf.cli.dataset import dataset
@@ -114,7 +116,7 @@ _COMMANDS = {
         funnel,
         join,
     ),
-    "Explain a model": (attention, motifs),
+    "Explain a model": (attention, attribute, attention_report, motifs),
     "Share a model": (convert, publish),
 }
 for _panel, _commands in _COMMANDS.items():

@@ -54,7 +54,7 @@ def test_a_repository_that_is_no_folder_is_said_to_be_looked_for(folder):
 
 def test_none_of_it_imports_torch(folder):
     code = (
-        "import sys; sys.argv = ['dnabert']\n"
+        "import sys, dnabert_hf_command  # what the console script imports\n"
         "from typer.testing import CliRunner\n"
         "from dnabert_hf.cli.main import app\n"
         f"for command in {[c for c, _ in CASES] + ['tasks', 'tasks tf', '--version']!r}:\n"

@@ -115,8 +115,12 @@ def test_attention_that_a_classifier_does_not_read_is_warned_of(tiny_config, tok
     attention_scores(model, SEQUENCES, query="kmers", tokenizer=tokenizer)
     attention_scores(model, SEQUENCES, rollout=True, tokenizer=tokenizer)
     attention_scores(model, SEQUENCES, layer=0, tokenizer=tokenizer)
+    found = attention_scores(model, SEQUENCES, tokenizer=tokenizer)
+    expected = attention_scores(model, SEQUENCES, query="kmers", tokenizer=tokenizer)
+    for one, other in zip(found, expected, strict=True):
+        assert np.array_equal(one.scores, other.scores)  # what the model pools is the default
     assert not [each for each in caplog.messages if "pools the mean" in each]
-    attention_scores(model, SEQUENCES, tokenizer=tokenizer)
+    attention_scores(model, SEQUENCES, query="cls", tokenizer=tokenizer)
     assert [each for each in caplog.messages if "pools the mean of the k-mers" in each]
 
 

@@ -94,7 +94,7 @@ def test_command_line_prints_the_falls(classifier, tokenizer, sequences, tmp_pat
     classifier.save_pretrained(tmp_path / "m")
     tokenizer.save_pretrained(tmp_path / "m")
     (tmp_path / "s.fa").write_text("".join(f">s{i}\n{s}\n" for i, s in enumerate(sequences)))
-    arguments = ["attention", tmp_path / "m", tmp_path / "s.fa", "-o", tmp_path / "s.parquet"]
+    arguments = ["attribute", tmp_path / "m", tmp_path / "s.fa", "-o", tmp_path / "s.parquet"]
     arguments += ["--method", "occlusion", "--faithfulness", 0.1, "--label", "yes"]
     result = CliRunner().invoke(app, [*map(str, arguments)])
     assert result.exit_code == 0, result.stderr

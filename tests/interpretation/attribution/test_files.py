@@ -40,8 +40,8 @@ def genome(tmp_path, monkeypatch):
     return open_genome(path)
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, ["attention", *map(str, arguments), "--dtype", "float32"])
+def run(*arguments, command="attention"):
+    return CliRunner().invoke(app, [command, *map(str, arguments), "--dtype", "float32"])
 
 
 @pytest.mark.parametrize("name", ["s.parquet", "s.npz"])
@@ -130,7 +130,7 @@ def test_a_bed_file_and_a_genome_make_a_bigwig(folder, genome, tmp_path):
     bed.write_bytes(gzip.compress(b"1\t5\t25\tpeak\t0\t-\nchr2\t0\t14\n"))
     out = tmp_path / "s.bw"
     arguments = [folder, bed, "--genome", tmp_path / "g.fa", "-o", out]
-    result = run(*arguments, "--method", "gradient_x_input", "--label", "yes")
+    result = run(*arguments, "--method", "gradient_x_input", "--label", "yes", command="attribute")
     assert result.exit_code == 0, result.stderr
     expected = attribution_scores(
         folder,
@@ -188,17 +188,16 @@ def test_files_that_are_no_scores_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("command", "options", "message"),
     [
-        (["--method", "occlusion", "--layer", "0"], "are of --method attention, got occlusion"),
-        (["--method", "rollout", "--query", "kmers"], "are of --method attention, got rollout"),
-        (["--label", "yes"], "got --method attention, which explains none"),
-        (["--faithfulness", "1.5"], "must be above 0 and at most 1, got 1.5"),
-        (["--method", "occlusion", "--label", "x"], "must be one of no, yes, got 'x'"),
+        ("attention", ["--rollout", "--layer", "0"], "and --rollout follows all"),
+        ("attention", ["--faithfulness", "1.5"], "must be above 0 and at most 1, got 1.5"),
+        ("attribute", ["--faithfulness", "0"], "must be above 0 and at most 1, got 0"),
+        ("attribute", ["--method", "occlusion", "--label", "x"], "must be one of no, yes, got 'x'"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(folder, tmp_path, options, message):
+def test_options_that_do_not_go_together_are_refused(folder, tmp_path, command, options, message):
     (tmp_path / "s.fa").write_text(f">s\n{DNA}\n")
-    result = run(folder, tmp_path / "s.fa", "-o", tmp_path / "x.npz", *options)
+    result = run(folder, tmp_path / "s.fa", "-o", tmp_path / "x.npz", *options, command=command)
     assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
     assert not list(tmp_path.glob("x.*"))

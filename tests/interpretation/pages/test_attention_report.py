@@ -39,8 +39,8 @@ def report(model, sequences, tmp_path):
     for i, (name, sequence) in enumerate(zip(names, sequences, strict=True)):
         lines.append(f"{name}\t{sequence}\t{['no', 'yes'][i % 2]}")
     (tmp_path / "data.tsv").write_text("\n".join(lines) + "\n")
-    arguments = ["attention", str(model), str(tmp_path / "data.tsv")]
-    result = CliRunner().invoke(app, [*arguments, "--report", str(tmp_path / "report")])
+    arguments = ["attention-report", str(model), str(tmp_path / "data.tsv")]
+    result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "report")])
     assert result.exit_code == 0, result.stderr
     return tmp_path / "report"
 
@@ -121,16 +121,12 @@ def test_an_encoder_long_sequences_and_no_labels_are_reported(tiny_config, token
 
 def test_bad_input_leaves_nothing(model, tmp_path):
     (tmp_path / "in.fa").write_text(">a\nACGTACGT\n>b\nACGTACGTAC\n")
-    arguments = ["attention", str(model), str(tmp_path / "in.fa")]
+    arguments = ["attention-report", str(model), str(tmp_path / "in.fa")]
     for extra, message in [
-        (["--report", str(tmp_path / "r")], "choose one (--align)"),
-        (["--report", str(tmp_path / "r"), "--align", "middle"], "'middle'"),
-        (["--report", str(tmp_path / "r"), "--align", "end", "--layer", "9"], "got 9"),
-        (["--report", str(model), "--align", "end"], "must be empty or new"),
-        ([], "found neither"),
-        (["--report", str(tmp_path / "r"), "-o", "x.parquet"], "found both"),
-        (["--report", str(tmp_path / "r"), "--method", "occlusion"], "got --method occlusion"),
-        (["--report", str(tmp_path / "r"), "--genome", "x.fa"], "got --genome"),
+        (["-o", str(tmp_path / "r")], "choose one (--align)"),
+        (["-o", str(tmp_path / "r"), "--align", "middle"], "'middle'"),
+        (["-o", str(tmp_path / "r"), "--align", "end", "--layer", "9"], "got 9"),
+        (["-o", str(model), "--align", "end"], "must be empty or new"),
     ]:
         result = CliRunner().invoke(app, [*arguments, *extra])
         assert (result.exit_code, message in result.stderr) == (2, True), result.stderr

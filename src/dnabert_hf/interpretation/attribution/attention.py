@@ -25,7 +25,7 @@ from dnabert_hf.interpretation.attribution.scores import (
     start_scoring,
 )
 
-__all__ = ["BaseScores", "Query", "attention_scores"]
+__all__ = ["BaseScores", "Query", "attention_scores", "pooled_query"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def attention_scores(
     output: str | Path | None = None,
     layer: int | Sequence[int] = -1,
     heads: Sequence[int] | None = None,
-    query: Query = "cls",
+    query: Query | None = None,
     rollout: bool = False,
     genome: Genome | None = None,
     **options: Unpack[RunFields],
@@ -55,8 +55,8 @@ def attention_scores(
     its square. Sequences beyond the model's limit are cut as its classifier cuts them, each piece
     with a [CLS] of its own, and joined.
 
-    A model with `token_pooling="mean"` does not read [CLS] of the last layer: score it with
-    `query="kmers"`, the mean over all k-mers as queries, or by rollout.
+    A model with `token_pooling="mean"` does not read [CLS] of the last layer: the queries are then
+    all k-mers, and their mean is taken.
 
     Rollout (Abnar and Zuidema 2020) follows the attention down through all layers: in each, half of
     a token is itself and half the mean of the heads. It begins with what the model pools, [CLS] or
@@ -73,7 +73,8 @@ def attention_scores(
             .bw, .bigwig. None gives a list back.
         layer: Layer, 0-based, or several that are summed; negative ones count from the last.
         heads: Heads to sum over, 0-based; None takes all.
-        query: Whose attention: of "cls", or the mean of all "kmers".
+        query: Whose attention: of "cls", or the mean of all "kmers"; None takes what the model
+            pools.
         rollout: Whether to follow the attention through all layers and heads.
         genome: Genome that coordinates are of: those of a BED file, or of records with names such
             as chr1:100-400 (0-based, half-open). A bedGraph of such records does without.
@@ -86,15 +87,17 @@ def attention_scores(
         ValueError: If model, source or output cannot be used, there is no such layer or head, or a
             record is a pair.
     """
-    if rollout and not (layer == -1 and heads is None and query == "cls"):
+    if rollout and not (layer == -1 and heads is None and query is None):
         raise ValueError(
             "rollout goes through all layers and heads, got some of them or a query; leave layer, "
             "heads and query out"
         )
-    if query not in get_args(Query):
+    if query is not None and query not in get_args(Query):
         raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got {query!r}")
     layers = [layer] if isinstance(layer, int) else list(layer)
     run, classifier = start_scoring(model, output, RunOptions.of(options))
+    if query is None:
+        query = pooled_query(run.engines[0].model.config)
     scorer = (
         _RolloutScorer(run.engines[0], classifier)
         if rollout
@@ -102,6 +105,11 @@ def attention_scores(
     )
     depends_on = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
     return score_source(run, source, scorer, genome=genome, depends_on=depends_on)
+
+
+def pooled_query(config: Any) -> Query:
+    """Name the queries whose attention reaches a classifier: what it pools in its last layer."""
+    return "kmers" if getattr(config, "token_pooling", "cls") == "mean" else "cls"
 
 
 class _Scorer:
@@ -244,7 +252,7 @@ class _RolloutScorer(_Scorer):
     def __init__(self, engine: Engine, classifier: Classifier | None):
         config = engine.model.config
         layers = range(config.num_hidden_layers)
-        query: Query = "kmers" if config.token_pooling == "mean" else "cls"
+        query = pooled_query(config)
         super().__init__(engine, classifier, layers=layers, heads=None, query=query)
 
     def _look(

@@ -11,7 +11,12 @@ from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import Source, open_source
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
-from dnabert_hf.interpretation.attribution.attention import BaseScores, Query, attention_scores
+from dnabert_hf.interpretation.attribution.attention import (
+    BaseScores,
+    Query,
+    attention_scores,
+    pooled_query,
+)
 from dnabert_hf.interpretation.attribution.attention_heads import (
     HeadScores,
     attention_context,
@@ -92,7 +97,7 @@ def report_attention(
     task = "sequence-classification" if is_classifier else "encoder"
     checkpoint = as_checkpoint(model, tokenizer, task=task)
     if query is None:
-        query = "kmers" if checkpoint.model.config.token_pooling == "mean" else "cls"
+        query = pooled_query(checkpoint.model.config)
     loaded = {"tokenizer": checkpoint.tokenizer, "device": device}
     how: dict[str, Any] = {"layer": layer, "heads": heads, "query": query, **loaded}
     with report_folder(folder, overwrite=overwrite) as folder_in_work:
