@@ -59,7 +59,8 @@ def test_the_card_tells_data_recipe_steps_tokens_and_scores():
             {"preset": "paper"},
             "Preset `paper`: segments cut side by side and as many drawn from any position. "
             "Spans of 6 contiguous k-mers are masked, a share of 0.2 in the last sixth of the "
-            "steps; 80 % of them become [MASK], 10 % random k-mers, and 10 % stay, drawn for each k-mer.",
+            "steps; 80 % of them become [MASK], 10 % random k-mers, and 10 % stay, drawn for each "
+            "k-mer.",
         ),
         (
             {"segments": "cut"},
