@@ -103,6 +103,41 @@ def test_mistakes_are_one_line_and_leave_nothing(run, tmp_path, words, message):
     assert not list(tmp_path.glob("d.*"))
 
 
+def test_files_of_other_names_pipes_and_bad_lines(run, tmp_path):
+    """The same peaks: by RefSeq's names, by a table of aliases through a pipe, with bad lines."""
+    words = ("--genome", "genome.fa", "--negatives", "dinucleotides", "-o")
+    lines = [f"chr1\t{s}\t{s + 100}\n" for s in range(1000, 30_000, 1000)]
+    (tmp_path / "a.bed").write_text("".join(lines))
+    (tmp_path / "b.bed").write_text("".join(lines).replace("chr1", "NC_000001.11"))
+    (tmp_path / "c.bed").write_text("chrom\tstart\tend\n" + "".join(lines) + "chr1\t7\t7\n")
+    for name in "ab":
+        result = run("peaks", f"{name}.bed", *words, f"{name}.tsv")
+        assert result.exit_code == 0, result.output
+    (tmp_path / "aliases.txt").write_text("chr1\tLG1\tensembl\n")
+    result = CliRunner().invoke(
+        app,
+        ["dataset", "peaks", "-", *words, "p.tsv", "--aliases", "aliases.txt"],
+        input="".join(lines).replace("chr1", "LG1"),
+    )
+    assert result.exit_code == 0, result.output
+    failed = run("peaks", "c.bed", *words, "c.tsv")
+    assert failed.exit_code == 2
+    assert "c.bed, line 31: an interval must have" in failed.stderr
+    assert "--skip-bad" in failed.stderr
+    assert run("peaks", "c.bed", *words, "c.tsv", "--skip-bad").exit_code == 0
+    tables = [(tmp_path / f"{name}.tsv").read_bytes() for name in "abcp"]
+    assert tables[1:] == tables[:1] * 3
+
+
+def test_check_says_task_classes_and_doubts(run, tmp_path):
+    rows = [f"{DNA[i * 100 : i * 100 + 90]}\t{i % 2}.0\ttrain\n" for i in range(20)]
+    rows.append(f"{DNA[5000:5090]}\t2.0\ttrain\n")
+    (tmp_path / "d.tsv").write_text("sequence\tlabel\tsplit\n" + "".join(rows))
+    lines = run("check", "d.tsv").stdout.splitlines()
+    assert lines[0] == "task: one class a sequence; 21 labels: 0 (10), 1 (10), 2 (1)"
+    assert any("the classes '2' (1) have fewer than 5 records" in line for line in lines)
+
+
 def test_pairs_cannot_be_checked(run, tmp_path):
     (tmp_path / "p.tsv").write_text("sequence\tsequence_b\tlabel\nACGT\tACGT\t1\n")
     result = run("check", "p.tsv")

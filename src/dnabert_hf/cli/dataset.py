@@ -278,6 +278,8 @@ def windows(
         typer.echo("warning: all windows are of one class")
     left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in written.omitted.items())
     typer.echo(f"{output}: {written.n_windows:,} windows{left_out}")
+    if test_contig and not dev_contig:
+        typer.echo("there is no dev split: name contigs for it, too (--dev-contig)")
     if test_contig and positives:
         typer.echo(f"leaks between its splits are found by: dnabert dataset check {output}")
     elif positives and step < length:
