@@ -137,7 +137,7 @@ def finetune(
             help="Read each training sequence from the opposite strand half of the time, and "
             "average predictions over both, now and later: for signals that have no strand, such "
             "as binding sites.",
-            show_default="one",
+            show_default="the sequences tell",
         ),
     ] = None,
     search: Annotated[

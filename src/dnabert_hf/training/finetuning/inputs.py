@@ -1,5 +1,6 @@
 """Inputs of a fine-tuning run: data, configuration and arguments, checked before it writes."""
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from dnabert_hf.data.labelled.dataset import read_dataset
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.splits import (
     check_splits,
+    labels_of,
     warn_of_bias,
     with_lengths,
     with_validation_split,
@@ -25,10 +27,13 @@ from dnabert_hf.training.shared.initialisation import STARTS, load_tokenizer, re
 from dnabert_hf.training.shared.layer_reinit import check_layers
 from dnabert_hf.training.shared.long_sequences import load_config_before_data
 from dnabert_hf.training.shared.names import check_names
+from dnabert_hf.training.shared.strandedness import find_strand
 from dnabert_hf.training.tasks.presets import find_task
 from dnabert_hf.training.tasks.task import Task
 
 __all__ = ["Inputs", "read_inputs"]
+
+logger = logging.getLogger(__name__)
 
 
 class Inputs(NamedTuple):
@@ -101,7 +106,7 @@ def read_inputs(
     task = find_task(options.task)
     config = load_config_before_data(start, options.config or {})
     _check_optimizer(options, mode, config)
-    config.both_strands = _reads_both_strands(options, mode, task, config)
+    both_strands = _reads_both_strands(options, mode, task, config)
     check_layers(
         options.reinitialise_layers,
         config,
@@ -115,6 +120,9 @@ def read_inputs(
     splits, varies_in_length = with_lengths(splits)
     task.check(splits, scheme)
     warn_of_bias(splits["train"], scheme, source=str(data))
+    if both_strands is None:
+        both_strands = _has_no_strand(splits["train"], scheme)
+    config.both_strands = both_strands
     splits = mode.fit_splits(splits, config)
     metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
     names = metric_names(scheme.problem_type, len(scheme.names))
@@ -159,16 +167,35 @@ def _check_optimizer(options: FinetuneOptions, mode: WholeModel, config: Any) ->
 
 def _reads_both_strands(
     options: FinetuneOptions, mode: WholeModel, task: Task, config: Any
-) -> bool:
-    """Decide whether both strands are read: as asked, else as the checkpoint was trained."""
+) -> bool | None:
+    """Decide whether both strands are read: as asked; None lets the data decide."""
     one_strand = mode.one_strand
     if task.is_stranded:
         one_strand = f"sequences of the task {task.name}"
     if one_strand is None:
-        return bool(config.both_strands if options.both_strands is None else options.both_strands)
+        if options.both_strands is None and config.both_strands:
+            return True
+        return options.both_strands
     if options.both_strands:
         raise ValueError(
             f"{one_strand} must be read from the strand they are given in, got both_strands; leave "
             "it out (--both-strands)"
         )
     return False
+
+
+def _has_no_strand(train: Any, scheme: LabelScheme) -> bool:
+    """Find out from the training sequences whether they may be read from either strand."""
+    is_of_classes = scheme.problem_type == "single_label_classification"
+    if not is_of_classes or "sequence_b" in train.column_names:
+        return False
+    test = find_strand(train["sequence"][:], labels_of(train))
+    if test.share is None:
+        return False
+    reading = "one strand is read" if test.has_strand else "both strands are read"
+    logger.info(
+        "%s: 5-mers tell %.0f %% of %d sequences from their reverse complements (chance is 50 %%; "
+        "--both-strands or --one-strand decide otherwise)",
+        *(reading, 100 * test.share, test.n),
+    )
+    return not test.has_strand

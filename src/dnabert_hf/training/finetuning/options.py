@@ -44,8 +44,8 @@ class FinetuneOptions:
         muon_learning_rate: Learning rate of Muon; by default 0.005. `learning_rate` among the
             arguments is that of AdamW.
         both_strands: Read each training sequence from the opposite strand half of the time, and
-            average predictions over both, for signals that have no strand; by default what the
-            checkpoint was trained with.
+            average predictions over both, for signals that have no strand; by default the training
+            sequences tell (`find_strand`), and what the checkpoint was trained with stays.
         test: Score the test split; without, it is only checked.
         notes: What else `metrics.json` is to say.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
