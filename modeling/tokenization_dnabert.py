@@ -328,13 +328,14 @@ class DNABertTokenizer(PreTrainedTokenizer):
             data["length"] = length.tolist()
         if return_overflowing_tokens:
             data["overflow_to_sample_mapping"] = rows[:, 0].tolist()
+        added = dict(self._added_names)
+        encodings: Any = _Encodings(layout.without_ids(), data["input_ids"], width, side, added)
         if not is_batch and return_tensors is None and not return_overflowing_tokens:
             data = {name: rows_of_one[0] for name, rows_of_one in data.items()}
         elif return_tensors is not None:
             for name in ("length", "overflow_to_sample_mapping"):
                 if name in data:
                     data[name] = _as_tensor(np.asarray(data[name]), return_tensors)
-        encodings: Any = _Encodings(layout, width, side, dict(self._added_names))
         return BatchEncoding(data, encodings, n_sequences=1 if second is None else 2)
 
     def _encode_items(self, items: list[Any]) -> _Tokens:
@@ -549,6 +550,14 @@ class _Layout:
         n_special = (2 if second is None else 3) if add_special_tokens else 0
         self.lengths = self.sizes + rows[:, 4] - rows[:, 3] + n_special
 
+    def without_ids(self) -> "_Layout":
+        """The same rows without their ids, which take memory; zeros that take none stand there."""
+        first, second = (
+            part and part._replace(ids=np.broadcast_to(np.uint16(0), len(part.ids)))
+            for part in (self.first, self.second)
+        )
+        return _Layout(first, second, self.rows, self.special)
+
     def input_ids(self) -> list[np.ndarray]:
         special = [np.array([i], dtype=np.int64) for i in (CLS_ID, SEP_ID, SEP_ID)]
         return self._assemble(self.first.ids, self.second and self.second.ids, special)
@@ -654,8 +663,11 @@ class _Layout:
 class _Encodings(Sequence["_Encoding"]):
     """Encodings of the rows of a batch, each made when it is asked for."""
 
-    def __init__(self, layout: _Layout, width: int | None, side: str, added: dict[int, str]):
-        self._layout, self._width, self._side, self._added = layout, width, side, added
+    def __init__(
+        self, layout: _Layout, ids: Any, width: int | None, side: str, added: dict[int, str]
+    ):
+        self._layout, self._ids, self._added = layout, ids, added
+        self._width, self._side = width, side
 
     def __len__(self) -> int:
         return len(self._layout.rows)
@@ -669,7 +681,9 @@ class _Encodings(Sequence["_Encoding"]):
         all_rows = self._layout
         row = all_rows.rows[index : index + 1]
         layout = _Layout(all_rows.first, all_rows.second, row, all_rows.special)
-        return _Encoding(layout, self._width, self._side, self._added)
+        ids = self._ids[index]
+        ids = list(ids) if isinstance(ids, list) else ids.tolist()
+        return _Encoding(layout, ids, self._width, self._side, self._added)
 
 
 class _Encoding:
@@ -679,12 +693,14 @@ class _Encoding:
     k-mers overlap.
     """
 
-    def __init__(self, layout: _Layout, width: int | None, side: str, added: dict[int, str]):
+    def __init__(
+        self, layout: _Layout, ids: list[int], width: int | None, side: str, added: dict[int, str]
+    ):
         def row(column: list[np.ndarray], fill: int) -> list[Any]:
             return _as_lists(column, width, side, fill)[0]
 
         self.n_sequences = 1 if layout.second is None else 2
-        self.ids: list[int] = row(layout.input_ids(), PAD_ID)
+        self.ids = ids
         self.type_ids: list[int] = row(layout.token_type_ids(), 0)
         self.attention_mask: list[int] = row(layout.attention_mask(), 0)
         self.special_tokens_mask: list[int] = row(layout.special_tokens_mask(), 1)
