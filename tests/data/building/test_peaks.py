@@ -85,3 +85,11 @@ def test_windows_that_all_run_off_are_counted_and_refused(genome):
             ValueError, match=r"found none that can be used \(1 windows that run off"
         ):
             build_peaks(genome, at_the_start, negatives=negatives)
+
+
+def test_a_split_without_room_for_negatives_is_named(make_genome, random_dna):
+    genome = make_genome(long=random_dna(40_000), test=random_dna(600))
+    given = [Interval("long", 1000 * i, 1000 * i + 100) for i in range(1, 20)]
+    splitting = Splitting(test_contigs=("test",))
+    with pytest.raises(ValueError, match=r"must have room .*\(contigs of the test split\)"):
+        build_peaks(genome, [*given, Interval("test", 250, 350)], splitting=splitting)

@@ -1,6 +1,7 @@
 """Negatives of data sets that are cut from a genome: windows beside the positives, and shuffles."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -60,13 +61,13 @@ def matched_negatives(
         ValueError: If the genome has no room for them.
     """
     made = []
-    by_split = _by_split(genome, [each.contig for each in positives], splitting)
-    for rows, others in by_split:
+    for split, rows, others in _by_split(genome, [each.contig for each in positives], splitting):
         chosen = [positives[row] for row in rows]
         length = len(chosen[0].sequence)
         starts = [(genome.index(each.contig), each.start) for each in chosen]
         barred = np.concatenate([excluded, others])
-        windows = draw_matched(genome, starts, length, excluded=barred, seed=splitting.seed)
+        with _naming(split):
+            windows = draw_matched(genome, starts, length, excluded=barred, seed=splitting.seed)
         made += _examples_of_windows(genome, windows, length, label, "genomic, GC matched")
     return made
 
@@ -97,17 +98,29 @@ def negatives_with_tata_box(
         ValueError: If the genome has not that many.
     """
     made = []
-    for rows, others in _by_split(genome, [contig for contig, _ in boxes], splitting):
+    for split, rows, others in _by_split(genome, [contig for contig, _ in boxes], splitting):
         offsets = [boxes[row][1] for row in rows]
         barred = np.concatenate([excluded, others])
-        windows = draw_with_tata_box(genome, offsets, length, excluded=barred, seed=splitting.seed)
+        with _naming(split):
+            windows = draw_with_tata_box(
+                genome, offsets, length, excluded=barred, seed=splitting.seed
+            )
         made += _examples_of_windows(genome, windows, length, label, "genomic with TATA box")
     return made
 
 
+@contextmanager
+def _naming(split: str) -> Iterator[None]:
+    """Say in an error for which split there is no room; "" is the whole genome."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error} (contigs of the {split} split)" if split else error) from error
+
+
 def _by_split(
     genome: Genome, contigs: Sequence[str], splitting: Splitting
-) -> Iterator[tuple[list[int], np.ndarray]]:
+) -> Iterator[tuple[str, list[int], np.ndarray]]:
     """Group positives by the split of their contig, each with the contigs of all other splits."""
     rows_of: dict[str, list[int]] = {}
     for row, contig in enumerate(contigs):
@@ -118,7 +131,7 @@ def _by_split(
             for index, contig in enumerate(genome.contigs)
             if splitting.split_of(contig.name) != split
         ]
-        yield rows, np.array(others, dtype=np.int64).reshape(-1, 3)
+        yield split, rows, np.array(others, dtype=np.int64).reshape(-1, 3)
 
 
 def shuffled_negatives(
