@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.command import Command
 from dnabert_hf.cli.options.dataset import (
     DevContigs,
     Genomes,
@@ -36,7 +37,7 @@ class _PeakNegatives(StrEnum):
     dinucleotides = "dinucleotides"
 
 
-@dataset.command()
+@dataset.command(cls=Command)
 def promoters(
     start_sites: Annotated[
         str,
@@ -95,7 +96,7 @@ def promoters(
     )
 
 
-@dataset.command()
+@dataset.command(cls=Command)
 def peaks(
     intervals: Annotated[
         str, typer.Argument(help="Peaks: BED or narrowPeak, plain or gzip.", show_default=False)
@@ -136,7 +137,7 @@ def peaks(
     )
 
 
-@dataset.command()
+@dataset.command(cls=Command)
 def splice(
     annotation: Annotated[
         str, typer.Argument(help="Genes: GTF or GFF3, plain or gzip.", show_default=False)
@@ -170,7 +171,7 @@ def splice(
     )
 
 
-@dataset.command()
+@dataset.command(cls=Command)
 def bases(
     regions: Annotated[
         list[str],
@@ -222,7 +223,7 @@ def bases(
     )
 
 
-@dataset.command()
+@dataset.command(cls=Command)
 def windows(
     genome: Genomes,
     output: Table,
@@ -290,7 +291,7 @@ def windows(
         )
 
 
-@dataset.command()
+@dataset.command(cls=Command)
 def check(
     data: Annotated[
         str,

@@ -29,6 +29,7 @@ from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
 from dnabert_hf.cli.motifs import motifs
 from dnabert_hf.cli.mutagenesis import mutagenesis
+from dnabert_hf.cli.options.command import Command
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
@@ -121,7 +122,7 @@ _COMMANDS = {
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(cls=Command, rich_help_panel=_panel)(_command)
     if _panel == "Make data":
         app.add_typer(dataset, name="dataset", rich_help_panel=_panel)
 

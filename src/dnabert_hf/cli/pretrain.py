@@ -115,6 +115,8 @@ def pretrain(
     is_first = os.environ.get("RANK", "0") == "0"
     if is_first:
         logging.getLogger("dnabert_hf").setLevel(logging.INFO)
+    if passes is not None and steps is not None:
+        raise ValueError(f"give --passes or --steps, got both: {passes} and {steps}")
     named = {
         "num_train_epochs": passes,
         "max_steps": steps,

@@ -16,6 +16,7 @@ import re
 import shutil
 import tempfile
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,8 +88,7 @@ def atomic_file(path: str | Path, *, is_shared: bool = False) -> Iterator[Path]:
         ['scores.tsv']
     """
     path = Path(path)
-    if not is_shared:
-        _remove_leftovers(path)
+    _remove_leftovers(path)
     before = _identify(path)
     partial, lock = _begin(path, lambda new: os.close(os.open(new, os.O_CREAT | os.O_EXCL, 0o666)))
     try:
@@ -200,11 +200,16 @@ def open_table(
         A function that writes a row.
     """
     path = Path(path)
-    with atomic_file(path, is_shared=is_shared) as partial, partial.open("wb") as raw:
-        # Without name and time, so that the same data make the same file.
-        stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
-        with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
-            yield csv.writer(text, delimiter="\t", lineterminator="\n").writerow
+    with atomic_file(path, is_shared=is_shared) as partial:
+        try:
+            with partial.open("wb") as raw:
+                # Without name and time, so that the same data make the same file.
+                is_gzip = path.suffix == ".gz"
+                stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if is_gzip else raw
+                with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
+                    yield csv.writer(text, delimiter="\t", lineterminator="\n").writerow
+        except zlib.error as error:  # from closing what could not be written
+            raise error.__context__ or error from None
 
 
 def require_room(path: Path, size: int) -> None:

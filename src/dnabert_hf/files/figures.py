@@ -1,5 +1,6 @@
 """Figures of matplotlib on their way into files."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -31,5 +32,8 @@ def save_figure(figure: Any, path: str | Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise ValueError(f"{path}: a figure must be {', '.join(_SUFFIXES)}, found {suffix!r}")
-    with atomic_file(path) as partial, rc_context({"svg.hashsalt": "dnabert"}):
-        figure.savefig(partial, format=suffix[1:], dpi=150, metadata=_WITHOUT_DATE.get(suffix))
+    drawn = io.BytesIO()  # matplotlib does not close a file that it cannot write to
+    with rc_context({"svg.hashsalt": "dnabert"}):
+        figure.savefig(drawn, format=suffix[1:], dpi=150, metadata=_WITHOUT_DATE.get(suffix))
+    with atomic_file(path) as partial:
+        partial.write_bytes(drawn.getvalue())

@@ -8,7 +8,7 @@ __all__ = ["name_files"]
 _LONGEST = 240  # bytes of a name; 255 are possible
 
 
-def name_files(template: str, texts: Iterable[str], *, placeholder: str) -> dict[str, str]:
+def name_files(template: str, texts: Iterable[str], *, placeholder: str) -> list[str]:
     """Make a name of its own of each text.
 
     Letters that a file should not have in its name become "_", a name that is too long is cut, and
@@ -20,16 +20,16 @@ def name_files(template: str, texts: Iterable[str], *, placeholder: str) -> dict
         placeholder: What the text replaces in the template.
 
     Returns:
-        For each text the name of its file.
+        The name of the file of each text, in their order.
 
     Example:
         >>> name_files("p-{id}.png", ["a/b", "a b", "..", ""], placeholder="{id}")
-        {'a/b': 'p-a_b.png', 'a b': 'p-a_b-2.png', '..': 'p-...png', '': 'p-_.png'}
+        ['p-a_b.png', 'p-a_b-2.png', 'p-...png', 'p-_.png']
     """
     room = _LONGEST - len(template.replace(placeholder, "").encode())
-    names: dict[str, str] = {}
+    names: list[str] = []
     taken: set[str] = set()
-    for text in dict.fromkeys(texts):
+    for text in texts:
         safe = re.sub(r"[^\w.+-]+", "_", text) or "_"
         number = 1
         while True:
@@ -40,5 +40,5 @@ def name_files(template: str, texts: Iterable[str], *, placeholder: str) -> dict
                 break
             number += 1
         taken.add(name.casefold())
-        names[text] = name
+        names.append(name)
     return names

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-__all__ = ["MODEL_FILES", "check_folder", "check_output"]
+__all__ = ["MODEL_FILES", "check_distinct", "check_folder", "check_output"]
 
 # What lies in a folder that `save_pretrained` and a conversion wrote, by patterns of names.
 MODEL_FILES = (
@@ -54,18 +54,7 @@ def check_output(
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"{path} must lie in a folder that exists, found no folder {path.parent}")
-    for other in _paths(others):
-        if _is_same(path, other):
-            raise ValueError(
-                f"{path} must be the name of one output of a run, found it given to two; give each "
-                "a name of its own"
-            )
-    for each in _paths(inputs):
-        if _is_same(path, each) or path.resolve() in each.resolve().parents:
-            raise ValueError(
-                f"{path} must be another file than the input {each}, which would be lost; give the "
-                "output another name"
-            )
+    check_distinct(path, inputs=inputs, others=others)
     if not path.exists():
         return
     if path.is_dir() != is_folder or not (path.is_file() or path.is_dir()):
@@ -86,6 +75,36 @@ def check_output(
             raise ValueError(
                 f"{path} must hold nothing but the files of an earlier run to be overwritten, "
                 f"found {others_there[0]}; give the output another name"
+            )
+
+
+def check_distinct(
+    path: str | Path, *, inputs: Iterable[object] = (), others: Iterable[str | Path | None] = ()
+) -> None:
+    """Refuse an output that is an input or another output of the same run, even to overwrite it.
+
+    Args:
+        path: Result, or "-" for standard output.
+        inputs: What the result is made of; what is no path, such as a model, is passed by.
+        others: Other outputs of the run; None and "-" are passed by.
+
+    Raises:
+        ValueError: If it is one of them, by whatever name.
+    """
+    if str(path) == "-":
+        return
+    path = Path(path)
+    for other in _paths(others):
+        if _is_same(path, other):
+            raise ValueError(
+                f"{path} must be the name of one output of a run, found it given to two; give each "
+                "a name of its own"
+            )
+    for each in _paths(inputs):
+        if _is_same(path, each):
+            raise ValueError(
+                f"{path} must be another file than the input {each}, which would be lost; give the "
+                "output another name"
             )
 
 

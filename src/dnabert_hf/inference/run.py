@@ -10,6 +10,7 @@ from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
+from dnabert_hf.files.outputs import check_distinct
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.fingerprint import fingerprint_run, fingerprint_weights
@@ -269,6 +270,9 @@ class Run:
             The output, and the chunks that are still to be written to it.
         """
         assert self.output is not None
+        source = given.source
+        files = {contig.file for contig in source.contigs} if isinstance(source, Genome) else ()
+        check_distinct(self.output, inputs=files or [source])
         fingerprint = fingerprint_run(
             self.engines[0],
             self._checkpoints[0],

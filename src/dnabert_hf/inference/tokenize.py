@@ -39,7 +39,7 @@ def write_tokens(
     Raises:
         ValueError: If source or output cannot be used; for k-mers, also if records are pairs.
     """
-    check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite, inputs=[source])
     tokenizer = DNABertTokenizer(k=k)
     result_format = choose_table(output, ["id", "kmers" if as_kmers else "input_ids"])
     records = open_source(source, k=k, columns=columns)

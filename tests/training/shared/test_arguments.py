@@ -167,3 +167,27 @@ def test_the_published_decay_keeps_its_shape_at_another_learning_rate(tmp_path):
     training = pretraining_arguments(tmp_path, {"learning_rate": 1e-4}, recipe=recipe)
     assert training.lr_scheduler_kwargs["lr_end"] == pytest.approx(1e-4 * 80 / 190)
     assert recipe["lr_scheduler_kwargs"]["lr_end"] == pytest.approx(4e-4 * 80 / 190)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"num_train_epochs": 0},
+        {"num_train_epochs": float("nan")},
+        {"max_steps": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": 1e20},
+        {"per_device_train_batch_size": 0},
+        {"seed": -1},
+    ],
+)
+def test_numbers_that_train_nothing_are_refused(tmp_path, overrides):
+    (name,) = overrides
+    for make in (
+        lambda: fine_tuning_arguments(
+            tmp_path, overrides, metric="mcc", recipe={}, varies_in_length=False
+        ),
+        lambda: pretraining_arguments(tmp_path, overrides, recipe={}),
+    ):
+        with pytest.raises(ValueError, match=rf"{name} must be from \S+ to \S+, got"):
+            make()

@@ -10,7 +10,14 @@ import typer
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.files.outputs import check_output
 
-__all__ = ["input_file", "labelled_data", "model_name", "new_file", "new_folder", "start_name"]
+__all__ = [
+    "input_file",
+    "labelled_data",
+    "model_name",
+    "new_file",
+    "new_folder",
+    "start_name",
+]
 
 _TABLES = (".tsv", ".csv", ".txt", ".parquet", ".fa", ".fasta", ".fq", ".fastq", ".gz", ".bed")
 

@@ -241,7 +241,7 @@ def _tracks(
         return {str(label): track}
     path = Path(track)
     made = name_files(path.name, names, placeholder="{label}")
-    return {name: path.with_name(file) for name, file in made.items()}
+    return {name: path.with_name(file) for name, file in zip(names, made, strict=True)}
 
 
 def _choose_format(output: str | Path, names: Sequence[str]) -> ResultFormat:

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,12 @@ class PartFolder:
         self._digest = _digest(fingerprint)
         self.path.mkdir(exist_ok=True)
         if not (self.path / "run.json").exists():
-            self._write_note("run.json", run)
+            try:
+                self._write_note("run.json", run)
+            except BaseException:
+                with suppress(OSError):  # another process may have begun
+                    self.path.rmdir()
+                raise
 
     def difference(self, fingerprint: Mapping[str, str] | None) -> str | None:
         """Say in what the fingerprint of the parts differs from another, None if in nothing."""

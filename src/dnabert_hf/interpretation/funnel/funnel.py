@@ -122,7 +122,8 @@ def variant_funnel(
         raise ValueError(f"alleles to keep must be 1 or more, got {keep}")
     for path in (output, report):
         if path is not None:
-            check_output(path, overwrite=overwrite)
+            others = [report] if path is output else []
+            check_output(path, overwrite=overwrite, inputs=[variants], others=others)
     if str(output) == "-":
         raise ValueError("the funnel writes a table and works beside it; name a file with -o")
     build = find_build(build)

@@ -1,7 +1,6 @@
 """Pictures of mutation maps: effects as a heat map, and as a logo above it."""
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnabert_hf.files.figures import save_figure
+from dnabert_hf.files.names import name_files
 from dnabert_hf.inference.output.writer import check_output
 
 __all__ = ["check_plot", "plot_mutation_maps"]
@@ -52,7 +52,7 @@ def check_plot(table: str | Path, plot: str | Path, *, overwrite: bool) -> None:
         raise ValueError("a picture is drawn of a map in a file; name one with -o")
     if Path(plot).suffix.lower() not in _SUFFIXES:
         raise ValueError(f"a picture must be named *{', *'.join(_SUFFIXES)}, got {plot}")
-    check_output(plot, overwrite=overwrite)
+    check_output(plot, overwrite=overwrite, others=[table])
     _import_logomaker()
 
 
@@ -86,9 +86,11 @@ def plot_mutation_maps(
         logger.warning(
             "%s: pictures of the first %d of %d sequences", table, _MOST_PICTURES, len(sequences)
         )
+    ids = [str(columns["id"][begin]) for begin, _ in sequences[:_MOST_PICTURES]]
+    names = name_files(f"{plot.stem}-\0{plot.suffix}", ids, placeholder="\0")
     drawn = []
-    for begin, end in sequences[:_MOST_PICTURES]:
-        rows = {name: values[begin:end] for name, values in columns.items()}
+    for (begin, end), name in zip(sequences[:_MOST_PICTURES], names, strict=True):
+        rows = {column: values[begin:end] for column, values in columns.items()}
         column, title = _choose_score(rows, label)
         grid = _arrange(rows, column, title)
         if len(grid.sequence) > _LONGEST:
@@ -97,9 +99,9 @@ def plot_mutation_maps(
                 *(grid.id, len(grid.sequence), _LONGEST),
             )
             continue
-        name = plot.name if is_single else f"{plot.stem}-{_as_file_name(grid.id)}{plot.suffix}"
-        _draw(grid, plot.with_name(name))
-        drawn.append(plot.with_name(name))
+        picture = plot if is_single else plot.with_name(name)
+        _draw(grid, picture)
+        drawn.append(picture)
     return drawn
 
 
@@ -259,10 +261,6 @@ def _reference_points(sequence: str, start: int, end: int) -> Iterator[tuple[int
     for position in range(start, end):
         if sequence[position] in _BASES:
             yield position, _BASES.index(sequence[position])
-
-
-def _as_file_name(name: str) -> str:
-    return re.sub(r"[^\w.+-]+", "_", name)
 
 
 def _import_logomaker() -> Any:

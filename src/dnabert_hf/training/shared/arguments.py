@@ -74,6 +74,20 @@ _RENAMED = {
 }
 
 
+# What the Trainer takes in silence: training that is none, or that ends in NaN.
+_RANGES = {
+    "learning_rate": (1e-12, 1),
+    "num_train_epochs": (1e-6, 1e6),
+    "max_steps": (1, 2**31 - 1),
+    "per_device_train_batch_size": (1, 2**31 - 1),
+    "per_device_eval_batch_size": (1, 2**31 - 1),
+    "gradient_accumulation_steps": (1, 2**31 - 1),
+    "seed": (0, 2**32 - 1),
+    "warmup_steps": (0, 2**31 - 1),
+    "weight_decay": (0, 10),
+}
+
+
 def fine_tuning_arguments(
     checkpoints: str | Path,
     overrides: Mapping[str, Any],
@@ -165,6 +179,11 @@ def _checked(overrides: Mapping[str, Any], reserved: Mapping[str, str]) -> dict[
     for name in overrides:
         if name in reserved:
             raise ValueError(f"arguments must leave out {name!r}; use {reserved[name]}")
+    for name, (least, most) in _RANGES.items():
+        value = overrides.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not least <= value <= most:
+            raise ValueError(f"{name} must be from {least:g} to {most:g}, got {value}")
     return {
         new if (new := _RENAMED.get(name)) in fields else name: value
         for name, value in overrides.items()
