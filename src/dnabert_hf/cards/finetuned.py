@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
-from dnabert_hf.cards.metadata import card_metadata, describe_start, is_on_the_hub
+from dnabert_hf.cards.metadata import card_metadata, describe_start
 from dnabert_hf.cards.render import fill_template
 
 __all__ = ["finetuning_card"]
@@ -18,7 +18,8 @@ _GIVES = {
     "token_classification": "each base one of {} classes",
 }
 _AS_REPORTED = (
-    *("k", "classes", "scores", "metric", "steps", "best_step", "learning_rate", "collapse"),
+    *("k", "classes", "positive", "metric", "steps", "best_step", "optimizer", "learning_rate"),
+    *("both_strands", "collapse", "advice"),
 )
 
 
@@ -41,8 +42,9 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
             _pipeline_tag(report),
             name=name,
             tags=[str(report["model_type"])],
-            base_model=start if is_on_the_hub(start) else None,
             results=_results(report),
+            widget=report["examples"] or None,
+            **report["origin"],
         ),
         name=name,
         kind="DNABERT" if is_dnabert else start,
@@ -63,6 +65,9 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
         minutes=report["train_seconds"] / 60,
         versions=", ".join(f"{package} {number}" for package, number in report["versions"].items()),
         metrics=_every_key(report["scores"].values()),
+        columns=_columns_of_scores(report),
+        regression=report["regression"],
+        lengths=report["training_lengths"],
         **{key: report[key] for key in _AS_REPORTED},
     )
 
@@ -97,6 +102,14 @@ def _results(report: Mapping[str, Any]) -> list[EvalResult]:
         )
         for metric, value in report["scores"][split].items()
     ]
+
+
+def _columns_of_scores(report: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    """Put the regression beside the model, on the split that tells."""
+    split = report["predictions"]
+    of_regression = report["regression"].get("scores", {})
+    beside = {f"5-mer regression, {split}": of_regression[split]} if of_regression else {}
+    return {**report["scores"], **beside}
 
 
 def _every_key(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

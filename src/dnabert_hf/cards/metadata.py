@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-__all__ = ["card_metadata", "describe_start", "is_on_the_hub"]
+__all__ = ["card_metadata", "describe_start", "is_on_the_hub", "read_origin"]
 
 # What the page of a model offers to try. The first is the head of an Alu repeat, the commonest
 # sequence of the human genome, with one base masked.
@@ -74,6 +75,26 @@ def is_on_the_hub(model: str) -> bool:
     """
     is_path = model.startswith((".", "/", "~")) or Path(model).exists()
     return model.count("/") == 1 and not is_path
+
+
+def read_origin(model: str | Path) -> dict[str, Any]:
+    """Read what a model that is trained from another inherits: licence and repository.
+
+    Args:
+        model: Folder or Hub repository that training began from. Of a folder, the card is read; a
+            repository is not asked.
+
+    Returns:
+        `base_model` and `license`, as the Hub's metadata have them, as far as they are known.
+    """
+    if is_on_the_hub(str(model)):
+        return {"base_model": str(model)}
+    try:
+        text = (Path(model) / "README.md").read_text(encoding="utf-8")
+        fields = ModelCard(text, ignore_metadata_errors=True).data.to_dict()
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return {name: fields[name] for name in ("base_model", "license") if fields.get(name)}
 
 
 def describe_start(model: str) -> str:

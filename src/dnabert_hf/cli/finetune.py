@@ -84,6 +84,14 @@ def finetune(
     ] = None,
     seed: TrainingSeed = None,
     set_: TrainingFields = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            help="Class of interest: scores of one class, tracks, motifs and variant effects are "
+            "of it.",
+            show_default="of two, the one not called other, none, random, 0 ...",
+        ),
+    ] = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -227,6 +235,7 @@ def finetune(
             sequence=sequence_column, label=label_column, id=id_column, split=split_column
         ),
         "problem_type": problem_type,
+        "positive": positive,
         "metric": metric,
         "early_stopping": early_stopping,
         "class_weights": class_weights,
@@ -264,7 +273,9 @@ def finetune(
     logging.getLogger("dnabert_hf.data.labelled.dataset").setLevel(logging.INFO)
     result = run(init, _parse_data(data), **options)
     shown = find_task(task).metrics or METRIC_NAMES[result.scheme.problem_type]
-    for line in format_scores(result.scores, shown):
+    last = list(result.scores)[-1]
+    beside = {f"5-mer regression, {last}": result.regression[last]} if result.regression else {}
+    for line in format_scores({**result.scores, **beside}, shown):
         typer.echo(line)
 
 

@@ -27,7 +27,7 @@ METRIC_NAMES = {
     "regression": ("pearson", "spearman", "rmse"),
     "token_classification": _OF_CLASSES,
 }
-# With two classes also those of class 1 alone, as DNABERT reports them for binding sites.
+# With two classes also those of the class of interest, as DNABERT reports them for binding sites.
 BINARY_METRIC_NAMES = ("f1_binary", "precision_binary", "recall_binary")
 # Where 0.5 decides too coarsely in the first epochs (no class predicted at all, F1 = 0), a ranking
 # metric tells checkpoints apart.
@@ -87,6 +87,7 @@ def score_predictions(
     *,
     problem_type: str,
     names: Sequence[str] | None = None,
+    positive: int = 1,
 ) -> dict[str, float]:
     """Score predictions with the metrics of a problem type.
 
@@ -96,6 +97,7 @@ def score_predictions(
         problem_type: "single_label_classification", "token_classification" (a row is a base),
             "multi_label_classification" or "regression".
         names: Class names in the order of the columns, for messages.
+        positive: As in `score_classification`.
 
     Returns:
         Scores by the names of `metric_names`; a score that these labels leave undefined is left
@@ -105,7 +107,7 @@ def score_predictions(
         ValueError: If shapes do not fit together or the problem type is not known.
     """
     if problem_type in _ONE_CLASS:
-        return score_classification(labels, predictions, names=names)
+        return score_classification(labels, predictions, names=names, positive=positive)
     if problem_type == "multi_label_classification":
         return score_multi_label(labels, predictions, names=names)
     if problem_type == "regression":
@@ -114,25 +116,32 @@ def score_predictions(
 
 
 def score_classification(
-    labels: np.ndarray, probabilities: np.ndarray, *, names: Sequence[str] | None = None
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    positive: int = 1,
 ) -> dict[str, float]:
     """Score single-label predictions.
 
     F1, precision and recall are macro averages over the classes, as DNABERT reports them for
-    promoters and splice sites. With two classes AUROC and AUPRC rank by the probability of class
-    1, and f1_binary, precision_binary and recall_binary are those of class 1 alone, as it reports
-    them for binding sites. With more, AUROC is the mean over all pairs of classes (one against
-    one, Hand and Till 2001) and AUPRC (average precision) the mean over classes against the rest.
+    promoters and splice sites. With two classes AUROC and AUPRC rank by the probability of the
+    class of interest, and f1_binary, precision_binary and recall_binary are those of this class
+    alone, as it reports them for binding sites. With more, AUROC is the mean over all pairs of
+    classes (one against one, Hand and Till 2001) and AUPRC (average precision) the mean over
+    classes against the rest.
 
     Args:
         labels: Class indices, shape (n,).
         probabilities: Probability of each class, shape (n, classes).
         names: Class names in id order, for messages.
+        positive: Index of the class of interest, of two.
 
     Returns:
-        accuracy, f1, mcc, precision, recall, auroc and auprc, and with two classes those of class
-        1 alone. If all labels are of one class, only accuracy and the macro averages are defined,
-        the others left out. Classes without a label do not count in averages over classes.
+        accuracy, f1, mcc, precision, recall, auroc and auprc, and with two classes those of the
+        class of interest alone. If all labels are of one class, only accuracy and the macro
+        averages are defined, the others left out. Classes without a label do not count in averages
+        over classes.
 
     Raises:
         ValueError: If the shapes do not fit together or a label has no column.
@@ -171,13 +180,14 @@ def score_classification(
     scores["mcc"] = float(metrics.matthews_corrcoef(labels, predicted))
     scores |= {"precision": float(precision), "recall": float(recall)}
     if n_classes == 2:
-        scores["auroc"] = float(metrics.roc_auc_score(labels, probabilities[:, 1]))
-        scores["auprc"] = float(metrics.average_precision_score(labels, probabilities[:, 1]))
+        is_positive, of_positive = labels == positive, probabilities[:, positive]
+        scores["auroc"] = float(metrics.roc_auc_score(is_positive, of_positive))
+        scores["auprc"] = float(metrics.average_precision_score(is_positive, of_positive))
         precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-            labels, predicted, average="binary", zero_division=0
+            is_positive, predicted == positive, average="binary", zero_division=0
         )
-        of_class_one = (float(f1), float(precision), float(recall))
-        return scores | dict(zip(BINARY_METRIC_NAMES, of_class_one, strict=True))
+        of_one_class = (float(f1), float(precision), float(recall))
+        return scores | dict(zip(BINARY_METRIC_NAMES, of_one_class, strict=True))
     scores["auroc"] = _auroc_one_vs_one(labels, probabilities, present)
     scores["auprc"] = float(
         np.mean(

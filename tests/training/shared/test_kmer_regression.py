@@ -48,3 +48,36 @@ def test_composition_is_learnt():
     predicted = kmer_logistic_regression(sequences[:40], labels[:40], sequences[40:], k=3)
     assert predicted.shape == (20, 2)
     assert (predicted.argmax(axis=1) == labels[40:]).all()
+
+
+def test_on_both_strands_a_kmer_counts_as_its_reverse_complement():
+    generator = np.random.default_rng(2)
+    sequences = ["".join(generator.choice(list("ACGT"), size=30)) for _ in range(10)]
+    others = [s[::-1].translate(str.maketrans("ACGT", "TGCA")) for s in sequences]
+    for k in (2, 3, 5):
+        both = count_kmers(sequences, k=k, both_strands=True).toarray()
+        assert (both == count_kmers(others, k=k, both_strands=True).toarray()).all()
+        one = count_kmers(sequences, k=k).toarray() + count_kmers(others, k=k).toarray()
+        is_first = both.sum(axis=0) > 0
+        palindromes = one == 2 * both
+        assert ((both == one) | palindromes)[:, is_first].all()
+        assert (both.sum(axis=1) == 31 - k).all()
+
+
+def test_the_strength_is_what_a_grid_search_of_scikit_learn_chooses():
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    generator = np.random.default_rng(3)
+    rich = [[0.25, 0.25, 0.25, 0.25], [0.3, 0.25, 0.25, 0.2]]
+    labels = np.arange(150) % 2
+    sequences = ["".join(generator.choice(list("ACGT"), size=40, p=rich[y])) for y in labels]
+    order = np.random.default_rng(0).permutation(150)
+    counts = count_kmers(sequences, 3)
+    search = GridSearchCV(
+        baselines._regression(1.0),
+        {"logisticregression__C": baselines._STRENGTHS},
+        scoring="neg_log_loss",
+        cv=StratifiedKFold(3),
+    ).fit(counts[order], labels[order])
+    found = baselines._choose_strength(counts, labels)
+    assert found == search.best_params_["logisticregression__C"]

@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
@@ -47,6 +47,8 @@ class LabelScheme:
             where every base has a class of its own.
         names: Class names in the order of their ids; for regression, the names of the targets. The
             classes of bases are single letters.
+        positive: The class of interest, if it is known; schemes that differ in nothing else are
+            equal.
 
     Raises:
         ValueError: If the problem type is none of the four, or names are too few or repeated.
@@ -59,6 +61,7 @@ class LabelScheme:
 
     problem_type: ProblemType
     names: tuple[str, ...]
+    positive: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.problem_type not in get_args(ProblemType):
@@ -81,13 +84,16 @@ class LabelScheme:
 
         Args:
             config: Model configuration with `id2label`, `num_labels` and `problem_type`; where
-                that is None, one label means regression and several mean classes.
+                that is None, one label means regression and several mean classes. A `positive` that
+                is none of the labels is left out.
         """
         default: ProblemType = (
             "regression" if config.num_labels == 1 else "single_label_classification"
         )
         names = tuple(config.id2label[index] for index in range(config.num_labels))
-        return cls(config.problem_type or default, names)
+        positive = getattr(config, "positive", None)
+        known = positive if positive in names else None
+        return cls(config.problem_type or default, names, known)
 
     @cached_property
     def label2id(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ __all__ = [
     "check_splits",
     "count_labels",
     "labels_of",
+    "measure_lengths",
     "warn_of_bias",
     "with_lengths",
     "with_validation_split",
@@ -57,6 +58,23 @@ def with_lengths(splits: DatasetDict) -> tuple[DatasetDict, bool]:
         name: dataset.add_column("length", columns[name]) for name, dataset in splits.items()
     }
     return DatasetDict(with_column), len(np.unique(columns["train"])) > 1
+
+
+def measure_lengths(dataset: Dataset) -> list[int]:
+    """Measure the sequences of a data set.
+
+    Args:
+        dataset: Data set with the column "length", as `with_lengths` adds it.
+
+    Returns:
+        The fewest, the median and the most bases.
+
+    Example:
+        >>> measure_lengths(Dataset.from_dict({"length": [101, 90, 300]}))
+        [90, 101, 300]
+    """
+    lengths = np.asarray(dataset["length"])
+    return [int(lengths.min()), int(np.median(lengths)), int(lengths.max())]
 
 
 def with_validation_split(splits: DatasetDict, scheme: LabelScheme, *, seed: int) -> DatasetDict:

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from dnabert_hf.data.labelled.dataset import read_dataset
-from dnabert_hf.data.labelled.splits import labels_of, with_lengths
+from dnabert_hf.data.labelled.splits import with_lengths
 from dnabert_hf.files.atomic import write_json, write_text
 from dnabert_hf.files.environment import describe_machine
-from dnabert_hf.metrics.scores import LOWER_IS_BETTER, score_classification
-from dnabert_hf.training.benchmark.data import SPLITS, without_repeats, write_subset
+from dnabert_hf.metrics.scores import LOWER_IS_BETTER
+from dnabert_hf.training.benchmark.data import without_repeats, write_subset
 from dnabert_hf.training.benchmark.report import CellResult, write_report
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
 from dnabert_hf.training.finetuning.finetune import finetune
-from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
+from dnabert_hf.training.shared.kmer_regression import score_kmer_regression
 from dnabert_hf.training.tasks.presets import GENERIC, find_task
 
 __all__ = ["benchmark"]
@@ -262,6 +262,7 @@ def _finetuning_report(
         config=model.config,
         arguments=dict(model.arguments) | {"seed": cell.seed} | rate,
         reinitialise_layers=model.reinitialise_layers,
+        reports=False,
         overwrite=True,
     )
     # The scores are what is kept: models of hundreds of cells would fill a disk.
@@ -274,14 +275,5 @@ def _regression_report(table: Path, k: int, task: str) -> dict[str, Any]:
     preset = find_task(task)
     splits, scheme = read_dataset(table, problem_type=preset.problem_type)
     preset.check(with_lengths(splits)[0], scheme)
-    if scheme.problem_type != "single_label_classification":
-        raise ValueError("logistic regression on k-mer counts must have one class a sequence")
-    train = splits["train"]
-    scores = {}
-    for name in [name for name in SPLITS[1:] if name in splits]:
-        sequences: Sequence[str] = splits[name]["sequence"]
-        arguments: Any = (list(train["sequence"]), labels_of(train), list(sequences))
-        probabilities = kmer_logistic_regression(*arguments, k=k)
-        labels = labels_of(splits[name])
-        scores[name] = score_classification(labels, probabilities, names=scheme.names)
+    scores = score_kmer_regression(splits, scheme, k=k)
     return {"scores": scores, "model": KMER_REGRESSION, "k": k, "task": task}

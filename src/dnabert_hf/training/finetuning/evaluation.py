@@ -13,6 +13,7 @@ from torch.nn import functional
 from transformers import EvalPrediction, Trainer
 
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import positive_id
 from dnabert_hf.files.atomic import open_table
 from dnabert_hf.metrics.scores import logits_to_predictions, score_predictions
 from dnabert_hf.training.finetuning.collators import OTHER_STRAND
@@ -58,6 +59,7 @@ class SplitResult:
             self.predictions,
             problem_type=self.scheme.problem_type,
             names=self.scheme.names,
+            positive=positive_id(self.scheme),
         )
 
 

@@ -118,7 +118,7 @@ def finetune(
     mode.before_training(trainer)
     seconds = _train(trainer, folder, checkpoint)
     known = settings | {"train_seconds": seconds} | dict(options.notes or {})
-    return report_run(trainer, folder, mode, learner.splits, inputs.scheme, known)
+    return report_run(trainer, folder, mode, learner, inputs, known)
 
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:

@@ -1,6 +1,7 @@
 """Inputs of a fine-tuning run: data, configuration and arguments, checked before it writes."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,9 +10,11 @@ from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 from dnabert_hf.data.labelled.dataset import read_dataset
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import known_positive, warn_of_guess
 from dnabert_hf.data.labelled.splits import (
     check_splits,
     labels_of,
+    measure_lengths,
     warn_of_bias,
     with_lengths,
     with_validation_split,
@@ -48,6 +51,7 @@ class Inputs(NamedTuple):
         metric: Metric that chooses the checkpoint.
         training: Arguments of the Trainer.
         loss: Loss for the Trainer, None for that of the model.
+        is_stranded: Whether the task is of a signal with a strand.
     """
 
     start: str | Path
@@ -58,6 +62,7 @@ class Inputs(NamedTuple):
     metric: str
     training: TrainingArguments
     loss: Any
+    is_stranded: bool
 
     def settings(self, model: str | Path, data: Any, options: FinetuneOptions) -> dict[str, Any]:
         """Say what a run is about, in `metrics.json` and to compare with the run it goes on with.
@@ -74,6 +79,7 @@ class Inputs(NamedTuple):
             "config": dict(options.config or {}),
             "problem_type": self.scheme.problem_type,
             "classes": list(self.scheme.names),
+            "positive": self.scheme.positive,
             "metric": self.metric,
             "early_stopping": options.early_stopping,
             "class_weights": options.class_weights,
@@ -117,8 +123,14 @@ def read_inputs(
     splits, scheme = read_dataset(
         data, columns=options.columns, k=config.k, problem_type=options.problem_type
     )
+    scheme = replace(scheme, positive=known_positive(scheme, options.positive))
+    is_binary = scheme.problem_type == "single_label_classification" and len(scheme.names) == 2
+    if is_binary and scheme.positive is None:
+        warn_of_guess(scheme.names)
     splits, varies_in_length = with_lengths(splits)
     task.check(splits, scheme)
+    config.positive = scheme.positive
+    config.training_lengths = measure_lengths(splits["train"])
     warn_of_bias(splits["train"], scheme, source=str(data))
     if both_strands is None:
         both_strands = _has_no_strand(splits["train"], scheme)
@@ -141,7 +153,9 @@ def read_inputs(
     loss = mode.loss
     if options.class_weights:
         loss = BalancedLoss.from_labels(splits["train"], scheme)
-    return Inputs(start, config, tokenizer, splits, scheme, metric, training, loss)
+    return Inputs(
+        start, config, tokenizer, splits, scheme, metric, training, loss, task.is_stranded
+    )
 
 
 def _check_optimizer(options: FinetuneOptions, mode: WholeModel, config: Any) -> None:

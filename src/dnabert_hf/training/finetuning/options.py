@@ -27,6 +27,8 @@ class FinetuneOptions:
         tokenizer: Tokenizer, or folder or repository of one, if not that of the model.
         columns: Names of the table's columns.
         problem_type: What the labels mean, where they do not say it themselves.
+        positive: Class of interest; by default what the names of two classes tell (`guess_positive`
+            of `dnabert_hf.data.labelled.positive_class`).
         metric: Metric that chooses the checkpoint: by default the task's, or else MCC, AUROC
             (multi-label) or Spearman's correlation (regression); "loss" is possible too.
         early_stopping: Stop after this many evaluations without a better metric.
@@ -47,6 +49,8 @@ class FinetuneOptions:
             average predictions over both, for signals that have no strand; by default the training
             sequences tell (`find_strand`), and what the checkpoint was trained with stays.
         test: Score the test split; without, it is only checked.
+        reports: Write the model card and the picture of the curves, and fit the regression that the
+            model is compared with; a run among many needs none of them.
         notes: What else `metrics.json` is to say.
         arguments: Fields of `transformers.TrainingArguments`, such as num_train_epochs and seed.
         callbacks: Callbacks for the Trainer.
@@ -59,6 +63,7 @@ class FinetuneOptions:
     tokenizer: str | Path | PreTrainedTokenizerBase | None = None
     columns: Columns | None = None
     problem_type: ProblemType | None = None
+    positive: str | None = None
     metric: str | None = None
     early_stopping: int | None = None
     class_weights: bool = False
@@ -69,6 +74,7 @@ class FinetuneOptions:
     muon_learning_rate: float | None = None
     both_strands: bool | None = None
     test: bool = True
+    reports: bool = True
     notes: Mapping[str, Any] | None = None
     arguments: Mapping[str, Any] | None = None
     callbacks: Sequence[TrainerCallback] = ()

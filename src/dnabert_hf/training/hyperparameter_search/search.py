@@ -197,7 +197,15 @@ class _Search:
         if (target / "metrics.json").exists():  # stopped between training and the record of it
             shutil.rmtree(target)
         try:
-            finetune(self._model, self._data, output_dir=target, test=False, resume=True, **options)
+            finetune(
+                self._model,
+                self._data,
+                output_dir=target,
+                test=False,
+                reports=False,
+                resume=True,
+                **options,
+            )
             done = self._study.tell(trial, watcher.best)
         except self._optuna.TrialPruned:
             done = self._study.tell(trial, state=states.PRUNED)

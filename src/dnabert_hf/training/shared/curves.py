@@ -13,7 +13,12 @@ _TRAIN, _VALIDATION = "#7a7a7a", "#0b6bb0"
 
 
 def plot_curves(
-    history: Sequence[Mapping[str, Any]], path: str | Path, *, metric: str, best_step: int | None
+    history: Sequence[Mapping[str, Any]],
+    path: str | Path,
+    *,
+    metric: str,
+    best_step: int | None,
+    regression: float | None = None,
 ) -> None:
     """Draw training loss, validation loss and validation metric, the chosen checkpoint marked.
 
@@ -22,6 +27,7 @@ def plot_curves(
         path: File to write; its suffix gives the format.
         metric: Name of the metric by which the checkpoint was chosen.
         best_step: Step of the chosen checkpoint.
+        regression: Metric of a regression on k-mer counts on the same split, if there is one.
     """
     from matplotlib.figure import Figure  # not pyplot: that would touch the caller's backend
 
@@ -38,8 +44,11 @@ def plot_curves(
         best = values[steps.index(best_step)]
         scores.plot([best_step], [best], "o", markersize=11, markerfacecolor="none", color="black")
         title += f", chosen: {best:.3f}"
+    if regression is not None:
+        scores.axhline(regression, color=_TRAIN, linestyle="--", label="5-mer regression")
+        scores.legend(frameon=False)
     if metric not in LOWER_IS_BETTER:
-        scores.set_ylim(min([0, *values]) - 0.03, 1.03)
+        scores.set_ylim(min([0, *values, regression or 0]) - 0.03, 1.03)
     scores.set(xlabel="step", ylabel=title_of(metric), title=title)
     for axes in (losses, scores):
         axes.spines[["top", "right"]].set_visible(False)
@@ -81,8 +90,8 @@ def title_of(metric: str) -> str:
 
     Example:
         >>> title_of("mcc"), title_of("accuracy"), title_of("f1_binary")
-        ('MCC', 'accuracy', 'F1 of class 1')
+        ('MCC', 'accuracy', 'F1 of the positive class')
     """
     name, of_one, _ = metric.partition("_binary")
     is_acronym = name in ("auprc", "auroc", "f1", "mcc", "rmse")
-    return (name.upper() if is_acronym else name) + (" of class 1" if of_one else "")
+    return (name.upper() if is_acronym else name) + (" of the positive class" if of_one else "")
