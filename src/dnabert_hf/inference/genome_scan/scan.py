@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.files.atomic import atomic_file
 from dnabert_hf.files.names import name_files
@@ -27,7 +28,7 @@ from dnabert_hf.inference.genome_scan.tracks_and_calls import (
 from dnabert_hf.inference.genome_scan.windows import ScanWindows, find_extents
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import check_output
-from dnabert_hf.inference.predict import Classifier, choose_class
+from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
 
 __all__ = ["Scan", "scan"]

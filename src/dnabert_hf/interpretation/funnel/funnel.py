@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.variants.alleles import Allele
 from dnabert_hf.data.variants.build_check import check_build
 from dnabert_hf.data.variants.databases import CATALOGS, Finding, KnownVariants, find_build
@@ -18,7 +19,6 @@ from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.sharding import resolve_shard
 from dnabert_hf.inference.output.formats import choose_table
 from dnabert_hf.inference.output.writer import check_output, open_output
-from dnabert_hf.inference.predict import choose_class
 from dnabert_hf.inference.variants.score_variants import choose_task, score_variants
 from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.funnel.high_attention import Place, cut_windows, select_variants

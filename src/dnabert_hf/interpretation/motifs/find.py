@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dnabert_hf.data.labelled.labels import LabelScheme, infer_labels
+from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.sources import Source, open_source
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
-from dnabert_hf.inference.predict import choose_class
 from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.attribution.attribution import attribution_scores
 from dnabert_hf.interpretation.attribution.scores import BaseScores
