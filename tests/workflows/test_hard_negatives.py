@@ -93,7 +93,8 @@ def test_false_positives_fall_and_the_last_model_is_kept(files):
     genome = open_genome("g.fa")
     assert len(rows) == last.hard_negatives
     for row in rows:
-        _, sequence, contig, start, probability = row.split("\t")
+        _, sequence, label, contig, start, probability = row.split("\t")
+        assert label == "random"
         assert contig == "chr1"  # chr2 is held out
         assert not 2000 - LENGTH < int(start) < 4001  # near the known site
         assert genome.sequence(contig, int(start), int(start) + LENGTH) == sequence
@@ -168,8 +169,8 @@ def test_the_command_prints_a_row_a_round(files):
         ("ACGT\ta\nACGA\tb\nACGG\tc\n", {}, "of 3 classes the one of the negatives must be named"),
         ("ACGT\ta\nACGA\tb\n", {"negative": "x"}, "the class must be one of a, b, got 'x'"),
         ("ACGT\t0.5\nACGA\t1.5\n", {}, "found regression"),
-        ("ACGT\ta\nACGA\tb\n", {"held_out": ["chr9"]}, "must be in the genome, found chr9"),
-        ("ACGT\ta\nACGA\tb\n", {"held_out": []}, "must be in the genome, found none"),
+        ("ACGT\t1\nACGA\t0\n", {"held_out": ["chr9"]}, "must be in the genome, found chr9"),
+        ("ACGT\t1\nACGA\t0\n", {"held_out": []}, "must be in the genome, found none"),
         ("ACGT\ta\nACGA\tb\n", {"rounds": 0}, "1 or more, got 0"),
     ],
 )

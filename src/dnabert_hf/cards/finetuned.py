@@ -68,6 +68,8 @@ def finetuning_card(report: Mapping[str, Any], *, name: str) -> str:
         columns=_columns_of_scores(report),
         regression=report["regression"],
         lengths=report["training_lengths"],
+        n_mined=report["hard_negatives"][-1]["hard_negatives"] if "hard_negatives" in report else 0,
+        class_of_mined=report.get("class_of_hard_negatives"),
         **{key: report[key] for key in _AS_REPORTED},
     )
 

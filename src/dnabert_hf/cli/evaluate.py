@@ -41,7 +41,7 @@ def evaluate(
         str | None,
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
     ] = None,
-    rc: BothStrands = False,
+    rc: BothStrands = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     batch_tokens: BatchTokens = None,

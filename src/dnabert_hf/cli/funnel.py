@@ -18,6 +18,7 @@ from dnabert_hf.cli.options.shared import (
     Force,
     Model,
     Overwrite,
+    Window,
 )
 
 __all__ = ["funnel"]
@@ -37,12 +38,6 @@ def funnel(
         list[Path],
         typer.Option(
             help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
-        ),
-    ],
-    window: Annotated[
-        int,
-        typer.Option(
-            help="Bases around a variant: those that the model was trained on.", show_default=False
         ),
     ],
     output: Annotated[
@@ -65,11 +60,12 @@ def funnel(
         ),
     ] = None,
     keep: Annotated[int, typer.Option(help="Alleles to keep, the strongest.")] = 1000,
+    window: Window = None,
     label: Annotated[
         str | None,
-        typer.Option(help="Class to score.", show_default="the second of two"),
+        typer.Option(help="Class to score.", show_default="the class of interest"),
     ] = None,
-    rc: BothStrands = False,
+    rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,
     device: Device = "auto",
@@ -117,5 +113,5 @@ def funnel(
     known = "".join(f", {n:,} in {name}" for name, n in done.n_known.items())
     options.report(
         f"{done.n_records:,} records, {done.n_high:,} in high-attention regions, {done.n_scored:,} "
-        f"alleles scored, {done.n_kept:,} kept{known}"
+        f"alleles scored by the probability of {done.label}, {done.n_kept:,} kept{known}"
     )

@@ -37,7 +37,7 @@ def motifs(
         str | None,
         typer.Option(
             help="Class whose motifs are looked for, against all others.",
-            show_default="the second of two",
+            show_default="the class of interest",
         ),
     ] = None,
     known: Annotated[

@@ -63,7 +63,7 @@ def mutagenesis(
             "its name.",
         ),
     ] = None,
-    rc: BothStrands = False,
+    rc: BothStrands = None,
     aliases: Aliases = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -116,5 +116,5 @@ def mutagenesis(
     )
     report(f"{done.n_mutations:,} changes of {done.n_sequences:,} sequences")
     if plot is not None and done.path.exists() and os.environ.get("RANK", "0") == "0":
-        for path in plot_mutation_maps(output, plot, label=label):
+        for path in plot_mutation_maps(output, plot, label=label or done.positive):
             report(f"{path}")

@@ -32,7 +32,7 @@ def predict(
         list[str] | None,
         typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
     ] = None,
-    rc: BothStrands = False,
+    rc: BothStrands = None,
     label: Annotated[
         str | None,
         typer.Option(

@@ -16,6 +16,7 @@ from dnabert_hf.cli.options.shared import (
     Overwrite,
     Shard,
     SkipBad,
+    Window,
     report,
 )
 
@@ -28,12 +29,6 @@ def scan(
         list[Path],
         typer.Argument(help="FASTA files of the genome.", show_default=False, callback=input_file),
     ],
-    window: Annotated[
-        int,
-        typer.Option(
-            help="Bases of a window: those that the model was trained on.", show_default=False
-        ),
-    ],
     step: Annotated[int, typer.Option(help="Bases from a window to the next.", show_default=False)],
     output: Annotated[
         Path,
@@ -44,10 +39,11 @@ def scan(
     regions: Annotated[
         Path | None, typer.Option(help="BED file of where to scan.", show_default="everywhere")
     ] = None,
+    window: Window = None,
     label: Annotated[
         str | None,
         typer.Option(
-            help="Class of track, calls and comparison.", show_default="the second of two"
+            help="Class of track, calls and comparison.", show_default="the class of interest"
         ),
     ] = None,
     track: Annotated[
@@ -71,7 +67,7 @@ def scan(
     tolerance: Annotated[
         int, typer.Option(help="Bases between a call and a site that it meets, at most.")
     ] = 500,
-    rc: BothStrands = False,
+    rc: BothStrands = None,
     aliases: Aliases = None,
     skip_bad: SkipBad = False,
     device: Device = "auto",
@@ -121,9 +117,9 @@ def scan(
         shard=shard,
         overwrite=overwrite,
     )
-    report(f"{done.n_windows:,} windows, {done.n_skipped:,} left out")
+    report(f"{done.n_windows:,} windows of {done.window:,} bases, {done.n_skipped:,} left out")
     if done.n_calls is not None:
-        report(f"{done.n_calls:,} calls")
+        report(f"{done.n_calls:,} calls of {done.label}")
     if done.site_scores is not None:
         for name, value in done.site_scores._asdict().items():
             typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")

@@ -17,6 +17,7 @@ from dnabert_hf.cli.options.shared import (
     Output,
     Overwrite,
     Shard,
+    Window,
     report,
 )
 
@@ -39,17 +40,11 @@ def variants(
             help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
         ),
     ],
-    window: Annotated[
-        int,
-        typer.Option(
-            help="Bases around a variant; for a classifier, the length it was trained on.",
-            show_default=False,
-        ),
-    ],
     output: Output = Path("-"),
+    window: Window = None,
     label: Annotated[
         str | None,
-        typer.Option(help="Class to score.", show_default="the second of two"),
+        typer.Option(help="Class to score.", show_default="the class of interest"),
     ] = None,
     shifts: Annotated[
         int,
@@ -62,7 +57,7 @@ def variants(
         list[str] | None,
         typer.Option(help="Another checkpoint, with columns of its own; repeatable."),
     ] = None,
-    rc: BothStrands = False,
+    rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,
     device: Device = "auto",
@@ -111,4 +106,8 @@ def variants(
             force=force,
         )
     n_skipped = sum(done.skipped.values())
-    report(f"{done.n_records} records: {done.n_scored} alleles scored, {n_skipped} not")
+    of_class = "" if done.label is None else f" by the probability of {done.label}"
+    report(
+        f"{done.n_records} records: {done.n_scored} alleles scored{of_class} in windows of "
+        f"{done.window:,} bases, {n_skipped} not"
+    )

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from dnabert_hf.data.labelled.labels import UNLABELLED_ID, LabelScheme
+from dnabert_hf.data.labelled.positive_class import positive_id
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import iterate_chunks
 from dnabert_hf.files.atomic import write_json
 from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
 from dnabert_hf.inference.engine.progress import Progress
+from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.writer import check_output
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.predict_bases import BaseClassifier
@@ -42,7 +44,7 @@ def evaluate(
     *,
     output: str | Path | None = None,
     split: str | None = None,
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> Evaluation:
     """Score a fine-tuned model of sequences or bases on a labelled table, held in memory.
@@ -52,7 +54,8 @@ def evaluate(
         source: Table with sequences and labels ("-" is standard input).
         output: JSON file to write the scores to.
         split: Part of the data to score, as its split column names it; needed if there are several.
-        both_strands: Whether to average over each sequence and its reverse complement.
+        both_strands: Whether to average over each sequence and its reverse complement; by default
+            as the model was trained.
         **options: The fields of `RunOptions`; there are no shards.
 
     Returns:
@@ -70,6 +73,7 @@ def evaluate(
     checkpoint = as_checkpoint(model, running.tokenizer, task=task)
     engine = running.start(checkpoint)
     make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
+    both_strands = choose_strands([engine], both_strands)
     classifier = make(engine, both_strands=both_strands)
     scheme = classifier.scheme
     k = checkpoint.tokenizer.k
@@ -89,7 +93,11 @@ def evaluate(
         has_label = labels != UNLABELLED_ID
         labels, probabilities = labels[has_label], probabilities[has_label]
     scores = score_predictions(
-        labels, probabilities, problem_type=scheme.problem_type, names=scheme.names
+        labels,
+        probabilities,
+        problem_type=scheme.problem_type,
+        names=scheme.names,
+        positive=positive_id(scheme),
     )
     if output is not None:
         content = {

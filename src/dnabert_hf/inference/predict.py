@@ -1,6 +1,7 @@
 """Classes, probabilities and values that a fine-tuned model gives to sequences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -12,6 +13,7 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
+from dnabert_hf.inference.engine.training_defaults import choose_strands, watch_lengths
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.run import Run, RunFields, RunOptions
@@ -20,7 +22,6 @@ from dnabert_hf.metrics.scores import logits_to_predictions
 __all__ = [
     "Classifier",
     "Prediction",
-    "choose_class",
     "classify_pieces",
     "cut_into_pieces",
     "pooled_output",
@@ -52,7 +53,7 @@ def predict(
     *,
     output: str | Path | None = None,
     others: Sequence[str | Path] = (),
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> list[Prediction] | WrittenResults:
     """Classify sequences of any length with a fine-tuned model.
@@ -67,7 +68,7 @@ def predict(
             6): they must have the same classes.
         both_strands: Whether to predict each sequence and its reverse complement and average the
             probabilities (or values), for signals that may lie on either strand; takes twice as
-            long.
+            long. By default as the model was trained.
         **options: The fields of `RunOptions`.
 
     Returns:
@@ -79,15 +80,23 @@ def predict(
     run = Run(output, RunOptions.of(options))
     for member in (model, *others):
         run.start(member, "sequence-classification")
+    both_strands = choose_strands(run.engines, both_strands)
     classifier = Classifier(*run.engines, both_strands=both_strands)
     n_passes = len(run.engines) * (1 + both_strands)
+    given = run.read(source, n_bases=_CHUNK_BASES, n_passes=n_passes)
     return run.results(
-        run.read(source, n_bases=_CHUNK_BASES, n_passes=n_passes),
+        replace(given, chunks=_watched(given.chunks, run.engines[0].model.config)),
         classifier.predict,
         to_row=_row,
         result_format=None if output is None else _choose_format(output, classifier.scheme),
         depends_on={"both_strands": both_strands},
     )
+
+
+def _watched(chunks: Iterable[list[SequenceRecord]], config: Any) -> Iterator[list[SequenceRecord]]:
+    """Warn of records that are far longer than those of training, as they are read."""
+    for chunk in chunks:
+        yield list(watch_lengths(chunk, config))
 
 
 class Classifier:
@@ -167,30 +176,6 @@ class Classifier:
         if self.scheme.problem_type == "multi_label_classification":
             return ";".join(name for name, value in probabilities.items() if value >= 0.5)
         return max(probabilities, key=probabilities.__getitem__)
-
-
-def choose_class(scheme: LabelScheme, label: str | None) -> str:
-    """Find the class that scores of one class are about.
-
-    Args:
-        scheme: Labels of a model.
-        label: Name of the class; None for the second of two.
-
-    Raises:
-        ValueError: If there is no such class, or none is named where there are not two.
-    """
-    known = ", ".join(scheme.names)
-    if scheme.problem_type == "regression":
-        raise ValueError("the probability of a class is scored, found a model of regression")
-    if label is None and len(scheme.names) != 2:
-        raise ValueError(
-            f"a model with {len(scheme.names)} classes needs the one to score (--label), one of "
-            f"{known}"
-        )
-    label = scheme.names[1] if label is None else label
-    if label not in scheme.names:
-        raise ValueError(f"the class must be one of {known}, got {label!r}")
-    return label
 
 
 def _logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.embed import count_tokens, spread_over_bases
 from dnabert_hf.inference.engine.checkpoint import architecture_of
 from dnabert_hf.inference.engine.engine import Engine, Window
+from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.base_formats import choose_base_format
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.run import Run, RunFields, RunOptions
@@ -51,7 +52,7 @@ def predict_bases(
     *,
     output: str | Path | None = None,
     label: str | None = None,
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> list[BasePrediction] | WrittenResults:
     """Classify each base of sequences of any length with a fine-tuned token classifier.
@@ -87,7 +88,9 @@ def predict_bases(
             f"{architecture or 'no name of one'}; train one with labels of bases "
             "(dnabert finetune --task token), or use predict"
         )
-    classifier = BaseClassifier(run.start(model, "token-classification"), both_strands=both_strands)
+    engine = run.start(model, "token-classification")
+    both_strands = choose_strands([engine], both_strands)
+    classifier = BaseClassifier(engine, both_strands=both_strands)
     names = classifier.scheme.names
     if label is not None and label not in names:
         raise ValueError(f"the class must be one of {', '.join(names)}, got {label!r}")

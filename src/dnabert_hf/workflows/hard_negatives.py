@@ -17,6 +17,7 @@ from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.labelled.dataset import iterate_labelled
 from dnabert_hf.data.labelled.labels import infer_labels
+from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.labelled.similarity_split import group_similar
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.files.atomic import open_table, write_json, write_text
@@ -72,6 +73,7 @@ class _Data:
     rows: list[tuple[str, SequenceRecord]]
     length: int
     negative: str
+    classes: tuple[str, ...]
 
     def sequences_to_avoid(self) -> list[str]:
         """List what no hard negative may be like: positives, and all that is scored."""
@@ -120,7 +122,8 @@ def finetune_with_hard_negatives(
         output_dir: Folder to write.
         held_out: Contigs on which the models are measured.
         rounds: How often false positives are added.
-        negative: Class of the negatives; by default the first of two.
+        negative: Class of the negatives; by default, of two, the one that is not the class of
+            interest (`positive`, or what the names tell).
         sites: Known sites. Without them, a window that happens to hold one counts as a negative.
         windows: Windows to scan in a round, and to measure on, at most.
         columns: Names of the table's columns.
@@ -138,7 +141,10 @@ def finetune_with_hard_negatives(
     """
     if rounds < 1 or windows < 1:
         raise ValueError(f"rounds and windows must be 1 or more, got {rounds} and {windows}")
-    table = _read(data, columns, negative)
+    table = _read(data, columns, negative=negative, positive=options.get("positive"))
+    if len(table.classes) == 2:
+        (options["positive"],) = [name for name in table.classes if name != table.negative]
+    logger.info("false positives become training sequences of class %s", table.negative)
     seed = int((options.get("arguments") or {}).get("seed", 42))
     grid = WindowGrid(genome, held_out, sites, table.length)
     folder, stage = _prepare(
@@ -170,12 +176,14 @@ def finetune_with_hard_negatives(
             drawn = grid.draw(windows, is_held_out=False, seed=[seed, number])
             scanned = _scan(run, genome, stage / f"scan-{number}.parquet", table, drawn)
             mined += _choose(genome, *scanned, table, mined, np.random.default_rng([seed, number]))
-    _finish(run, folder.path, str(data), mined, measured)
+    _finish(run, folder.path, str(data), mined, measured, negative=table.negative)
     shutil.rmtree(stage)
     return measured
 
 
-def _read(data: Any, columns: Columns | None, negative: str | None) -> _Data:
+def _read(
+    data: Any, columns: Columns | None, *, negative: str | None, positive: str | None
+) -> _Data:
     rows = [(split, record) for split, record, _ in iterate_labelled(data, columns=columns)]
     scheme = infer_labels(record.label or "" for split, record in rows if split == "train")
     lengths = {len(record.sequence) for _, record in rows}
@@ -194,10 +202,19 @@ def _read(data: Any, columns: Columns | None, negative: str | None) -> _Data:
             f"of {len(scheme.names)} classes the one of the negatives must be named "
             f"(--negative-class), one of {', '.join(scheme.names)}"
         )
-    negative = scheme.names[0] if negative is None else negative
+    if negative is None:
+        known = known_positive(scheme, positive)
+        if known is None:
+            # A guess would write windows of the genome into the wrong class.
+            raise ValueError(
+                f"which of {' and '.join(scheme.names)} is looked for is not known, and hard "
+                "negatives become training sequences of the other: name it (--positive) or the "
+                "class of the negatives (--negative-class)"
+            )
+        (negative,) = [name for name in scheme.names if name != known]
     if negative not in scheme.names:
         raise ValueError(f"the class must be one of {', '.join(scheme.names)}, got {negative!r}")
-    return _Data(rows, lengths.pop(), negative)
+    return _Data(rows, lengths.pop(), negative, scheme.names)
 
 
 def _prepare(
@@ -291,16 +308,22 @@ def _finish(
     data: str,
     mined: Sequence[Sequence[str]],
     measured: Sequence[MiningRound],
+    *,
+    negative: str,
 ) -> None:
     """Move the last model to its place, with a report that tells of all rounds."""
     report = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    report |= {"data": data, "hard_negatives": [asdict(each) for each in measured]}
+    report |= {
+        "data": data,
+        "hard_negatives": [asdict(each) for each in measured],
+        "class_of_hard_negatives": negative,
+    }
     card = finetuning_card(report, name=folder.resolve().name)
     write_text(card, run / "README.md")
     with open_table(run / _TABLE) as write_row:
-        write_row(["id", "sequence", "contig", "start", "probability"])
+        write_row(["id", "sequence", "label", "contig", "start", "probability"])
         for row in mined:
-            write_row(row)
+            write_row([*row[:2], negative, *row[2:]])
     (run / "metrics.json").unlink()
     folder.mkdir(parents=True, exist_ok=True)
     for file_path in sorted(run.iterdir()):

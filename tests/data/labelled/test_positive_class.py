@@ -80,7 +80,7 @@ def test_what_cannot_be_is_refused():
         known_positive(LabelScheme(CLASSES, ("a", "b")), "c")
     with pytest.raises(ValueError, match="got 'a' for a regression"):
         known_positive(LabelScheme("regression", ("value",)), "a")
-    with pytest.raises(ValueError, match="a model with 3 classes needs the one to look at"):
+    with pytest.raises(ValueError, match="a model with 3 classes needs the one to score"):
         choose_class(LabelScheme(CLASSES, ("a", "b", "none")), None)
     with pytest.raises(ValueError, match="found a model of regression"):
         choose_class(LabelScheme("regression", ("value",)), None)

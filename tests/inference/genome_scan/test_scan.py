@@ -286,7 +286,7 @@ def test_command_line(model, fasta, tmp_path):
          str(tmp_path / "sites.bed")],
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
-    assert "windows, " in result.stderr
+    assert " windows of 10 bases, " in result.stderr
     assert "recall\t1" in result.stdout
     assert (tmp_path / "c.bed").read_text().startswith("a\t0\t45\tyes_1\t")
     result = CliRunner().invoke(

@@ -87,13 +87,15 @@ def test_scores_are_those_of_the_two_windows(promoters, vcf, genome, tmp_path):
         ("22", "G", "T", "REF is not the base of the genome"),
     ]
     first = rows[0]
-    assert float(first["prob_ref"]) == pytest.approx(before, rel=1e-5)
-    assert float(first["prob_alt"]) == pytest.approx(after, rel=1e-5)
-    assert float(first["diff"]) == pytest.approx((after - before) * max(before, after), rel=1e-4)
+    assert float(first["prob_ref_yes"]) == pytest.approx(before, rel=1e-5)
+    assert float(first["prob_alt_yes"]) == pytest.approx(after, rel=1e-5)
+    assert float(first["diff_yes"]) == pytest.approx(
+        (after - before) * max(before, after), rel=1e-4
+    )
     ratio = np.log2(before / (1 - before)) - np.log2(after / (1 - after))
-    assert float(first["log_odds_ratio"]) == pytest.approx(ratio, rel=1e-4)
-    assert float(rows[2]["prob_alt"]) == pytest.approx(without, rel=1e-5)
-    assert rows[4]["prob_ref"] == ""
+    assert float(first["log_odds_ratio_yes"]) == pytest.approx(ratio, rel=1e-4)
+    assert float(rows[2]["prob_alt_yes"]) == pytest.approx(without, rel=1e-5)
+    assert rows[4]["prob_ref_yes"] == ""
     assert (done.n_records, done.n_scored, sum(done.skipped.values())) == (4, 3, 2)
 
 
@@ -270,7 +272,10 @@ def test_command_line(promoters, vcf, fasta, tmp_path):
     arguments = ["variants", str(promoters), str(vcf), "--genome", str(fasta), "--window", "15"]
     result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "o.tsv")])
     assert result.exit_code == 0, result.stderr
-    assert "4 records: 3 alleles scored, 2 not" in result.stderr
+    assert (
+        "4 records: 3 alleles scored by the probability of yes in windows of 15 bases, 2 not"
+        in result.stderr
+    )
     result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "o.tsv")])
     assert result.exit_code == 2
     assert "must not exist yet" in result.stderr
@@ -289,8 +294,8 @@ def test_the_strongest_of_shifted_windows_is_written(promoters, vcf, genome, tmp
         expected.append(((after - before) * max(before, after), shift, before))
     difference, shift, before = max(expected, key=lambda each: abs(each[0]))
     row = read_table(out)[0]
-    assert float(row["diff"]) == pytest.approx(difference, rel=1e-4)
-    assert float(row["prob_ref"]) == pytest.approx(before, rel=1e-4)
+    assert float(row["diff_yes"]) == pytest.approx(difference, rel=1e-4)
+    assert float(row["prob_ref_yes"]) == pytest.approx(before, rel=1e-4)
     assert float(row["shift"]) == shift
     with pytest.raises(ValueError, match="must be 0 to 4, a quarter of a window of 16 bases, got"):
         score_variants(promoters, vcf, genome, output=tmp_path / "o.tsv", window=16, shifts=5)
@@ -372,7 +377,10 @@ def test_every_allele_is_in_the_result_scored_or_not(promoters, fasta, tmp_path,
     vcf.write_text(HEADER + "".join(body))
     result = run_variants(promoters, vcf, fasta, out)
     assert result.exit_code == 0, result.stderr
-    assert "5 records: 2 alleles scored, 3 not" in result.stderr
+    assert (
+        "5 records: 2 alleles scored by the probability of yes in windows of 15 bases, 3 not"
+        in result.stderr
+    )
     rows = read_table(out)
     assert [(row["contig"], row["position_1based"]) for row in rows] == [
         tuple(c[:2]) for c in cells

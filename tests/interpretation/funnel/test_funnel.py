@@ -101,7 +101,7 @@ def test_the_funnel_keeps_the_strongest_where_the_model_looks(
         assert float(row["attention"]) == pytest.approx(
             expected[int(row["position_1based"])], rel=1e-3
         )
-    sizes = [abs(float(row["diff"])) for row in rows]
+    sizes = [abs(float(row["diff_yes"])) for row in rows]
     assert sizes == sorted(sizes, reverse=True)
     few = tmp_path / "few.tsv"
     catalogs = write_catalogs(tmp_path, rows[0])
@@ -116,7 +116,7 @@ def test_the_funnel_keeps_the_strongest_where_the_model_looks(
         **options,
     )
     first, second = read_table(few)
-    assert first["diff"] == rows[0]["diff"]
+    assert first["diff_yes"] == rows[0]["diff_yes"]
     found = {name: [first[f"{name}_{field}"] for field in module._FIELDS] for name in catalogs}
     assert found == {
         "clinvar": ["allele", "Pathogenic: Some disease", "", "4711"],

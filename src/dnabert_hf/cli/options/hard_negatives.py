@@ -42,7 +42,10 @@ Sites = Annotated[
 ]
 NegativeClass = Annotated[
     str | None,
-    typer.Option(help="Class of the hard negatives.", show_default="the first of two"),
+    typer.Option(
+        help="Class of the hard negatives.",
+        show_default="of two, the one that is not the class of interest",
+    ),
 ]
 ScannedWindows = Annotated[
     int | None, typer.Option(help="Windows to scan in a round, at most.", show_default="20,000")

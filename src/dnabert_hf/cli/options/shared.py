@@ -34,6 +34,7 @@ __all__ = [
     "SkipShort",
     "TrainingFields",
     "TrainingSeed",
+    "Window",
     "make_columns",
     "parse_fields",
     "report",
@@ -94,12 +95,19 @@ BatchTokens = Annotated[
     ),
 ]
 BothStrands = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--rc",
+        "--rc/--no-rc",
         help="Average over each sequence and its reverse complement; takes twice as long.",
-        show_default=False,
+        show_default="as the model was trained",
         rich_help_panel="Model",
+    ),
+]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        help="Bases that the model sees at a time.",
+        show_default="the median length it was trained on",
     ),
 ]
 Shard = Annotated[

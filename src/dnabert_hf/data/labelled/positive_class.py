@@ -109,7 +109,7 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
     """
     known = ", ".join(scheme.names)
     if scheme.problem_type == "regression":
-        raise ValueError("the probability of a class is looked at, found a model of regression")
+        raise ValueError("the probability of a class is scored, found a model of regression")
     if label is not None:
         if label not in scheme.names:
             raise ValueError(f"the class must be one of {known}, got {label!r}")
@@ -119,7 +119,7 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
         return positive
     if len(scheme.names) != 2:
         raise ValueError(
-            f"a model with {len(scheme.names)} classes needs the one to look at (--label), one of "
+            f"a model with {len(scheme.names)} classes needs the one to score (--label), one of "
             f"{known}"
         )
     warn_of_guess(scheme.names)

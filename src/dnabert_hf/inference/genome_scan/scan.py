@@ -14,6 +14,7 @@ from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.files.atomic import atomic_file
 from dnabert_hf.files.names import name_files
+from dnabert_hf.inference.engine.training_defaults import choose_strands, choose_window
 from dnabert_hf.inference.genome_scan.known_sites import (
     SiteScores,
     score_against_sites,
@@ -46,6 +47,8 @@ class Scan:
         n_skipped: Windows that hold other letters than A, C, G, T.
         n_calls: Joined windows above the threshold; None if they were not asked for.
         site_scores: How well it meets known sites; None if there were none.
+        window: Bases of a window.
+        label: Class of track, calls and comparison; None if there are none of them.
     """
 
     path: Path
@@ -53,6 +56,8 @@ class Scan:
     n_skipped: int
     n_calls: int | None
     site_scores: SiteScores | None
+    window: int
+    label: str | None
 
 
 def scan(
@@ -60,7 +65,7 @@ def scan(
     genome: Genome,
     *,
     output: str | Path,
-    window: int,
+    window: int | None = None,
     step: int,
     regions: Sequence[Interval] | None = None,
     label: str | None = None,
@@ -69,7 +74,7 @@ def scan(
     threshold: float = 0.5,
     sites: Sequence[Interval] | None = None,
     tolerance: int = 500,
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> Scan:
     """Classify the windows that begin every so many bases, in the order of the genome.
@@ -82,17 +87,18 @@ def scan(
         genome: The genome.
         output: Table to write, .tsv, .csv (either may end in .gz) or .parquet: contig, start, end
             (0-based, half-open) and the probability of each class.
-        window: Bases of a window: those that the model was trained on. 1,001 in Prom-scan.
+        window: Bases of a window, 1,001 in Prom-scan; by default the median length that the model
+            was trained on.
         step: Bases from the start of a window to that of the next. 100 in Prom-scan.
         regions: Where to scan; those that overlap or touch count as one. By default everywhere.
-        label: Class of track, calls and comparison; by default the second of two.
+        label: Class of track, calls and comparison; by default the class of interest.
         track: File for its probability along the genome, as in `write_track`; a name with "{label}"
             in it, such as "scan.{label}.bw", stands for a file for each class.
         calls: BED file for joined windows above the threshold, as in `write_calls`.
         threshold: Least probability of a call.
         sites: Known sites to compare with, as in `score_against_sites`.
         tolerance: Bases between a call and a site that it meets, at most.
-        both_strands: Whether to average over both strands.
+        both_strands: Whether to average over both strands; by default as the model was trained.
         **options: The fields of `RunOptions`; there are no columns.
 
     Returns:
@@ -108,6 +114,8 @@ def scan(
     extras.check(running, output)
     engine = run.start(model, "sequence-classification")
     k = engine.tokenizer.k
+    window = choose_window(engine.model.config, window)
+    both_strands = choose_strands([engine], both_strands)
     if window < k or step < 1:
         raise ValueError(
             f"a window must have k = {k} bases or more and a step 1 or more, got {window} and "
@@ -139,8 +147,9 @@ def scan(
     if not run.shard.index:
         windows.report(n_windows, n_skipped, of="contigs" if regions is None else "regions")
     if not writer.is_complete:
-        return Scan(Path(output), n_windows, n_skipped, None, None)
-    return Scan(Path(output), n_windows, n_skipped, extras.n_calls, extras.compare(output))
+        return Scan(Path(output), n_windows, n_skipped, None, None, window, extras.label)
+    found = extras.compare(output)
+    return Scan(Path(output), n_windows, n_skipped, extras.n_calls, found, window, extras.label)
 
 
 @dataclass

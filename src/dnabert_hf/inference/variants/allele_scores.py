@@ -35,12 +35,14 @@ class VariantScorer(Protocol):
     """Scores alleles.
 
     Attributes:
-        names: What the scores are called.
+        names: What the scores are called in a table, with the class that they are of.
+        fields: What they are called in a VCF, whose header names the class.
         descriptions: What each is, in a line.
         n_runs: Times that its engine runs for a strand.
     """
 
     names: tuple[str, ...]
+    fields: tuple[str, ...]
     descriptions: tuple[str, ...]
     n_runs: int
 
@@ -80,18 +82,22 @@ class ClassifierScorer:
 
     Args:
         classifier: The model.
-        label: Name of the class; None for the second of two.
+        label: Name of the class; None for the class of interest.
+
+    Attributes:
+        label: Name of the class.
 
     Raises:
         ValueError: If there is no such class, or none is named where there are not two.
     """
 
-    names: tuple[str, ...] = ("prob_ref", "prob_alt", "diff", "log_odds_ratio")
+    fields: tuple[str, ...] = ("prob_ref", "prob_alt", "diff", "log_odds_ratio")
     n_runs = 1
 
     def __init__(self, classifier: Classifier, label: str | None = None):
         label = choose_class(classifier.scheme, label)
         self.label = label
+        self.names: tuple[str, ...] = tuple(f"{name}_{label}" for name in self.fields)
         self._column = classifier.scheme.names.index(label)
         self._classifier = classifier
         self.descriptions: tuple[str, ...] = (
@@ -114,7 +120,7 @@ class ClassifierScorer:
 
     def strength(self, scores: np.ndarray) -> np.ndarray:
         """Give the size of the difference, shape (alleles,)."""
-        return np.abs(scores[:, self.names.index("diff")])
+        return np.abs(scores[:, self.fields.index("diff")])
 
 
 class MaskedScorer:
@@ -126,6 +132,7 @@ class MaskedScorer:
     """
 
     names: tuple[str, ...] = ("log_likelihood_ratio", "embedding_distance")
+    fields = names
     descriptions: tuple[str, ...] = (
         "ln P(ALT) - ln P(REF) of the masked base, from all k-mers over it; single bases only",
         "Cosine distance between the mean hidden states with REF and with ALT",
@@ -197,15 +204,17 @@ class JointScorer:
     def __init__(self, scorers: Mapping[str, VariantScorer], *, has_shifts: bool):
         self._scorers = list(scorers.values())
         self._has_shifts = has_shifts
-        names, descriptions = [], []
+        names, fields, descriptions = [], [], []
         for model, scorer in scorers.items():
             end = f"_{model}" if len(scorers) > 1 else ""
             of_model = f" ({model})" if len(scorers) > 1 else ""
             shift = "Bases by which the window is shifted that has the strongest effect"
             names += [name + end for name in (*scorer.names, *["shift"] * has_shifts)]
+            fields += [name + end for name in (*scorer.fields, *["shift"] * has_shifts)]
             texts = (*scorer.descriptions, *[shift] * has_shifts)
             descriptions += [text + of_model for text in texts]
-        self.names, self.descriptions = tuple(names), tuple(descriptions)
+        self.names, self.fields = tuple(names), tuple(fields)
+        self.descriptions = tuple(descriptions)
 
     def score(self, alleles: Sequence[ShiftedWindows]) -> np.ndarray:
         """Give the scores, shape (alleles, names); NaN where one is not defined."""

@@ -13,8 +13,12 @@ import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, read_bed
+from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source, open_source
+from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import Output
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
@@ -79,6 +83,7 @@ class MutationMaps(NamedTuple):
         n_mutations: Changes, a row each.
         n_unscored: Changes without scores, see `mutagenesis`.
         n_unknown: Bases that are not A, C, G or T and have no changes.
+        positive: Class of interest, if the model has one.
     """
 
     path: Path
@@ -86,6 +91,7 @@ class MutationMaps(NamedTuple):
     n_mutations: int
     n_unscored: int
     n_unknown: int
+    positive: str | None
 
 
 def mutagenesis(
@@ -98,7 +104,7 @@ def mutagenesis(
     deletions: bool = False,
     insertions: bool = False,
     label: str | None = None,
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> MutationMaps:
     """Change every base of sequences to every other, and score the predicted effect.
@@ -124,7 +130,7 @@ def mutagenesis(
         deletions: Whether to leave each base out; the sequence gets shorter by one.
         insertions: Whether to insert each base before each base; the sequence gets longer by one.
         label: Class to score; by default all.
-        both_strands: Whether to average over both strands.
+        both_strands: Whether to average over both strands; by default as the model was trained.
         **options: The fields of `RunOptions`.
 
     Returns:
@@ -146,6 +152,7 @@ def mutagenesis(
             "masked language model, which compares single bases; leave these options out"
         )
     engine = run.start(model, task)
+    both_strands = choose_strands([engine], both_strands)
     scorer: MutationScorer = (
         MaskedMap(engine, both_strands=both_strands)
         if task == "masked-lm"
@@ -179,9 +186,18 @@ def mutagenesis(
     tally = writer.tally
     return _report(
         MutationMaps(
-            Path(output), counts[_SEQUENCES], tally[_CHANGES], tally[_UNSCORED], counts[_UNKNOWN]
+            Path(output),
+            counts[_SEQUENCES],
+            tally[_CHANGES],
+            tally[_UNSCORED],
+            counts[_UNKNOWN],
+            None if task == "masked-lm" else _positive_of(engine),
         )
     )
+
+
+def _positive_of(engine: Engine) -> str | None:
+    return known_positive(LabelScheme.from_config(engine.model.config))
 
 
 def _report(maps: MutationMaps) -> MutationMaps:

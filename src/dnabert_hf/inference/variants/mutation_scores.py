@@ -6,13 +6,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from dnabert_hf.data.genome.intervals import Interval
+from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.inference.engine.engine import Engine, Window
 from dnabert_hf.inference.masked_lm_scores import masked_base_log_probabilities
 from dnabert_hf.inference.predict import (
     Classifier,
-    choose_class,
     classify_pieces,
     cut_into_pieces,
     pooled_output,

@@ -22,6 +22,7 @@ from dnabert_hf.data.variants.vcf import (
 from dnabert_hf.data.variants.windows import WindowCutter
 from dnabert_hf.inference.engine.checkpoint import architecture_of
 from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.training_defaults import choose_strands, choose_window
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.vcf import VcfFormat, index_vcf
 from dnabert_hf.inference.predict import Classifier
@@ -54,12 +55,16 @@ class ScoredVariants:
         n_records: Lines of the VCF, all of which are in the result.
         n_scored: Alleles that have scores.
         skipped: Alleles that have none, by reason.
+        window: Bases around a variant that the model saw.
+        label: Class that was scored; None for a masked language model.
     """
 
     path: Path
     n_records: int
     n_scored: int
     skipped: dict[str, int]
+    window: int
+    label: str | None
 
 
 def score_variants(
@@ -68,9 +73,9 @@ def score_variants(
     genome: Genome,
     *,
     output: str | Path,
-    window: int,
+    window: int | None = None,
     label: str | None = None,
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     shifts: int = 0,
     force: bool = False,
     others: Sequence[str | Path] = (),
@@ -89,10 +94,10 @@ def score_variants(
         genome: The genome that it was made for; UCSC's and Ensembl's names are matched.
         output: File to write: .vcf or .vcf.gz (bgzip and index, needs the extra `variants`) with
             the scores as INFO, or a table with a line an allele, .tsv, .csv or .parquet.
-        window: Bases around a variant that the model sees; those it was trained on, for a
-            classifier.
-        label: Class to score; by default the second of two.
-        both_strands: Whether to average over both strands.
+        window: Bases around a variant that the model sees; by default the median length that a
+            classifier was trained on.
+        label: Class to score; by default the class of interest.
+        both_strands: Whether to average over both strands; by default as the model was trained.
         shifts: Windows on either side of the one with the variant in its middle, up to a quarter of
             a window away; the scores are those where the effect is strongest (the largest |diff|,
             or log-likelihood ratio), and `shift` says by how many bases that window is shifted.
@@ -114,6 +119,8 @@ def score_variants(
     check_build(variants, genome, force=force)
     for member in (model, *others):
         run.start(member, choose_task(member))
+    window = choose_window(run.engines[0].model.config, window)
+    both_strands = choose_strands(run.engines, both_strands)
     scorers = _scorers(run.engines, window, label=label, both_strands=both_strands)
     scorer = JointScorer(scorers, has_shifts=shifts > 0)
     steps = _shifts(shifts, window)
@@ -146,12 +153,17 @@ def score_variants(
     if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
     cutter.report_contigs()
-    return _report(Path(output), writer.tally, variants, is_silent=run.shard.index > 0)
+    tally = _report(writer.tally, variants, is_silent=run.shard.index > 0)
+    of_classifiers = [s.label for s in scorers.values() if isinstance(s, ClassifierScorer)]
+    return ScoredVariants(
+        Path(output), *tally, window, of_classifiers[0] if of_classifiers else None
+    )
 
 
 def _report(
-    output: Path, tally: Mapping[str, int], variants: str | Path, *, is_silent: bool
-) -> ScoredVariants:
+    tally: Mapping[str, int], variants: str | Path, *, is_silent: bool
+) -> tuple[int, int, dict[str, int]]:
+    """Say what was not scored, and give the numbers of records and alleles, and the reasons."""
     skipped = dict(tally)
     n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
     if skipped and not is_silent:
@@ -164,7 +176,7 @@ def _report(
             variants,
             n_partly,
         )
-    return ScoredVariants(output, n_records, n_scored, skipped)
+    return n_records, n_scored, skipped
 
 
 def choose_task(model: Any) -> str:
@@ -301,7 +313,7 @@ def _choose_format(output: str | Path, header: list[str], scorer: JointScorer) -
         kinds = {name: pa.float32() for name in scorer.names} | {"position_1based": pa.int64()}
         return ParquetFormat(pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
 
-    fields = dict(zip(scorer.names, scorer.descriptions, strict=True))
+    fields = dict(zip(scorer.fields, scorer.descriptions, strict=True))
     return choose_table(
         output,
         columns,

@@ -11,6 +11,7 @@ import torch
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Engine
@@ -75,7 +76,8 @@ def attribution_scores(
         model: Folder or Hub repository of a fine-tuned checkpoint, or a DNABERT classifier.
         source: As in `attention_scores`.
         method: One of the three.
-        label: Class (or target) to explain; by default the most probable one of each sequence.
+        label: Class (or target) to explain; by default the class of interest, or where there is
+            none the most probable one of each sequence.
         steps: Points of integrated gradients.
         output: As in `attention_scores`; None gives a list back.
         genome: As in `attention_scores`.
@@ -104,6 +106,7 @@ def attribution_scores(
             "attributions explain a class, found a model without a classifier: run `dnabert "
             "finetune` on it first, or take attention scores"
         )
+    label = known_positive(classifier.scheme) if label is None else label
     scorer = _Attributor(run.engines[0], classifier.scheme, method=method, label=label, steps=steps)
     depends_on = {"method": method, "class": label, "steps": steps}
     return score_source(run, source, scorer, genome=genome, depends_on=depends_on)

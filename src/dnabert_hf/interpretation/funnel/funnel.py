@@ -17,6 +17,7 @@ from dnabert_hf.data.variants.databases import CATALOGS, Finding, KnownVariants,
 from dnabert_hf.data.variants.vcf import read_vcf_header
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.sharding import resolve_shard
+from dnabert_hf.inference.engine.training_defaults import choose_window
 from dnabert_hf.inference.output.formats import choose_table
 from dnabert_hf.inference.output.writer import check_output, open_output
 from dnabert_hf.inference.variants.score_variants import choose_task, score_variants
@@ -45,6 +46,7 @@ class Funnel(NamedTuple):
         n_scored: Their alleles with scores.
         n_kept: The strongest of these: the rows of the table.
         n_known: Of these, alleles in each catalogue.
+        label: Class whose probability they change.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class Funnel(NamedTuple):
     n_scored: int
     n_kept: int
     n_known: dict[str, int]
+    label: str
 
 
 def variant_funnel(
@@ -62,14 +65,14 @@ def variant_funnel(
     genome: Genome,
     *,
     output: str | Path,
-    window: int,
+    window: int | None = None,
     label: str | None = None,
     keep: int = 1000,
     catalogs: Mapping[str, str | Path] | None = None,
     build: str | None = None,
     force: bool = False,
     report: str | Path | None = None,
-    both_strands: bool = False,
+    both_strands: bool | None = None,
     device: str = "auto",
     dtype: str = "auto",
     batch_tokens: int | None = None,
@@ -93,8 +96,8 @@ def variant_funnel(
         output: Table to write, .tsv or .csv (either may end in .gz): a row for each allele kept,
             strongest first, with its scores, the attention of its base (1 is the mean of its
             window), and for each catalogue match, text, p and reference; several with "|" between.
-        window: Bases around a variant: those that the model was trained on.
-        label: Class to score; by default the second of two.
+        window: Bases around a variant; by default the median length that the model was trained on.
+        label: Class to score; by default the class of interest.
         keep: Alleles to keep, at most.
         catalogs: Files by catalogue: "clinvar" (VCF), "gwas" (table of all associations), "grasp"
             (full data set).
@@ -102,7 +105,8 @@ def variant_funnel(
             searched by rs number alone.
         force: Whether to go on where the VCF seems to be made for another genome.
         report: HTML page to write.
-        both_strands: Whether to average the scores over both strands.
+        both_strands: Whether to average the scores over both strands; by default as the model was
+            trained.
         device: "auto", "cpu", "cuda", ...
         dtype: "auto", "float32", "bfloat16", "float16" or "int8".
         batch_tokens: Tokens a batch; by default what suits the device.
@@ -133,9 +137,7 @@ def variant_funnel(
     if unknown:
         raise ValueError(f"a catalogue must be one of {', '.join(CATALOGS)}, got {unknown[0]!r}")
     # An unfit name, catalogue or class should not be found out after hours.
-    columns = [*_COLUMNS, *_SCORES, "attention"]
-    columns += [f"{name}_{field}" for name in catalogs for field in _FIELDS]
-    table = choose_table(output, columns)
+    choose_table(output, _COLUMNS)
     _look_up(catalogs, [], build=None)
     if choose_task(model) != "sequence-classification":
         raise ValueError(
@@ -143,7 +145,12 @@ def variant_funnel(
             "with dnabert finetune, or score with dnabert variants"
         )
     config = as_checkpoint(model, None, task="sequence-classification").model.config
-    choose_class(LabelScheme.from_config(config), label)
+    label = choose_class(LabelScheme.from_config(config), label)
+    window = choose_window(config, window)
+    scores = [f"{name}_{label}" for name in _SCORES]
+    columns = [*_COLUMNS, *scores, "attention"]
+    columns += [f"{name}_{field}" for name in catalogs for field in _FIELDS]
+    table = choose_table(output, columns)
     running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     read_vcf_header(variants)
     inputs = {
@@ -183,10 +190,12 @@ def variant_funnel(
             **running,  # type: ignore[arg-type]
         )
     if not is_first:
-        return share.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}))  # that of the first
-    n_scored, kept = _strongest(work / "scored.parquet", keep) if attention else (0, [])
+        return share.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}, label))  # that of the first
+    n_scored, kept = (
+        _strongest(work / "scored.parquet", keep, f"diff_{label}") if attention else (0, [])
+    )
     known = _look_up(catalogs, kept, build=build, genome=genome)
-    rows = list(_table(kept, attention, known))
+    rows = list(_table(kept, scores, attention, known))
     with open_output(output, table, fingerprint=None, overwrite=overwrite) as writer:
         for _ in writer.remaining([rows] if rows else []):
             writer.write(rows)
@@ -198,6 +207,7 @@ def variant_funnel(
         n_scored=n_scored,
         n_kept=len(kept),
         n_known=n_known,
+        label=label,
     )
     if report is not None:
         write_funnel_page(
@@ -205,7 +215,9 @@ def variant_funnel(
             done.path,
             columns,
             rows,
-            lead=f"The {len(kept):,} alleles of {variants} with the strongest effect on {model}.",
+            lead=f"The {len(kept):,} alleles of {variants} with the strongest effect on the "
+            f"probability of {label} by {model}.",
+            label=label,
             steps=_steps(done),
             n_scores=len(_COLUMNS) + len(_SCORES) + 1,
             command=command,
@@ -214,7 +226,7 @@ def variant_funnel(
     return share.agree(done)
 
 
-def _strongest(path: Path, keep: int) -> tuple[int, list[dict[str, Any]]]:
+def _strongest(path: Path, keep: int, effect: str) -> tuple[int, list[dict[str, Any]]]:
     """Count the alleles with scores, and keep those with the largest |diff|."""
     from pyarrow import parquet
 
@@ -224,11 +236,11 @@ def _strongest(path: Path, keep: int) -> tuple[int, list[dict[str, Any]]]:
         nonlocal n_scored
         for batch in parquet.ParquetFile(path).iter_batches():
             for row in batch.to_pylist():
-                if row["diff"] is not None:
+                if row[effect] is not None:
                     n_scored += 1
                     yield row
 
-    kept = heapq.nlargest(keep, scored(), key=lambda row: abs(row["diff"]))
+    kept = heapq.nlargest(keep, scored(), key=lambda row: abs(row[effect]))
     return n_scored, kept
 
 
@@ -252,12 +264,13 @@ def _look_up(
 
 def _table(
     kept: Sequence[dict[str, Any]],
+    scores: Sequence[str],
     attention: Mapping[Place, float],
     known: Mapping[str, list[list[Finding]]],
 ) -> Iterator[list[Any]]:
     for index, row in enumerate(kept):
         variant = (row["contig"], row["position_1based"], row["ref"])
-        cells = [index + 1, *(row[name] for name in (*_COLUMNS[1:], *_SCORES)), attention[variant]]
+        cells = [index + 1, *(row[name] for name in (*_COLUMNS[1:], *scores)), attention[variant]]
         for found in known.values():
             findings = zip(*found[index], strict=True)
             # ClinVar lists the conditions of one finding with "|" between them, too.

@@ -10,7 +10,7 @@ from dnabert_hf.interpretation.pages.page import Page
 __all__ = ["write_funnel_page"]
 
 _SHOWN = 100  # rows
-_NOT_AGAIN = ("prob_ref", "prob_alt", "log_odds_ratio", "attention")  # beside the catalogues
+_NOT_AGAIN = ("prob_ref", "prob_alt", "log_odds_ratio")  # beside the catalogues
 _LETTERS = 16  # of an allele or a text of a catalogue that has no space to break it at
 
 
@@ -21,6 +21,7 @@ def write_funnel_page(
     rows: Sequence[Sequence[Any]],
     *,
     lead: str,
+    label: str,
     steps: Mapping[str, int],
     n_scores: int,
     command: str | None = None,
@@ -33,17 +34,23 @@ def write_funnel_page(
         columns: Names of its columns.
         rows: The rows.
         lead: A sentence on what is shown.
+        label: Class that the scores are of.
         steps: Numbers of variants left after each step.
         n_scores: Columns before those of the catalogues.
         command: What made the page, to be named on it.
     """
-    page = Page("Variants that the model attends to", lead=lead, command=command)
+    page = Page(
+        f"Variants with an effect on {label}, where the model attends to",
+        lead=lead,
+        command=command,
+    )
     page.heading("Funnel")
     page.table(
         "How many are left after each step", ["step", "number"], [list(s) for s in steps.items()]
     )
     page.heading("Strongest effects")
     page.text(
+        f"Probabilities are those of class {label}, with the reference and the alternative allele. "
         "diff = (prob_alt - prob_ref) * max(prob_ref, prob_alt). The log odds ratio is positive "
         "where signal is lost. Attention is that of the base, 1 being the mean of its window. "
         "Probabilities are what the model says, not what was measured. Of alleles of more than "
@@ -58,7 +65,8 @@ def write_funnel_page(
     if len(columns) > n_scores:
         page.heading("Known variants")
         found = [row for row in shown if any(cell is not None for cell in row[n_scores:])]
-        indices = [i for i, name in enumerate(columns) if name not in _NOT_AGAIN]
+        again = {f"{name}_{label}" for name in _NOT_AGAIN} | {"attention"}
+        indices = [i for i, name in enumerate(columns) if name not in again]
         page.table(
             f"{len(found):,} of these are in a catalogue",
             [columns[i] for i in indices],

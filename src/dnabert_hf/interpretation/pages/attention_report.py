@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dnabert_hf.data.labelled.labels import LabelScheme
+from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import Source, open_source
@@ -61,9 +63,9 @@ def report_attention(
 
     In the order of Figure 4 of Ji et al. 2021: single sequences, the landscape of each class, and
     the context of the strongest site. Classes are the labels of the source; all sequences are one
-    if it has none, or more than eight. Top are the sequences with the highest probability of a
-    class but the first (or of any, if there is one; without a classifier, the first of the
-    source). Scores are held in memory.
+    if it has none, or more than eight. Top are the sequences with the highest probability of the
+    class of interest (or of any but the first, if there is none; without a classifier, the first of
+    the source). Scores are held in memory.
 
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model.
@@ -118,10 +120,13 @@ def report_attention(
             f"{_QUERIES[query]} as the query, {_name_of_heads(heads)}, mean over the k-mers that "
             "cover a base, each sequence divided by its Euclidean norm.",
         )
-        top = _top_first(scores)
+        positive = None
+        if is_classifier:
+            positive = known_positive(LabelScheme.from_config(checkpoint.model.config))
+        top = _top_first(scores, positive)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
         _add_sequences(page, folder_in_work, top, explained, align)
-        _add_landscape(page, folder_in_work, _by_label(records, scores), align)
+        _add_landscape(page, folder_in_work, _by_label(records, scores, positive), align)
         _add_context(page, folder_in_work, checkpoint.model, top, layer=layer, **loaded)
         page.heading("Files")
         page.files(
@@ -152,11 +157,14 @@ def _name_of_heads(heads: Sequence[int] | None) -> str:
     return "all heads" if heads is None else f"heads {', '.join(map(str, heads))}"
 
 
-def _top_first(scores: Sequence[BaseScores]) -> list[BaseScores]:
-    """Sort by the highest probability of a class but the first."""
+def _top_first(scores: Sequence[BaseScores], positive: str | None) -> list[BaseScores]:
+    """Sort by the probability of the class of interest, or the highest of all but the first."""
 
     def surest(each: BaseScores) -> float:
-        values = list((each.probabilities or {"": 0.0}).values())
+        probabilities = each.probabilities or {"": 0.0}
+        if positive in probabilities:
+            return -probabilities[positive]
+        values = list(probabilities.values())
         return -max(values[1:] or values)
 
     return sorted(scores, key=surest)
@@ -167,14 +175,15 @@ def _readable(scores: Sequence[BaseScores]) -> list[SequenceRecord]:
 
 
 def _by_label(
-    records: Sequence[SequenceRecord], scores: Sequence[BaseScores]
+    records: Sequence[SequenceRecord], scores: Sequence[BaseScores], positive: str | None
 ) -> dict[str, list[BaseScores]]:
-    """Group by label, the last class first: positives above negatives, as Figure 4 has them."""
+    """Group by label: positives above negatives, as Figure 4 has them, else the last on top."""
     labels = [record.label for record in records]
     if len(set(labels)) > _MOST_CLASSES:  # numbers, say
         return {_UNLABELLED: list(scores)}
+    names = sorted({label for label in labels if label is not None})[::-1]
     groups: dict[str, list[BaseScores]] = {
-        label: [] for label in sorted({label for label in labels if label is not None})[::-1]
+        label: [] for label in sorted(names, key=lambda name: name != positive)
     }
     if None in labels:
         groups[_UNLABELLED if not groups else "without a label"] = []

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dnabert_hf.data.labelled.positive_class import guess_positive
 from dnabert_hf.files.figures import save_figure
 from dnabert_hf.files.names import name_files
 from dnabert_hf.inference.output.writer import check_output
@@ -70,7 +71,8 @@ def plot_mutation_maps(
         table: Map, .tsv, .csv (either may end in .gz) or .parquet.
         plot: Picture: .png, .svg or .pdf. With several sequences in the map each has a picture,
             with its id in the name; no more than 100 are drawn.
-        label: Class to show; by default the second of two, else the most probable one.
+        label: Class to show; by default, of two, the one that their names tell to be of
+            interest, or else the second; of more, the most probable one.
 
     Returns:
         The pictures.
@@ -146,7 +148,7 @@ def _choose_score(rows: dict[str, Any], label: str | None) -> tuple[str, str]:
         return name, "change of the value"
     if label is None:
         most = max(labels, key=lambda name: rows[f"prob_ref_{name}"][0])
-        label = labels[1] if len(labels) == 2 else most
+        label = (guess_positive(labels) or labels[1]) if len(labels) == 2 else most
     if label not in labels:
         raise ValueError(f"the class must be one of {', '.join(labels)}, got {label!r}")
     probability = rows[f"prob_ref_{label}"][0]
