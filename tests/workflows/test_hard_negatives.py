@@ -94,7 +94,7 @@ def test_false_positives_fall_and_the_last_model_is_kept(files):
     assert len(rows) == last.hard_negatives
     for row in rows:
         _, sequence, label, contig, start, probability = row.split("\t")
-        assert label == "random"
+        assert label == "other"
         assert contig == "chr1"  # chr2 is held out
         assert not 2000 - LENGTH < int(start) < 4001  # near the known site
         assert genome.sequence(contig, int(start), int(start) + LENGTH) == sequence
