@@ -18,7 +18,7 @@ import numpy as np
 from dnabert_hf import finetune
 from dnabert_hf.data.labelled.dataset import read_dataset
 from dnabert_hf.metrics.scores import score_predictions
-from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
+from dnabert_hf.training.kmer_counts.kmer_regression import kmer_logistic_regression
 
 SETS = {
     "tf/deepbind_GABPA_GM12878_101": "ChIP-seq, GABPA in GM12878, 101 bp",

@@ -130,7 +130,7 @@ def add_baselines(variants: list[Row], folder: Path, window: int) -> None:
     from dnabert_hf import open_genome
     from dnabert_hf.data.variants.alleles import Allele
     from dnabert_hf.data.variants.windows import AlleleWindows, WindowCutter
-    from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
+    from dnabert_hf.training.kmer_counts.kmer_regression import kmer_logistic_regression
 
     cutter = WindowCutter(open_genome(folder / "regions.fa"), window)
     cut = []

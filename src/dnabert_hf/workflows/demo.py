@@ -20,7 +20,7 @@ from dnabert_hf.files.outputs import check_folder
 from dnabert_hf.inference.predict import predict
 from dnabert_hf.metrics.scores import METRIC_NAMES, score_classification
 from dnabert_hf.training.finetuning.finetune import finetune
-from dnabert_hf.training.shared.kmer_regression import kmer_logistic_regression
+from dnabert_hf.training.kmer_counts.kmer_regression import kmer_logistic_regression
 
 __all__ = ["Demonstration", "demonstrate"]
 

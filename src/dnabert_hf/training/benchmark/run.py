@@ -20,7 +20,7 @@ from dnabert_hf.training.benchmark.data import without_repeats, write_subset
 from dnabert_hf.training.benchmark.report import CellResult, write_report
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
 from dnabert_hf.training.finetuning.finetune import finetune
-from dnabert_hf.training.shared.kmer_regression import score_kmer_regression
+from dnabert_hf.training.kmer_counts.kmer_regression import score_kmer_regression
 from dnabert_hf.training.tasks.presets import GENERIC, find_task
 
 __all__ = ["benchmark"]

@@ -25,12 +25,12 @@ from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.finetuning.losses import BalancedLoss
 from dnabert_hf.training.finetuning.modes import WholeModel
 from dnabert_hf.training.finetuning.options import FinetuneOptions
+from dnabert_hf.training.kmer_counts.strandedness import find_strand
 from dnabert_hf.training.shared.arguments import fine_tuning_arguments
 from dnabert_hf.training.shared.initialisation import STARTS, load_tokenizer, recipe_of
 from dnabert_hf.training.shared.layer_reinit import check_layers
 from dnabert_hf.training.shared.long_sequences import load_config_before_data
 from dnabert_hf.training.shared.names import check_names
-from dnabert_hf.training.shared.strandedness import find_strand
 from dnabert_hf.training.tasks.presets import find_task
 from dnabert_hf.training.tasks.task import Task
 

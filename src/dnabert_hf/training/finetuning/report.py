@@ -25,9 +25,9 @@ from dnabert_hf.training.finetuning.evaluation import (
 )
 from dnabert_hf.training.finetuning.inputs import Inputs
 from dnabert_hf.training.finetuning.modes import Learner, WholeModel
+from dnabert_hf.training.kmer_counts.kmer_regression import no_regression, score_kmer_regression
 from dnabert_hf.training.shared.curves import plot_curves, title_of
 from dnabert_hf.training.shared.initialisation import RANDOM, STARTS
-from dnabert_hf.training.shared.kmer_regression import no_regression, score_kmer_regression
 from dnabert_hf.training.shared.run_folder import RunFolder
 
 __all__ = ["FinetuneResult", "report_run"]

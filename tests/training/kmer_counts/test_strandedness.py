@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dnabert_hf.data.reading.sequences import reverse_complement
-from dnabert_hf.training.shared.strandedness import find_strand
+from dnabert_hf.training.kmer_counts.strandedness import find_strand
 
 
 def planted(n, site, *, either_strand, seed=0, length=60):

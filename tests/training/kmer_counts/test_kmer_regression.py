@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dnabert_hf.training.shared import kmer_regression as baselines
-from dnabert_hf.training.shared.kmer_regression import count_kmers, kmer_logistic_regression
+from dnabert_hf.training.kmer_counts import kmer_regression as baselines
+from dnabert_hf.training.kmer_counts.kmer_regression import count_kmers, kmer_logistic_regression
 
 
 def test_kmers_are_counted_in_alphabetical_order_within_each_sequence():
