@@ -1,5 +1,6 @@
 """DNA that a model looks at: words and motifs in it, and matrices refined on it."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
@@ -20,6 +21,7 @@ __all__ = ["AttendedDNA", "refine"]
 
 _ROUNDS = 6
 _STEADY = 0.03  # share of sites by which rounds that agree may differ
+_DOUBT = 0.3  # share of background in the matrix of the first round
 _SAMPLE = 1000  # sequences that stand for all
 
 
@@ -160,6 +162,8 @@ def refine(
     """
     length = windows.shape[1]
     matrix = _trimmed(windows, background)
+    # The word that all windows share would let in nothing but itself.
+    matrix = replace(matrix, pseudocount=_DOUBT / (1 - _DOUBT) * len(windows))
     before = np.zeros(0, dtype=np.int64)
     for _ in range(_ROUNDS):
         sites = attended.sites(matrix)
