@@ -1,5 +1,6 @@
 """Weights of models in files: what may go wrong with them, in words."""
 
+import errno
 import pickle
 import re
 import zipfile
@@ -36,6 +37,10 @@ def readable_weights(name: str | Path) -> Iterator[None]:
         ) from error
     except (SafetensorError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(_damage(name, error)) from error
+    except OSError as error:  # which a file of torch gives that was cut near its end
+        if error.errno != errno.EINVAL or error.filename is not None:
+            raise
+        raise ValueError(_damage(name, error)) from error
     except RuntimeError as error:
         if "PytorchStreamReader" not in str(error):
             raise
@@ -43,7 +48,7 @@ def readable_weights(name: str | Path) -> Iterator[None]:
 
 
 def _damage(name: str | Path, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0]
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return (
         f"{name} must hold whole files of weights, found a truncated or damaged one ({reason}); "
         "copy or download them again"

@@ -61,7 +61,6 @@ def test_every_command_compares_its_paths(table, tmp_path, arguments):
         ("finetune T -o x --batch-size 0", "--batch-size must be from 1 to"),
         ("finetune T -o x --k 100000000", "--k must be from 1 to 31, got 100000000"),
         ("finetune T -o x --seed -1", "--seed must be from 0 to 4.29497e+09, got -1"),
-        ("attribute dnabert-6-mini T -o x.npz --steps -1", "--steps must be from 1 to"),
         ("motifs dnabert-6-mini T -o x --min-len 99999999999999999999", "--min-len must be from 1"),
         ("motifs dnabert-6-mini T -o x --max-q nan", "--max-q must be from 0 to 1, got nan"),
         ("scan dnabert-6-mini T --window 0 --step 1 -o x.tsv", "--window must be from 1 to"),
