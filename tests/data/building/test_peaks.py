@@ -16,10 +16,12 @@ def peaks(n=30):
     return [Interval("chr1", 1000 * i, 1000 * i + 200, "+", f"p{i}") for i in range(1, n + 1)]
 
 
-def test_windows_are_cut_around_summit_or_middle(genome):
+def test_windows_are_cut_around_summit_or_middle(genome, caplog):
     with_summit = Interval("chr1", 40_000, 40_300, "+", "summit", 40_250)
     built = build_peaks(genome, [*peaks(), with_summit], length=101)
     by_id = {e.id: e for e in built.examples}
+    said = "the summits (or other points) of 1 peaks and the middles of 30 peaks"
+    assert said in caplog.text
     assert (by_id["summit"].start, by_id["summit"].end) == (40_200, 40_301)
     assert (by_id["p1"].start, by_id["p1"].end) == (1050, 1151)
     assert by_id["p1"].sequence == genome.sequence("chr1", 1050, 1151)
@@ -34,7 +36,7 @@ def test_peaks_that_come_twice_have_one_negative(genome, caplog):
         built = build_peaks(genome, [*peaks(), *peaks()], negatives=negatives)
         assert Counter(e.label for e in built.examples) == {"peak": 30, "other": 30}
         assert built.omitted["repeated sequences"] == 30
-    assert "around the summits, or points, of 0 peaks and the middles of 60" in caplog.text
+    assert "windows lie around the middles of 60 peaks" in caplog.text
 
 
 @pytest.mark.parametrize("dev", [(), ("dev",)])

@@ -79,11 +79,9 @@ def build_peaks(
             name = peak.name or f"{interval[0]}:{start}-{start + length}"
             positives.append(Example(name, sequence, _LABELS[1], *interval, kind="peak"))
     positives = drop_repeated(positives, omitted)
-    logger.warning(
-        "%s: windows lie around the summits, or points, of %d peaks%s",
-        *(source, sum(counts.values()) - counts["middle"]),
-        f" and the middles of {counts['middle']}" if counts["middle"] else "",
-    )
+    kinds = {"summits (or other points)": counts["point"], "middles": counts["middle"]}
+    taken = " and ".join(f"the {kind} of {n} peaks" for kind, n in kinds.items() if n)
+    logger.warning("%s: windows lie around %s", source, taken or "nothing")
     seed = splitting.seed
     if negatives == "dinucleotides":
         made = shuffled_negatives(
