@@ -152,24 +152,6 @@ def _program(
     """
 
 
-def _print_version(is_asked_for: bool) -> None:
-    if is_asked_for:
-        typer.echo(f"dnabert-hf {version('dnabert-hf')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _before_a_command(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    """Take the options that stand before a command."""
-
-
 def main() -> None:
     """Run the command line."""
     # Of the processes that torchrun starts, one says what all would say.

@@ -18,7 +18,7 @@ import pytest
 from dnabert_hf import DNABertTokenizer
 from dnabert_hf.data.genome import genome
 from dnabert_hf.data.genome.genome import BASE_CODES, Contig, Genome, open_genome
-from dnabert_hf.data.reading import fasta as fasta_pieces
+from dnabert_hf.data.reading import fasta
 
 # Two contigs: 11 bases with N and lower case, 4 bases.
 TINY = b">chr1 the first\nACGTn\nNacu\n\nRY\n>chr2\r\nGG\r\nGG\r\n"
@@ -112,7 +112,7 @@ def random_fasta(rng):
 
 @pytest.mark.parametrize("block_size", [1, 2, 3, 7, 64, 1 << 20])
 def test_any_fasta_gives_what_plain_python_gives(make, monkeypatch, block_size):
-    monkeypatch.setattr(fasta_pieces, "_BLOCK_SIZE", block_size)
+    monkeypatch.setattr(fasta, "_BLOCK_SIZE", block_size)
     opposite = str.maketrans("ACGTRYKMBVDHacgtrykmbvdh", "TGCAYRMKVBHDtgcayrmkvbhd")
     rng = random.Random(block_size)
     for _ in range(25):
@@ -321,7 +321,7 @@ def test_processes_that_build_at_once_share_one_store(tmp_path):
 def test_bad_files_are_refused_with_file_and_record_and_leave_nothing(
     make, monkeypatch, tmp_path, contents, message, block_size
 ):
-    monkeypatch.setattr(fasta_pieces, "_BLOCK_SIZE", block_size)
+    monkeypatch.setattr(fasta, "_BLOCK_SIZE", block_size)
     with pytest.raises(ValueError, match=message):
         make(*contents)
     assert stores(tmp_path) == []

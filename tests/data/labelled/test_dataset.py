@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dnabert_hf.data.labelled import dataset as labelled
+from dnabert_hf.data.labelled import dataset
 from dnabert_hf.data.labelled.dataset import read_dataset
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import Columns
@@ -109,7 +109,7 @@ def test_a_scheme_from_training_fixes_the_labels(tmp_path):
 
 
 def test_rows_are_the_same_in_one_batch_or_many(tmp_path, monkeypatch):
-    monkeypatch.setattr(labelled, "_BATCH_LETTERS", 10)
+    monkeypatch.setattr(dataset, "_BATCH_LETTERS", 10)
     rows = [f"{'ACGT' * (number % 3 + 1)}\t{number % 2}" for number in range(50)]
     train = read_dataset(write(tmp_path / "x.tsv", "sequence\tlabel", *rows))[0]["train"]
     assert train["labels"][:] == [0, 1] * 25

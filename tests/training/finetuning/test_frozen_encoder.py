@@ -16,7 +16,7 @@ from transformers import (
 
 from dnabert_hf import DNABertModel, evaluate, finetune, predict
 from dnabert_hf.modeling.modeling_dnabert import DNABertForSequenceClassification
-from dnabert_hf.training.finetuning import frozen_encoder as freezing
+from dnabert_hf.training.finetuning import frozen_encoder
 
 EXACT = {"use_cpu": True, "bf16": False, "num_train_epochs": 3, "learning_rate": 2e-2}
 
@@ -137,7 +137,7 @@ class Counted:
 
 
 def test_a_stop_while_embedding_loses_no_batch(start, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(freezing, "_BATCH_TOKENS", 100)
+    monkeypatch.setattr(frozen_encoder, "_BATCH_TOKENS", 100)
     options = {"freeze": True, "arguments": EXACT}
     with monkeypatch.context() as patch:
         whole = Counted(patch)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dnabert_hf.training.kmer_counts import kmer_regression as baselines
+from dnabert_hf.training.kmer_counts import kmer_regression
 from dnabert_hf.training.kmer_counts.kmer_regression import count_kmers, kmer_logistic_regression
 
 
@@ -25,7 +25,7 @@ def test_chunks_do_not_change_the_counts(monkeypatch):
     generator = np.random.default_rng(0)
     sequences = ["".join(generator.choice(list("ACGT"), size=30)) for _ in range(20)]
     whole = count_kmers(sequences, k=3).toarray()
-    monkeypatch.setattr(baselines, "_CHUNK_BASES", 70)
+    monkeypatch.setattr(kmer_regression, "_CHUNK_BASES", 70)
     assert (count_kmers(sequences, k=3).toarray() == whole).all()
 
 

@@ -6,7 +6,7 @@ import torch
 
 from dnabert_hf import DNABertForMaskedLM, DNABertTokenizer
 from dnabert_hf.data.genome.genome import open_genome
-from dnabert_hf.training.pretraining import validation as held_out
+from dnabert_hf.training.pretraining import validation
 from dnabert_hf.training.pretraining.validation import HeldOutScorer
 
 
@@ -85,7 +85,7 @@ def test_scores_of_one_base_are_those_by_hand(genome, model):
 def test_scores_do_not_depend_on_what_shares_a_batch(genome, model, monkeypatch):
     together = scorer(genome)(model)
     for n_tokens in (1, 300):
-        monkeypatch.setattr(held_out, "_BATCH_TOKENS", n_tokens)
+        monkeypatch.setattr(validation, "_BATCH_TOKENS", n_tokens)
         assert scorer(genome)(model) == pytest.approx(together, rel=1e-5)
 
 
