@@ -120,5 +120,5 @@ def attention(
         overwrite=overwrite,
         **running,
     )
-    report(f"{output}: {done[1]:,} sequences")
+    report(f"{done[1]:,} sequences -> {output}")
     measure_faithfulness(model, output, faithfulness, None, **running)

@@ -92,5 +92,5 @@ def attribute(
         overwrite=overwrite,
         **running,
     )
-    report(f"{output}: {done[1]:,} sequences, class: {label or 'the most probable of each'}")
+    report(f"{done[1]:,} sequences, class: {label or 'the most probable of each'} -> {output}")
     measure_faithfulness(model, output, faithfulness, label, **running)

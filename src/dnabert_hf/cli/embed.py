@@ -17,6 +17,7 @@ from dnabert_hf.cli.options.shared import (
     SequenceFile,
     Shard,
     SkipShort,
+    close,
     make_columns,
 )
 
@@ -72,9 +73,10 @@ def embed(
     With --max-file-mb 500, embeddings.parquet is a folder of embeddings-00000-of-00003.parquet and
     so on, which pandas, pyarrow, polars and datasets read as one table.
     """
-    from dnabert_hf.inference.embed import embed as run
+    from dnabert_hf.inference.embed import embed as embed_sequences
+    from dnabert_hf.inference.output.writer import WrittenResults
 
-    run(
+    done = embed_sequences(
         model,
         sequences,
         output=output,
@@ -89,3 +91,5 @@ def embed(
         shard=shard,
         overwrite=overwrite,
     )
+    if isinstance(done, WrittenResults):
+        close(done)

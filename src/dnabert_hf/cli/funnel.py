@@ -110,8 +110,4 @@ def funnel(
             force=force,
             command=shlex.join(["dnabert", *sys.argv[1:]]),
         )
-    known = "".join(f", {n:,} in {name}" for name, n in done.n_known.items())
-    options.report(
-        f"{done.n_records:,} records, {done.n_high:,} in high-attention regions, {done.n_scored:,} "
-        f"alleles scored by the probability of {done.label}, {done.n_kept:,} kept{known}"
-    )
+    options.close(done)

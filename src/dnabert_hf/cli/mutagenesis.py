@@ -20,6 +20,7 @@ from dnabert_hf.cli.options.shared import (
     SequenceColumn,
     Shard,
     SkipShort,
+    close,
     make_columns,
     report,
 )
@@ -91,12 +92,12 @@ def mutagenesis(
           --flank 200 -o m.tsv
     """
     from dnabert_hf.data.genome.genome import open_genome
-    from dnabert_hf.inference.variants.mutagenesis import mutagenesis as run
+    from dnabert_hf.inference.variants.mutagenesis import mutagenesis as map_mutations
     from dnabert_hf.interpretation.plots.mutation_map import check_plot, plot_mutation_maps
 
     if plot is not None:
         check_plot(output, plot, overwrite=overwrite)
-    done = run(
+    done = map_mutations(
         model,
         source,
         output=output,
@@ -114,7 +115,7 @@ def mutagenesis(
         shard=shard,
         overwrite=overwrite,
     )
-    report(f"{done.n_mutations:,} changes of {done.n_sequences:,} sequences")
+    close(done)
     if plot is not None and done.path.exists() and os.environ.get("RANK", "0") == "0":
         for path in plot_mutation_maps(output, plot, label=label or done.positive):
             report(f"{path}")

@@ -1,7 +1,7 @@
 """`dnabert predict`: classes and probabilities of sequences."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from dnabert_hf.cli.options.shared import (
     SequenceFile,
     Shard,
     SkipShort,
+    close,
     make_columns,
 )
 
@@ -68,34 +69,34 @@ def predict(
         dnabert predict k4 genes.fa --also k5 --also k6 --rc
     """
     from dnabert_hf.inference.engine.checkpoint import architecture_of
+    from dnabert_hf.inference.output.writer import WrittenResults
     from dnabert_hf.inference.predict import predict as predict_sequences
     from dnabert_hf.inference.predict_bases import predict_bases
+    from dnabert_hf.inference.run import RunFields
 
-    run: Any = predict_sequences
-    options: dict[str, Any] = {"others": also or (), "shard": shard}
+    running: RunFields = {
+        "columns": make_columns(sequence=sequence_column, identifier=id_column),
+        "device": device,
+        "dtype": dtype,
+        "batch_tokens": batch_tokens,
+        "shard": shard,
+        "skip_short": skip_short,
+        "overwrite": overwrite,
+    }
+    done: object
     if architecture_of(model).endswith("ForTokenClassification"):
-        run, options = predict_bases, {"label": label}
-        if shard is not None:
-            raise ValueError(
-                f"--shard is for models of sequences, found a model of bases in {model}; use "
-                "torchrun, or leave it out"
-            )
         if also:
             raise ValueError("--also averages models of sequences, found a model of bases")
+        done = predict_bases(
+            model, sequences, output=output, label=label, both_strands=rc, **running
+        )
     elif label is not None:
         raise ValueError(
             f"--label has an effect with a model of bases only, found one of sequences in {model}"
         )
-    run(
-        model,
-        sequences,
-        output=output,
-        skip_short=skip_short,
-        columns=make_columns(sequence=sequence_column, identifier=id_column),
-        both_strands=rc,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        overwrite=overwrite,
-        **options,
-    )
+    else:
+        done = predict_sequences(
+            model, sequences, output=output, others=also or (), both_strands=rc, **running
+        )
+    if isinstance(done, WrittenResults):
+        close(done)

@@ -17,7 +17,7 @@ from dnabert_hf.cli.options.shared import (
     Shard,
     SkipBad,
     Window,
-    report,
+    close,
 )
 
 __all__ = ["scan"]
@@ -95,9 +95,9 @@ def scan(
     from dnabert_hf.data.genome.annotation import read_start_sites
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.data.genome.intervals import read_bed
-    from dnabert_hf.inference.genome_scan.scan import scan as run
+    from dnabert_hf.inference.genome_scan.scan import scan as scan_genome
 
-    done = run(
+    done = scan_genome(
         model,
         open_genome(genome, aliases=aliases),
         output=output,
@@ -117,9 +117,7 @@ def scan(
         shard=shard,
         overwrite=overwrite,
     )
-    report(f"{done.n_windows:,} windows of {done.window:,} bases, {done.n_skipped:,} left out")
-    if done.n_calls is not None:
-        report(f"{done.n_calls:,} calls of {done.label}")
+    close(done)
     if done.site_scores is not None:
         for name, value in done.site_scores._asdict().items():
             typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")

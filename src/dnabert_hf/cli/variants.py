@@ -18,7 +18,7 @@ from dnabert_hf.cli.options.shared import (
     Overwrite,
     Shard,
     Window,
-    report,
+    close,
 )
 
 __all__ = ["variants"]
@@ -105,9 +105,4 @@ def variants(
             overwrite=overwrite,
             force=force,
         )
-    n_skipped = sum(done.skipped.values())
-    of_class = "" if done.label is None else f" by the probability of {done.label}"
-    report(
-        f"{done.n_records} records: {done.n_scored} alleles scored{of_class} in windows of "
-        f"{done.window:,} bases, {n_skipped} not"
-    )
+    close(done)

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -35,6 +35,7 @@ __all__ = [
     "TrainingFields",
     "TrainingSeed",
     "Window",
+    "close",
     "make_columns",
     "parse_fields",
     "report",
@@ -206,6 +207,24 @@ def report(text: str) -> None:
     """Say on standard error what was done; of processes launched together, the first one does."""
     if os.environ.get("RANK", "0") == "0":
         typer.echo(text, err=True)
+
+
+class Done(Protocol):
+    """Result of a run that wrote a file."""
+
+    @property
+    def path(self) -> Path:
+        """Give the file."""
+
+    def summary(self) -> str:
+        """Say how many there are, and what was left out."""
+
+
+def close(done: Done) -> None:
+    """Say on standard error how many there are, what was left out, and where the rest is."""
+    is_there = str(done.path) == "-" or done.path.exists()
+    where = "" if str(done.path) == "-" else f" -> {done.path}"
+    report(f"{done.summary()}{where}{'' if is_there else ' (a part of it)'}")
 
 
 def make_columns(

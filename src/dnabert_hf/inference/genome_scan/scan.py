@@ -59,6 +59,12 @@ class Scan:
     window: int
     label: str | None
 
+    def summary(self) -> str:
+        """Say how many windows there are, and how many were left out."""
+        calls = "" if self.n_calls is None else f", {self.n_calls:,} calls of {self.label}"
+        windows = f"{self.n_windows:,} windows of {self.window:,} bases"
+        return f"{windows}, {self.n_skipped:,} left out{calls}"
+
 
 def scan(
     model: Any,

@@ -139,10 +139,6 @@ class BaseBed(DelimitedFormat):
         self._names = names
         self._written = frozenset(written)
 
-    def header(self) -> bytes:
-        """BED has none."""
-        return b""
-
     def encode(self, rows: Sequence[Row]) -> bytes:
         """Write the runs of each sequence."""
         return super().encode(list(self._lines(rows)))

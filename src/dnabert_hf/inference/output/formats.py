@@ -112,8 +112,8 @@ class DelimitedFormat:
         return {"kind": "delimited", "columns": list(self.columns), **arguments}
 
     def header(self) -> bytes:
-        """Write the column names as a line of text."""
-        return self.encode([self.columns])
+        """Write the column names as a line of text; without columns there is none."""
+        return self.encode([self.columns]) if self.columns else b""
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """Write rows as text, numbers with six digits.

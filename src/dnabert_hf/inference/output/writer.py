@@ -258,3 +258,12 @@ class WrittenResults(NamedTuple):
 
     path: Path
     n_sequences: int
+
+    def summary(self) -> str:
+        """Say how many there are.
+
+        Example:
+            >>> WrittenResults(Path("x.tsv"), 1200).summary()
+            '1,200 sequences'
+        """
+        return f"{self.n_sequences:,} sequences"

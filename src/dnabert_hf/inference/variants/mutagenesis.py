@@ -93,6 +93,13 @@ class MutationMaps(NamedTuple):
     n_unknown: int
     positive: str | None
 
+    def summary(self) -> str:
+        """Say how many changes there are, and what has none or no score."""
+        text = f"{self.n_mutations:,} changes of {self.n_sequences:,} sequences"
+        unscored = f", {self.n_unscored:,} without a score" * bool(self.n_unscored)
+        unknown = f", {self.n_unknown:,} unknown bases left out" * bool(self.n_unknown)
+        return text + unscored + unknown
+
 
 def mutagenesis(
     model: Any,

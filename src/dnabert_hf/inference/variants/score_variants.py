@@ -66,6 +66,15 @@ class ScoredVariants:
     window: int
     label: str | None
 
+    def summary(self) -> str:
+        """Say how many records and alleles there are, and how many were not scored."""
+        n_skipped = sum(self.skipped.values())
+        of_class = "" if self.label is None else f" by the probability of {self.label}"
+        return (
+            f"{self.n_records} records: {self.n_scored} alleles scored{of_class} in windows of "
+            f"{self.window:,} bases, {n_skipped} not"
+        )
+
 
 def score_variants(
     model: Any,

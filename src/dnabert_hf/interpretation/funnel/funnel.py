@@ -3,10 +3,11 @@
 import heapq
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
@@ -16,14 +17,16 @@ from dnabert_hf.data.variants.build_check import check_build
 from dnabert_hf.data.variants.databases import CATALOGS, Finding, KnownVariants, find_build
 from dnabert_hf.data.variants.vcf import read_vcf_header
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
-from dnabert_hf.inference.engine.sharding import resolve_shard
+from dnabert_hf.inference.engine.sharding import Shard
 from dnabert_hf.inference.engine.training_defaults import choose_window
 from dnabert_hf.inference.output.formats import choose_table
 from dnabert_hf.inference.output.writer import check_output, open_output
+from dnabert_hf.inference.run import Run, RunFields, RunOptions
 from dnabert_hf.inference.variants.score_variants import choose_task, score_variants
 from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.funnel.high_attention import Place, cut_windows, select_variants
-from dnabert_hf.interpretation.funnel.page import write_funnel_page
+from dnabert_hf.interpretation.funnel.page import fill_funnel_page
+from dnabert_hf.interpretation.pages.page import Page
 
 __all__ = ["Funnel", "variant_funnel"]
 
@@ -58,6 +61,15 @@ class Funnel(NamedTuple):
     n_known: dict[str, int]
     label: str
 
+    def summary(self) -> str:
+        """Say how many are left after each step."""
+        known = "".join(f", {n:,} in {name}" for name, n in self.n_known.items())
+        return (
+            f"{self.n_records:,} records, {self.n_high:,} in high-attention regions, "
+            f"{self.n_scored:,} alleles scored by the probability of {self.label}, "
+            f"{self.n_kept:,} kept{known}"
+        )
+
 
 def variant_funnel(
     model: str | Path,
@@ -73,11 +85,8 @@ def variant_funnel(
     force: bool = False,
     report: str | Path | None = None,
     both_strands: bool | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    overwrite: bool = False,
     command: str | None = None,
+    **options: Unpack[RunFields],
 ) -> Funnel:
     """Find variants that a model attends to, rank them by effect and look them up.
 
@@ -107,11 +116,8 @@ def variant_funnel(
         report: HTML page to write.
         both_strands: Whether to average the scores over both strands; by default as the model was
             trained.
-        device: "auto", "cpu", "cuda", ...
-        dtype: "auto", "float32", "bfloat16", "float16" or "int8".
-        batch_tokens: Tokens a batch; by default what suits the device.
-        overwrite: Whether to replace existing outputs.
         command: What to name on the page as the command that made it.
+        **options: device, dtype, batch_tokens and overwrite, as in `RunOptions`.
 
     Returns:
         How many were left after each step.
@@ -121,109 +127,161 @@ def variant_funnel(
         KeyboardInterrupt: If it is stopped; the same again goes on, from the folder beside the
             output that holds what is done.
     """
-    share = resolve_shard(None, output)
+    running = RunOptions.of(options, excluded=["tokenizer", "columns", "shard", "skip_short"])
     if keep < 1:
         raise ValueError(f"alleles to keep must be 1 or more, got {keep}")
+    shard = Run(output, running).shard
     for path in (output, report):
         if path is not None:
             others = [report] if path is output else []
-            check_output(path, overwrite=overwrite, inputs=[variants], others=others)
+            check_output(path, overwrite=running.overwrite, inputs=[variants], others=others)
     if str(output) == "-":
         raise ValueError("the funnel writes a table and works beside it; name a file with -o")
     build = find_build(build)
     check_build(variants, genome, force=force)
     catalogs = dict(catalogs or {})
-    unknown = [name for name in catalogs if name not in CATALOGS]
-    if unknown:
-        raise ValueError(f"a catalogue must be one of {', '.join(CATALOGS)}, got {unknown[0]!r}")
     # An unfit name, catalogue or class should not be found out after hours.
+    of_catalogs = _check_catalogs(catalogs)
     choose_table(output, _COLUMNS)
-    _look_up(catalogs, [], build=None)
-    if choose_task(model) != "sequence-classification":
-        raise ValueError(
-            "the funnel needs a fine-tuned classifier, found a masked language model; train one "
-            "with dnabert finetune, or score with dnabert variants"
-        )
-    config = as_checkpoint(model, None, task="sequence-classification").model.config
+    config = _config_of(model)
     label = choose_class(LabelScheme.from_config(config), label)
     window = choose_window(config, window)
     scores = [f"{name}_{label}" for name in _SCORES]
-    columns = [*_COLUMNS, *scores, "attention"]
-    columns += [f"{name}_{field}" for name in catalogs for field in _FIELDS]
+    columns = [*_COLUMNS, *scores, "attention", *of_catalogs]
     table = choose_table(output, columns)
-    running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     read_vcf_header(variants)
-    inputs = {
-        "model": _state(model),
-        "variants": _state(variants),
-        "genome": genome.fingerprint,
-        "options": [window, label, both_strands, device, dtype, batch_tokens],
-    }
     work = Path(output).with_name(f"{Path(output).name}.funnel")
-    is_first = share.index == 0
-    if is_first:
-        _open_work(work, inputs, overwrite=overwrite)
-        try:
-            read, counts = cut_windows(work, variants, genome, window)
-        except ValueError:  # the input is wrong: no run goes on from here
-            shutil.rmtree(work)
-            raise
-    # The first process says what there is: the others come here before, or after it is there.
-    if not share.agree((work / "attention.parquet").exists()):
-        attention_scores(
-            model,
-            work / "windows.fa",
-            output=work / "attention.parquet",
-            **running,  # type: ignore[arg-type]
-        )
-    attention = select_variants(work, variants, read) if is_first else {}
-    if share.agree(bool(attention) and not (work / "scored.parquet").exists()):
-        score_variants(
-            model,
-            work / "high.vcf",
-            genome,
-            output=work / "scored.parquet",
-            window=window,
-            label=label,
-            both_strands=both_strands,
-            force=force,
-            **running,  # type: ignore[arg-type]
-        )
-    if not is_first:
-        return share.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}, label))  # that of the first
+    steps = _Steps(model, variants, genome, window, label, both_strands, running)
+    counts, attention = steps.score(work, shard, force=force)
+    if shard.index:
+        return shard.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}, label))  # that of the first
     n_scored, kept = (
         _strongest(work / "scored.parquet", keep, f"diff_{label}") if attention else (0, [])
     )
     known = _look_up(catalogs, kept, build=build, genome=genome)
     rows = list(_table(kept, scores, attention, known))
-    with open_output(output, table, fingerprint=None, overwrite=overwrite) as writer:
+    with open_output(output, table, fingerprint=None, overwrite=running.overwrite) as writer:
         for _ in writer.remaining([rows] if rows else []):
             writer.write(rows)
-    n_known = {name: sum(map(bool, found)) for name, found in known.items()}
     done = Funnel(
         Path(output),
         *counts,
         n_high=len(attention),
         n_scored=n_scored,
         n_kept=len(kept),
-        n_known=n_known,
+        n_known={name: sum(map(bool, found)) for name, found in known.items()},
         label=label,
     )
     if report is not None:
-        write_funnel_page(
-            Path(report),
-            done.path,
-            columns,
-            rows,
+        page = Page(
+            f"Variants with an effect on {label}, where the model attends to",
             lead=f"The {len(kept):,} alleles of {variants} with the strongest effect on the "
             f"probability of {label} by {model}.",
-            label=label,
-            steps=_steps(done),
-            n_scores=len(_COLUMNS) + len(_SCORES) + 1,
             command=command,
         )
+        n_scores = len(_COLUMNS) + len(_SCORES) + 1
+        fill_funnel_page(page, _numbers(done), columns, rows, label=label, n_scores=n_scores)
+        page.files({os.path.relpath(done.path, Path(report).parent): "all rows, as a table"})
+        page.write(Path(report))
     shutil.rmtree(work)
-    return share.agree(done)
+    return shard.agree(done)
+
+
+def _check_catalogs(catalogs: Mapping[str, str | Path]) -> list[str]:
+    """Give the columns of catalogues, which can be read."""
+    unknown = [name for name in catalogs if name not in CATALOGS]
+    if unknown:
+        raise ValueError(f"a catalogue must be one of {', '.join(CATALOGS)}, got {unknown[0]!r}")
+    _look_up(catalogs, [], build=None)
+    return [f"{name}_{field}" for name in catalogs for field in _FIELDS]
+
+
+def _config_of(model: str | Path) -> Any:
+    if choose_task(model) != "sequence-classification":
+        raise ValueError(
+            "the funnel needs a fine-tuned classifier, found a masked language model; train one "
+            "with dnabert finetune, or score with dnabert variants"
+        )
+    return as_checkpoint(model, None, task="sequence-classification").model.config
+
+
+class _Steps(NamedTuple):
+    """Steps of the model, each with a file in a folder beside the output."""
+
+    model: str | Path
+    variants: str | Path
+    genome: Genome
+    window: int
+    label: str
+    both_strands: bool | None
+    options: RunOptions
+
+    def score(
+        self, work: Path, shard: Shard, *, force: bool
+    ) -> tuple[tuple[int, int], dict[Place, float]]:
+        """Score windows by attention, and the alleles in high-attention regions.
+
+        Returns:
+            Records, and those with a window; attention of the records in high-attention regions.
+            Nothing of these in a process that is not the first.
+        """
+        options = self.options
+        running: RunFields = {
+            "device": options.device,
+            "dtype": options.dtype,
+            "batch_tokens": options.batch_tokens,
+        }
+        counts = (0, 0)
+        if shard.index == 0:
+            self._open(work)
+            try:
+                read, counts = cut_windows(work, self.variants, self.genome, self.window)
+            except ValueError:  # the input is wrong: no run goes on from here
+                shutil.rmtree(work)
+                raise
+        # The first process says what there is: the others come here before, or after it is there.
+        of_windows = work / "attention.parquet"
+        if not shard.agree(of_windows.exists()):
+            attention_scores(self.model, work / "windows.fa", output=of_windows, **running)
+        attention = {} if shard.index else select_variants(work, self.variants, read)
+        of_alleles = work / "scored.parquet"
+        if shard.agree(bool(attention) and not of_alleles.exists()):
+            score_variants(
+                self.model,
+                work / "high.vcf",
+                self.genome,
+                output=of_alleles,
+                window=self.window,
+                label=self.label,
+                both_strands=self.both_strands,
+                force=force,
+                **running,
+            )
+        return counts, attention
+
+    def _open(self, work: Path) -> None:
+        """Make the folder for the steps, or take up one that the same inputs left."""
+        options = self.options
+        how = [self.window, self.label, self.both_strands]
+        inputs = {
+            "model": _state(self.model),
+            "variants": _state(self.variants),
+            "genome": self.genome.fingerprint,
+            "options": [*how, options.device, options.dtype, options.batch_tokens],
+        }
+        note = work / "inputs.json"
+        if work.exists():
+            if note.exists() and json.loads(note.read_text(encoding="utf-8")) == inputs:
+                logger.warning("%s: going on after a stopped run", work.with_suffix(""))
+                return
+            if not options.overwrite:
+                raise ValueError(
+                    f"{work} holds steps of a run with other inputs; delete the folder or use "
+                    "--overwrite to begin again"
+                )
+            shutil.rmtree(work)
+        work.mkdir()
+        note.write_text(json.dumps(inputs), encoding="utf-8")
 
 
 def _strongest(path: Path, keep: int, effect: str) -> tuple[int, list[dict[str, Any]]]:
@@ -278,7 +336,7 @@ def _table(
         yield cells
 
 
-def _steps(done: Funnel) -> dict[str, int]:
+def _numbers(done: Funnel) -> dict[str, int]:
     return {
         "records of the file": done.n_records,
         "with a window that can be cut": done.n_windows,
@@ -287,23 +345,6 @@ def _steps(done: Funnel) -> dict[str, int]:
         "strongest, kept": done.n_kept,
         **{f"of these in {_TITLES[name]}": n for name, n in done.n_known.items()},
     }
-
-
-def _open_work(work: Path, inputs: Mapping[str, object], *, overwrite: bool) -> None:
-    """Make the folder for the steps, or take up one that the same inputs left."""
-    note = work / "inputs.json"
-    if work.exists():
-        if note.exists() and json.loads(note.read_text(encoding="utf-8")) == inputs:
-            logger.warning("%s: going on after a stopped run", work.with_suffix(""))
-            return
-        if not overwrite:
-            raise ValueError(
-                f"{work} holds steps of a run with other inputs; delete the folder or use "
-                "--overwrite to begin again"
-            )
-        shutil.rmtree(work)
-    work.mkdir()
-    note.write_text(json.dumps(inputs), encoding="utf-8")
 
 
 def _state(path: str | Path) -> list[list[object]]:

@@ -1,49 +1,36 @@
 """The page of a funnel of variants."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from dnabert_hf.interpretation.pages.page import Page
 
-__all__ = ["write_funnel_page"]
+__all__ = ["fill_funnel_page"]
 
 _SHOWN = 100  # rows
 _NOT_AGAIN = ("prob_ref", "prob_alt", "log_odds_ratio")  # beside the catalogues
 _LETTERS = 16  # of an allele or a text of a catalogue that has no space to break it at
 
 
-def write_funnel_page(
-    path: Path,
-    table: Path,
+def fill_funnel_page(
+    page: Page,
+    steps: Mapping[str, int],
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
-    lead: str,
     label: str,
-    steps: Mapping[str, int],
     n_scores: int,
-    command: str | None = None,
 ) -> None:
-    """Write the page: what is left after each step, the strongest effects, and what is known.
+    """Show what is left after each step, the strongest effects, and what is known of them.
 
     Args:
-        path: HTML file to write.
-        table: File with all rows.
-        columns: Names of its columns.
-        rows: The rows.
-        lead: A sentence on what is shown.
-        label: Class that the scores are of.
+        page: Page to fill.
         steps: Numbers of variants left after each step.
+        columns: Names of the columns of the table.
+        rows: Its rows.
+        label: Class that the scores are of.
         n_scores: Columns before those of the catalogues.
-        command: What made the page, to be named on it.
     """
-    page = Page(
-        f"Variants with an effect on {label}, where the model attends to",
-        lead=lead,
-        command=command,
-    )
     page.heading("Funnel")
     page.table(
         "How many are left after each step", ["step", "number"], [list(s) for s in steps.items()]
@@ -72,8 +59,6 @@ def write_funnel_page(
             [columns[i] for i in indices],
             [[row[i] for i in indices] for row in found[:_SHOWN]],
         )
-    page.files({os.path.relpath(table, path.parent): "all rows, as a table"})
-    page.write(path)
 
 
 def _plain(cell: Any) -> Any:

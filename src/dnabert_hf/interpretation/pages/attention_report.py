@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import Source, open_source
-from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoint
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint, classifier_or_encoder
+from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.interpretation.attribution.attention import (
     BaseScores,
     Query,
@@ -49,15 +50,10 @@ def report_attention(
     *,
     align: Alignment | None = None,
     command: str | None = None,
-    columns: Columns | None = None,
     layer: int = -1,
     heads: Sequence[int] | None = None,
     query: Query | None = None,
-    tokenizer: Any = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_tokens: int | None = None,
-    overwrite: bool = False,
+    **options: Unpack[RunFields],
 ) -> Path:
     """Write a folder that shows what a model attends to: index.html, pictures, tables.
 
@@ -73,16 +69,11 @@ def report_attention(
         folder: Folder to make; it is there only when it is whole.
         align: Where sequences of unequal length are laid on each other.
         command: What to show as the way the page was made.
-        columns: Names of the columns, for a table.
         layer: Layer, 0-based; negative ones count from the last.
         heads: Heads to sum over, 0-based; None takes all.
         query: Whose attention, as in `attention_scores`; None takes what the classifier pools,
             [CLS] or the k-mers.
-        tokenizer: Tokenizer, needed if `model` is an object.
-        device: "auto", "cpu", "cuda", ...
-        dtype: As in `attention_scores`.
-        batch_tokens: Tokens a batch; by default what suits the device.
-        overwrite: Whether to replace an earlier report.
+        **options: The fields of `RunOptions`; there are no shards.
 
     Returns:
         The page.
@@ -91,25 +82,25 @@ def report_attention(
         ValueError: If model, source or folder cannot be used, or lengths differ and no alignment
             is chosen.
     """
-    records = list(_read(source, columns))
+    running = RunOptions.of(options, excluded=["shard", "skip_short"])
+    records = list(_read(source, running.columns))
     if not records:
         raise ValueError("a report must have sequences to show, found none")
     check_alignment([len(record.sequence) for record in records], align)
-    is_classifier = architecture_of(model).endswith("ForSequenceClassification")
-    task = "sequence-classification" if is_classifier else "encoder"
-    checkpoint = as_checkpoint(model, tokenizer, task=task)
+    task = classifier_or_encoder(model)
+    checkpoint = as_checkpoint(model, running.tokenizer, task=task)
     if query is None:
         query = pooled_query(checkpoint.model.config)
-    loaded = {"tokenizer": checkpoint.tokenizer, "device": device}
+    loaded = {"tokenizer": checkpoint.tokenizer, "device": running.device}
     how: dict[str, Any] = {"layer": layer, "heads": heads, "query": query, **loaded}
-    with report_folder(folder, overwrite=overwrite) as folder_in_work:
+    with report_folder(folder, overwrite=running.overwrite) as folder_in_work:
         table = folder_in_work / "scores.parquet"
         attention_scores(
             checkpoint.model,
             records,
             output=table,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
+            dtype=running.dtype,
+            batch_tokens=running.batch_tokens,
             **how,
         )
         scores = list(read_scores(table))
@@ -121,13 +112,13 @@ def report_attention(
             "cover a base, each sequence divided by its Euclidean norm.",
         )
         positive = None
-        if is_classifier:
+        if task == "sequence-classification":
             positive = known_positive(LabelScheme.from_config(checkpoint.model.config))
         top = _top_first(scores, positive)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
         _add_sequences(page, folder_in_work, top, explained, align)
         _add_landscape(page, folder_in_work, _by_label(records, scores, positive), align)
-        _add_context(page, folder_in_work, checkpoint.model, top, layer=layer, **loaded)
+        _add_context(page, folder_in_work, checkpoint.model, top, layer=layer, loaded=loaded)
         page.heading("Files")
         page.files(
             {
@@ -274,10 +265,9 @@ def _add_context(
     top: Sequence[BaseScores],
     *,
     layer: int,
-    tokenizer: Any,
-    device: str,
+    loaded: Mapping[str, Any],
 ) -> None:
-    room = model.config.max_position_embeddings - 2 + tokenizer.k - 1
+    room = model.config.max_position_embeddings - 2 + loaded["tokenizer"].k - 1
     shown = next((each for each in top if len(each.sequence) <= room), top[0])
     start, end = strongest_site(shown.scores)
     begin = min(max((start + end - room) // 2, 0), max(len(shown.sequence) - room, 0))
@@ -286,8 +276,7 @@ def _add_context(
         shown.sequence[begin : begin + room],
         (start - begin, end - begin),
         name=shown.id if not begin else f"{shown.id} from base {begin}",
-        tokenizer=tokenizer,
-        device=device,
+        **loaded,
     )
     plot_context(context, folder_in_work / "context.png", layer=layer)
     plot_context_grid(context, folder_in_work / "context-grid.png")
