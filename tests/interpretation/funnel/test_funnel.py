@@ -119,7 +119,7 @@ def test_the_funnel_keeps_the_strongest_where_the_model_looks(
     assert first["diff_yes"] == rows[0]["diff_yes"]
     found = {name: [first[f"{name}_{field}"] for field in module._FIELDS] for name in catalogs}
     assert found == {
-        "clinvar": ["allele", "Pathogenic: Some disease", "", "4711"],
+        "clinvar": ["allele", "Pathogenic: Some disease; Another, type 2", "", "4711"],
         "gwas": ["rs number", "Height", "9E-48", "123"],
         "grasp": ["position", "Ménière's disease", "1e-9", "456"],
     }
