@@ -56,6 +56,7 @@ from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM as DNABertFo
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForSequenceClassification as DNABertForSequenceClassification,
 )
+from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForTokenClassification as DNABertForTokenClassification,
 )
 from dnabert_hf.modeling.modeling_dnabert import DNABertModel as DNABertModel

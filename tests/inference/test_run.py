@@ -20,7 +20,7 @@ def test_keywords_are_the_fields_of_the_options():
 
 
 def test_an_option_of_another_name_is_refused_with_those_there_are(classifier, tokenizer):
-    with pytest.raises(TypeError, match=r"keyword argument 'devise'; .* columns, device, dtype"):
+    with pytest.raises(TypeError, match=r"keyword argument 'devise'; .* device, dtype"):
         predict(classifier, ["ACGT"], tokenizer=tokenizer, devise="cpu")
     with pytest.raises(TypeError, match="unexpected keyword argument 'shard'"):
         evaluate(classifier, "x.tsv", tokenizer=tokenizer, shard="0/2")
