@@ -552,11 +552,12 @@ class _Layout:
 
     def without_ids(self) -> "_Layout":
         """The same rows without their ids, which take memory; zeros that take none stand there."""
-        first, second = (
-            part and part._replace(ids=np.broadcast_to(np.uint16(0), len(part.ids)))
-            for part in (self.first, self.second)
-        )
-        return _Layout(first, second, self.rows, self.special)
+
+        def emptied(part: _Tokens) -> _Tokens:
+            return part._replace(ids=np.broadcast_to(np.uint16(0), len(part.ids)))
+
+        second = None if self.second is None else emptied(self.second)
+        return _Layout(emptied(self.first), second, self.rows, self.special)
 
     def input_ids(self) -> list[np.ndarray]:
         special = [np.array([i], dtype=np.int64) for i in (CLS_ID, SEP_ID, SEP_ID)]

@@ -7,6 +7,7 @@ import signal
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -102,7 +103,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # By what one wants to do; the order is that of the work.
-_COMMANDS = {
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo,),
     "Make data": (tokenize,),
     "Train": (pretrain, finetune, benchmark, tasks),

@@ -162,10 +162,10 @@ def score_variants(
     if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
     cutter.report_contigs()
-    tally = _report(writer.tally, variants, is_silent=run.shard.index > 0)
+    counts = _report(writer.tally, variants, is_silent=run.shard.index > 0)
     of_classifiers = [s.label for s in scorers.values() if isinstance(s, ClassifierScorer)]
     return ScoredVariants(
-        Path(output), *tally, window, of_classifiers[0] if of_classifiers else None
+        Path(output), *counts, window, of_classifiers[0] if of_classifiers else None
     )
 
 

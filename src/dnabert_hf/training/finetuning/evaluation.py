@@ -110,7 +110,8 @@ class FinetuningTrainer(Trainer):
         if loss is not None and other_loss is not None:
             loss = (loss + other_loss) / 2
         if logits is not None and other is not None:
-            logits = _mean_logits(logits, other, self.model.config.problem_type)
+            bare: Any = self.model
+            logits = _mean_logits(logits, other, bare.config.problem_type)
         return loss, logits, labels
 
 

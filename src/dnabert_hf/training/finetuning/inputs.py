@@ -203,7 +203,7 @@ def _has_no_strand(train: Any, scheme: LabelScheme) -> bool:
     is_of_classes = scheme.problem_type == "single_label_classification"
     if not is_of_classes or "sequence_b" in train.column_names:
         return False
-    test = find_strand(train["sequence"][:], labels_of(train))
+    test = find_strand(train["sequence"][:], labels_of(train).tolist())
     if test.share is None:
         return False
     reading = "one strand is read" if test.has_strand else "both strands are read"

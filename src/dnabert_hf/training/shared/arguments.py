@@ -181,8 +181,9 @@ def _checked(overrides: Mapping[str, Any], reserved: Mapping[str, str]) -> dict[
             raise ValueError(f"arguments must leave out {name!r}; use {reserved[name]}")
     for name, (least, most) in _RANGES.items():
         value = overrides.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and not least <= value <= most:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if not least <= value <= most:
             raise ValueError(f"{name} must be from {least:g} to {most:g}, got {value}")
     return {
         new if (new := _RENAMED.get(name)) in fields else name: value
