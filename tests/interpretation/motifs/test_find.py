@@ -190,7 +190,7 @@ def test_command_line_prints_a_table_with_known_motifs(tmp_path, monkeypatch):
         lines += [" ".join(f"{value:.6f}" for value in row) for row in matrix]
     (tmp_path / "known.meme").write_text("\n".join(lines))
     (tmp_path / "d.tsv").write_text("not read")
-    arguments = ["motifs", "no-model", str(tmp_path / "d.tsv"), "-o", str(tmp_path / "o")]
+    arguments = ["motifs", "dnabert-6-mini", str(tmp_path / "d.tsv"), "-o", str(tmp_path / "o")]
     known = ["--known", str(tmp_path / "known.meme"), "--window", "12"]
     result = CliRunner().invoke(app, [*arguments, *known])
     assert result.exit_code == 0, result.stderr
@@ -209,7 +209,7 @@ def test_command_line_says_what_to_try_when_nothing_is_found(tmp_path, monkeypat
     flat = [each._replace(scores=np.ones(50, dtype=np.float32)) for each in scores]
     write_scored(monkeypatch, records, flat)
     (tmp_path / "d.tsv").write_text("not read")
-    arguments = ["motifs", "no-model", str(tmp_path / "d.tsv"), "-o", str(tmp_path / "o")]
+    arguments = ["motifs", "dnabert-6-mini", str(tmp_path / "d.tsv"), "-o", str(tmp_path / "o")]
     result = CliRunner().invoke(app, arguments)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no motif: try both strands (--rc)" in result.stderr
