@@ -74,10 +74,10 @@ def test_the_strength_is_what_a_grid_search_of_scikit_learn_chooses():
     order = np.random.default_rng(0).permutation(150)
     counts = count_kmers(sequences, 3)
     search = GridSearchCV(
-        baselines._regression(1.0),
-        {"logisticregression__C": baselines._STRENGTHS},
+        kmer_regression._regression(1.0),
+        {"logisticregression__C": kmer_regression._STRENGTHS},
         scoring="neg_log_loss",
         cv=StratifiedKFold(3),
     ).fit(counts[order], labels[order])
-    found = baselines._choose_strength(counts, labels)
+    found = kmer_regression._choose_strength(counts, labels)
     assert found == search.best_params_["logisticregression__C"]
