@@ -293,4 +293,4 @@ def test_command_line(model, fasta, tmp_path):
         app, [*arguments, "-o", str(tmp_path / "x.tsv"), "--threshold", "2"]
     )
     assert result.exit_code == 2
-    assert "between 0 and 1, got 2.0" in result.stderr
+    assert "--threshold must be from 0 to 1, got 2.0" in result.stderr

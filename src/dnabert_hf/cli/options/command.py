@@ -41,6 +41,7 @@ _RANGES = {
     "threshold": _SHARE,
     "max_q": _SHARE,
     "faithfulness": _RATE,
+    "layer": _Range(-_LARGEST, _LARGEST),  # counted from the end
     **dict.fromkeys(
         (
             "batch_size",
