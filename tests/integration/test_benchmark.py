@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -121,22 +122,37 @@ def test_the_rate_with_the_better_validation_score_is_taken(folder):
 
 def test_a_cell_that_fails_is_reported_and_tried_again(folder, caplog):
     good = (folder / "two.tsv").read_text()
-    (folder / "two.tsv").write_text(good.replace("\ttest", "\ttrain"))
+    (folder / "two.tsv").write_text(re.sub(r"\t\w+\tdev", "\t1\tdev", good))
     suite = read_suite(folder / "suite.yaml")
     with caplog.at_level(logging.INFO):
         scores = benchmark(suite, folder / "out")
-    assert {cell.data for cell in scores} == {"one"}
+    done = {(cell.data, cell.model) for cell in scores}
+    assert done == {("one", "tiny"), ("one", "regression"), ("two", "regression")}
     failed = [message.partition(": ")[2] for message in caplog.messages if "failed:" in message]
-    assert len(failed) == len(set(failed)) == 5  # none twice: two rates, regression; next seed: 2
+    assert len(failed) == len(set(failed)) == 3  # none twice: two rates; the next seed
     report = (folder / "out" / "report.md").read_text()
     (line,) = (line for line in report.splitlines() if line.startswith("- ValueError:"))
-    assert "must have a test split to be compared on" in line
-    assert "`cells/two/40/regression/default/seed-0`" in line
-    assert line.count("`cells/") == 5
+    assert "the validation split must hold different labels" in line
+    assert "`cells/two/40/tiny/0.001/seed-0`" in line
+    assert line.count("`cells/") == 3
     (folder / "two.tsv").write_text(good)
+    for drawn in (folder / "out" / "data").glob("two-*"):  # what was drawn is not drawn again
+        drawn.unlink()
     scores = benchmark(suite, folder / "out")
-    assert {cell.data for cell in scores} == {"one", "two"}
+    assert len({(cell.data, cell.model) for cell in scores}) == 4
     assert "failed" not in (folder / "out" / "report.md").read_text()
+
+
+def test_data_that_nothing_can_be_compared_on_are_refused_before_the_first_cell(folder):
+    for name in ("one", "two"):
+        text = (folder / f"{name}.tsv").read_text()
+        (folder / f"{name}.tsv").write_text(text.replace("\ttest", "\ttrain"))
+    suite = read_suite(folder / "suite.yaml")
+    with pytest.raises(
+        ValueError, match=r"one\.tsv has no test split; .*two\.tsv has no test split"
+    ):
+        benchmark(suite, folder / "out")
+    assert not (folder / "out").exists()
 
 
 def test_several_numbers_of_labels_make_curves(folder):

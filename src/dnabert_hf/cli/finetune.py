@@ -148,6 +148,13 @@ def finetune(
             show_default="the sequences tell",
         ),
     ] = None,
+    keep_checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--keep-checkpoints",
+            help="Keep the model of every checkpoint, to see how its attention came about.",
+        ),
+    ] = False,
     search: Annotated[
         int | None,
         typer.Option(
@@ -245,6 +252,7 @@ def finetune(
         "optimizer": optimizer,
         "muon_learning_rate": muon_learning_rate,
         "both_strands": both_strands,
+        "keep_checkpoints": keep_checkpoints,
         "arguments": parse_arguments(set_ or [])
         | {name: value for name, value in named.items() if value is not None},
         "resume": resume,

@@ -39,6 +39,8 @@ def pretrained(tmp_path):
         ("pretrained", {"optimizer": "muon", "freeze": True}, "found a frozen encoder"),
         ("cnn", {"optimizer": "muon"}, "found a dna_cnn network"),
         ("pretrained", {"muon_learning_rate": 0.1}, "must go with the optimizer muon"),
+        ("pretrained", {"keep_checkpoints": True, "lora": 4}, "must hold whole models"),
+        ("pretrained", {"keep_checkpoints": True, "freeze": True}, "must hold whole models"),
         ("pretrained", {"both_strands": True, "freeze": True}, "embeddings of a frozen encoder"),
         ("pretrained", {"both_strands": True, "task": "token"}, "labels of bases must be read"),
         ("pretrained", {"both_strands": True, "task": "splice"}, "of the task splice must be read"),

@@ -45,7 +45,7 @@ def trained(tmp_path_factory):
         "random",
         write_table(folder / "t.tsv"),
         output_dir=folder / "sites",
-        config=TINY,
+        config=TINY | {"initializer_range": 0.5},  # far apart, whatever is rounded
         arguments=FAST,
     )
     return result, json.loads((folder / "sites" / "metrics.json").read_text())
@@ -130,3 +130,35 @@ def test_the_command_prints_the_regression_as_a_row(tmp_path):
         "test",
         "5-mer regression, test",
     ]
+
+
+def test_checkpoints_that_are_kept_show_how_attention_came_about(tmp_path):
+    table = write_table(tmp_path / "t.tsv")
+    finetune(
+        "random",
+        table,
+        output_dir=tmp_path / "m",
+        config=TINY,
+        arguments=FAST | {"num_train_epochs": 3},
+        keep_checkpoints=True,
+        reports=False,
+    )
+    kept = sorted(path.name for path in (tmp_path / "m" / "checkpoints").glob("checkpoint-*"))
+    assert kept == ["checkpoint-2", "checkpoint-4", "checkpoint-6"]
+    files = {path.name for path in (tmp_path / "m" / "checkpoints" / "checkpoint-2").iterdir()}
+    assert "model.safetensors" in files and not {"optimizer.pt", "training_args.bin"} & files
+    steps = dnabert_hf.attention_during_training(tmp_path / "m", ["ACGTACGTAC"])
+    assert [step.name for step in steps] == kept
+    # The run is finished: the folder is replaced as any other.
+    with pytest.raises(ValueError, match="must be empty"):
+        finetune("random", table, output_dir=tmp_path / "m", config=TINY, arguments=FAST)
+    finetune(
+        "random",
+        table,
+        output_dir=tmp_path / "m",
+        config=TINY,
+        arguments=FAST,
+        reports=False,
+        overwrite=True,
+    )
+    assert not (tmp_path / "m" / "checkpoints").exists()

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from dnabert_hf.files.atomic import open_table
 from dnabert_hf.training.benchmark.suite import Cell, DataEntry, Suite
 
-__all__ = ["SPLITS", "count_sequences", "without_repeats", "write_subset"]
+__all__ = ["SPLITS", "check_splits_of", "count_sequences", "without_repeats", "write_subset"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,38 @@ def write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
             for index in np.sort(order[: limits[split]]):
                 write_row(rows[split][index])
     return path
+
+
+def check_splits_of(suite: Suite, names: Iterable[str]) -> None:
+    """Refuse data sets that nothing can be trained or compared on, all of them at once.
+
+    Args:
+        suite: The benchmark.
+        names: Data sets to look into, of which each is read until both splits were seen.
+
+    Raises:
+        ValueError: If a data set cannot be read, or has no training or no test split.
+    """
+    problems = []
+    for name in names:
+        missing = {"train", "test"}
+        try:
+            for split, _, _ in suite.data[name].records():
+                missing.discard(split)
+                if not missing:
+                    break
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        if missing:
+            lacking = " and no ".join(sorted(missing))
+            problems.append(f"{suite.data[name].source} has no {lacking} split")
+    if problems:
+        raise ValueError(
+            "the data sets of a benchmark must have sequences to train and to be compared on, "
+            f"found: {'; '.join(problems)}; add a split column with train and test, or files of "
+            "these names"
+        )
 
 
 def count_sequences(entry: DataEntry) -> dict[str, int]:

@@ -76,7 +76,8 @@ def write_report(
     means = _means_by_data(suite, table)
     lines = [f"# {suite.title}", "", *_score_table(suite, table, means), ""]
     lines += [f"![Test {title_of(suite.metric)} of every model and data set](scores.png)", ""]
-    lines += ["## Comparison", "", *_comparisons(suite, means)]
+    if len(suite.models) > 1:
+        lines += ["## Comparison", "", *_comparisons(suite, means)]
     lines += ["## Models", "", *_model_table(suite, done, results), ""]
     lines += ["## Data", "", *_data_table(suite), ""]
     lines += ["## How it was made", "", *_origin(done, results, command)]
@@ -135,13 +136,15 @@ def _score_table(suite: Suite, table: _Table, means: Mapping[str, np.ndarray]) -
         cells = [_bold_if(n in best, f"{over[n]:.3f}") if n in over else "-" for n in names]
         what = f"{n_sets} data sets" + (" that all have" if n_sets < len(suite.data) else "")
         lines.append(_row([f"mean of {what}", "", *cells]))
-    if len(table) > 1:
+    if len(table) > 1 and len(names) > 1:
         lines.append(_row([f"best of {len(table)} rows", "", *(str(n_best[n]) for n in names)]))
     return lines
 
 
 def _best(suite: Suite, scores: Mapping[str, float]) -> list[str]:
-    """Name the models with the best score; several if they are equal."""
+    """Name the models with the best score; several if they are equal, none if there is one only."""
+    if len(scores) < 2:
+        return []
     best = (min if suite.metric in LOWER_IS_BETTER else max)(scores.values(), default=None)
     return [name for name, score in scores.items() if score == best]
 

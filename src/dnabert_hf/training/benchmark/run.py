@@ -16,7 +16,7 @@ from dnabert_hf.data.labelled.splits import with_lengths
 from dnabert_hf.files.atomic import write_json, write_text
 from dnabert_hf.files.environment import describe_machine
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
-from dnabert_hf.training.benchmark.data import without_repeats, write_subset
+from dnabert_hf.training.benchmark.data import check_splits_of, without_repeats, write_subset
 from dnabert_hf.training.benchmark.report import CellResult, write_report
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
 from dnabert_hf.training.finetuning.finetune import finetune
@@ -59,11 +59,14 @@ def benchmark(
         Test metric of every cell that ended well.
 
     Raises:
-        ValueError: If the folder belongs to another benchmark.
+        ValueError: If the folder belongs to another benchmark, or a data set of which there are
+            cells to run cannot be read or has no training or test split.
         ChildProcessError: If a process was killed, as by a lack of memory.
         KeyboardInterrupt: If it is stopped; give the same again to go on.
     """
     folder = Path(output_dir)
+    open_cells = (c for c in _first_cells(suite) if not (folder / c.folder() / _SCORES).exists())
+    check_splits_of(suite, dict.fromkeys(cell.data for cell in open_cells))
     _claim(suite, folder)
     suite = without_repeats(suite)
     first = _first_cells(suite)

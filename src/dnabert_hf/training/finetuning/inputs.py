@@ -110,6 +110,14 @@ def read_inputs(
         ValueError: If data or options cannot be used.
     """
     task = find_task(options.task)
+    arguments = dict(options.arguments or {})
+    if options.keep_checkpoints:
+        if options.lora is not None or mode.is_frozen:
+            raise ValueError(
+                "checkpoints to keep must hold whole models, found adapters or a head alone; leave "
+                "keep_checkpoints out (--keep-checkpoints)"
+            )
+        arguments.setdefault("save_total_limit", None)
     config = load_config_before_data(start, options.config or {})
     _check_optimizer(options, mode, config)
     both_strands = _reads_both_strands(options, mode, task, config)
@@ -141,7 +149,7 @@ def read_inputs(
     check_names([metric], [*names, "loss"], "metrics")
     training = fine_tuning_arguments(
         checkpoints,
-        options.arguments or {},
+        arguments,
         metric=metric,
         recipe=mode.recipe or recipe_of(start, config) | task.recipe_for(start),
         varies_in_length=varies_in_length and not mode.is_frozen,

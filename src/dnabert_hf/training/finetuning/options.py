@@ -48,6 +48,9 @@ class FinetuneOptions:
         both_strands: Read each training sequence from the opposite strand half of the time, and
             average predictions over both, for signals that have no strand; by default the training
             sequences tell (`find_strand`), and what the checkpoint was trained with stays.
+        keep_checkpoints: Keep the model of every checkpoint under `checkpoints/`, for
+            `attention_during_training`; an evaluation, and so a checkpoint, comes after each epoch
+            unless the arguments say otherwise.
         test: Score the test split; without, it is only checked.
         reports: Write the model card and the picture of the curves, and fit the regression that the
             model is compared with; a run among many needs none of them.
@@ -73,6 +76,7 @@ class FinetuneOptions:
     optimizer: str = "adamw"
     muon_learning_rate: float | None = None
     both_strands: bool | None = None
+    keep_checkpoints: bool = False
     test: bool = True
     reports: bool = True
     notes: Mapping[str, Any] | None = None

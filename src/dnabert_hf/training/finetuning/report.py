@@ -122,7 +122,7 @@ def report_run(
             _write_reports(trainer, folder, report)
         set_usual_modes(folder.path, "*.safetensors")
         write_json(report, folder.path / "metrics.json")
-        folder.finish()
+        folder.finish(keep_checkpoints=mode.options.keep_checkpoints)
     trainer.accelerator.wait_for_everyone()
     return FinetuneResult(
         folder.path, scheme, scores, best_step, collapse, regression.get("scores", {}), advice

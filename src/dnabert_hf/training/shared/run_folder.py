@@ -31,6 +31,8 @@ _CHECKPOINT_FILES = (
     "trials.log*",  # of a search
     ".*.partial.*",
 )
+# What of a checkpoint only a run that goes on needs.
+_ONLY_TO_GO_ON = ("optimizer*", "scheduler*", "scaler*", "rng_state*", "training_args.bin")
 _ABSENT = object()
 
 
@@ -146,9 +148,19 @@ class RunFolder:
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         write_json(json.loads(json.dumps(settings, default=str)), self._settings)
 
-    def finish(self) -> None:
-        """Remove what only an unfinished run needs."""
-        self._remove_checkpoints()
+    def finish(self, *, keep_checkpoints: bool = False) -> None:
+        """Remove what only an unfinished run needs.
+
+        Args:
+            keep_checkpoints: Keep the model of each checkpoint, without what training would need to
+                go on from it.
+        """
+        if keep_checkpoints:
+            for path in self.checkpoints.glob("checkpoint-*/*"):
+                if any(fnmatch(path.name, pattern) for pattern in _ONLY_TO_GO_ON):
+                    path.unlink()
+        else:
+            self._remove_checkpoints()
         # A pickle of the Trainer's that holds paths of this machine; metrics.json says the same.
         (self.path / "training_args.bin").unlink(missing_ok=True)
 
