@@ -55,7 +55,7 @@ def test_what_is_lost_is_blue(tmp_path):
 def test_every_sequence_has_a_picture_with_its_id(tmp_path):
     table = write_map(tmp_path / "map.tsv", ["chr1:0-3(+)", "b", "b"])
     drawn = plot_mutation_maps(table, tmp_path / "map.svg", label="no")
-    assert [path.name for path in drawn] == ["map-chr1_0-3_+_.svg", "map-b.svg", "map-b.svg"]
+    assert [path.name for path in drawn] == ["map-chr1_0-3_+_.svg", "map-b.svg", "map-b-2.svg"]
     assert "diff of no; its probability is 0.200 unchanged" in drawn[0].read_text()
 
 
