@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from dnabert_hf.data.building.labelled_windows import Example, Splitting, build_dataset, cut_window
+from dnabert_hf.data.building.labelled_windows import Example, Splitting, build_dataset
+from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.reading.sequences import reverse_complement
 
 PLACES = count(step=1000)  # no two windows share a base

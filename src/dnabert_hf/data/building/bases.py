@@ -11,8 +11,8 @@ from dnabert_hf.data.building.labelled_windows import (
     Example,
     Splitting,
     build_dataset,
-    cut_window,
 )
+from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
 from dnabert_hf.data.labelled.labels import UNLABELLED, classes_of_bases

@@ -21,14 +21,12 @@ __all__ = [
     "Example",
     "Splitting",
     "build_dataset",
-    "cut_window",
     "drop_repeated",
 ]
 
 logger = logging.getLogger(__name__)
 
 _COLUMNS = ("id", "sequence", "label", "split", "contig", "start", "end", "strand", "kind")
-_BASES = frozenset("ACGT")
 _SHARES_WITHOUT_TEST = {"train": 0.9, "dev": 0.1}
 _LAST_KEPT = ("test", "dev", "train")  # a sequence like others in several splits stays in the first
 
@@ -154,40 +152,6 @@ class BuiltDataset:
         return report_path
 
 
-def cut_window(
-    genome: Genome, interval: tuple[str, int, int, str], omitted: Counter[str]
-) -> str | None:
-    """Read a window, or count why it cannot be used.
-
-    Args:
-        genome: The genome.
-        interval: Contig, start and end (0-based, half-open; they may lie outside) and strand.
-        omitted: Where windows that cannot be used are counted, by reason.
-
-    Returns:
-        DNA of A, C, G, T; None if the window runs off its contig or has other letters.
-    """
-    contig, start, end, strand = interval
-    if start < 0 or end > genome.length(contig):
-        omitted["windows that run off their contig"] += 1
-        return None
-    sequence = genome.sequence(contig, start, end, strand)
-    if not _BASES.issuperset(sequence):
-        omitted["windows with letters other than A, C, G, T"] += 1
-        return None
-    return sequence
-
-
-def drop_repeated(examples: Sequence[Example], omitted: Counter[str]) -> list[Example]:
-    """Keep the first of equal sequences, and of reverse complements of each other.
-
-    Args:
-        examples: Examples that were cut from the genome.
-        omitted: Where the others are counted.
-    """
-    return _drop_repeated(examples, omitted)[0]
-
-
 def build_dataset(
     examples: Sequence[Example],
     splitting: Splitting,
@@ -214,7 +178,7 @@ def build_dataset(
     Raises:
         ValueError: If nothing is left, or a split would be empty.
     """
-    kept, sources = _drop_repeated(examples, omitted)
+    kept, sources = drop_repeated(examples, omitted)
     if not kept:
         raise ValueError(
             "a data set must have sequences, found none that can be used "
@@ -284,7 +248,7 @@ def _name_apart(examples: Sequence[Example]) -> None:
         seen.add(example.id)
 
 
-def _drop_repeated(
+def drop_repeated(
     examples: Sequence[Example], omitted: Counter[str]
 ) -> tuple[list[Example], list[int | None]]:
     """Keep the first of equal sequences; the kept ones and the index of each one's source."""

@@ -11,11 +11,11 @@ from dnabert_hf.data.building.labelled_windows import (
     Example,
     Splitting,
     build_dataset,
-    cut_window,
     drop_repeated,
 )
 from dnabert_hf.data.building.negatives import flanks, matched_negatives, shuffled_negatives
 from dnabert_hf.data.building.shuffling import shuffle_dinucleotides
+from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
 
@@ -78,7 +78,7 @@ def build_peaks(
         if sequence is not None:
             name = peak.name or f"{interval[0]}:{start}-{start + length}"
             positives.append(Example(name, sequence, _LABELS[1], *interval, kind="peak"))
-    positives = drop_repeated(positives, omitted)
+    positives, _ = drop_repeated(positives, omitted)
     kinds = {"summits (or other points)": counts["point"], "middles": counts["middle"]}
     taken = " and ".join(f"the {kind} of {n} peaks" for kind, n in kinds.items() if n)
     logger.warning("%s: windows lie around %s", source, taken or "nothing")

@@ -12,7 +12,6 @@ from dnabert_hf.data.building.labelled_windows import (
     Example,
     Splitting,
     build_dataset,
-    cut_window,
     drop_repeated,
 )
 from dnabert_hf.data.building.matched_background import find_tata_box
@@ -23,6 +22,7 @@ from dnabert_hf.data.building.negatives import (
     shuffled_negatives,
 )
 from dnabert_hf.data.building.shuffling import shuffle_chunks, shuffle_dinucleotides
+from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
 
@@ -80,7 +80,7 @@ def build_promoters(
     omitted: Counter[str] = Counter()
     names = match_intervals(genome, start_sites, omitted, kind="start sites", source=source)
     promoters = _cut_promoters(genome, start_sites, names, (upstream, downstream), omitted)
-    promoters = drop_repeated(promoters, omitted)
+    promoters, _ = drop_repeated(promoters, omitted)
     # Every site counts for what negatives avoid, also those whose window cannot be cut.
     margin = upstream + downstream + _MARGIN
     excluded = flanks(genome, start_sites, names, margin=margin)

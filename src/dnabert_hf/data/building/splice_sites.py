@@ -11,10 +11,10 @@ from dnabert_hf.data.building.labelled_windows import (
     Example,
     Splitting,
     build_dataset,
-    cut_window,
     drop_repeated,
 )
 from dnabert_hf.data.genome.annotation import Transcript
+from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import match_intervals
 
@@ -79,7 +79,7 @@ def build_splice_sites(
         if sequence is not None:
             name = f"{contig}:{position}:{strand}:{label}"
             examples.append(Example(name, sequence, label, *interval, kind=kind))
-    examples = drop_repeated(examples, omitted)
+    examples, _ = drop_repeated(examples, omitted)
     examples += _draw_decoys(
         genome,
         [(names[t.contig], t.exons[0][0], t.exons[-1][1], t.strand) for t in spliced],

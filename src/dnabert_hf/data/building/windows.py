@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dnabert_hf.data.building.labelled_windows import Splitting, cut_window
+from dnabert_hf.data.building.labelled_windows import Splitting
+from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
 from dnabert_hf.data.genome.regions import merge_regions

@@ -1,6 +1,7 @@
 """Coordinates in a genome of the sequence of a record."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from dnabert_hf.data.genome.intervals import Interval, read_bed
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 
-__all__ = ["open_intervals", "parse_interval"]
+__all__ = ["cut_window", "open_intervals", "parse_interval"]
 
 _PLACE = re.compile(r"(.+):(\d+)-(\d+)(?:\(([-+.])\))?", re.ASCII)
+_BASES = frozenset("ACGT")
 _BED = (".bed", ".bed.gz", ".narrowpeak", ".narrowpeak.gz")
 
 
@@ -75,3 +77,27 @@ def parse_interval(identifier: str, n_bases: int, genome: Genome | None = None) 
     if genome is not None:
         genome.sequence(contig, start, end)  # raises for what is not there
     return Interval(contig, start, end, "-" if match[4] == "-" else "+")
+
+
+def cut_window(
+    genome: Genome, interval: tuple[str, int, int, str], omitted: Counter[str]
+) -> str | None:
+    """Read a window, or count why it cannot be used.
+
+    Args:
+        genome: The genome.
+        interval: Contig, start and end (0-based, half-open; they may lie outside) and strand.
+        omitted: Where windows that cannot be used are counted, by reason.
+
+    Returns:
+        DNA of A, C, G, T; None if the window runs off its contig or has other letters.
+    """
+    contig, start, end, strand = interval
+    if start < 0 or end > genome.length(contig):
+        omitted["windows that run off their contig"] += 1
+        return None
+    sequence = genome.sequence(contig, start, end, strand)
+    if not _BASES.issuperset(sequence):
+        omitted["windows with letters other than A, C, G, T"] += 1
+        return None
+    return sequence
