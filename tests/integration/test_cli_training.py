@@ -184,7 +184,7 @@ def test_the_demonstration_says_where_its_report_is(run, tmp_path, monkeypatch):
     monkeypatch.setattr(demonstration, "_SIZES", {"train": 60, "dev": 20, "test": 40})
     result = run("demo", "-o", "demo")
     assert result.exit_code == 0, result.output
-    assert "logistic regression" in result.stdout
+    assert "5-mer regression" in result.stdout
     assert "report: demo/index.html" in result.stdout
     assert (tmp_path / "demo" / "index.html").is_file()
     again = run("demo", "-o", "demo")

@@ -22,7 +22,7 @@ def test_the_folder_holds_what_the_report_speaks_of(small, tmp_path):
     assert {file.name for file in folder.iterdir()} == {
         *("data", "model", "predictions.tsv", "metrics.json", "index.html")
     }
-    assert set(result.scores) == {"DNABERT", "logistic regression"}
+    assert set(result.scores) == {"DNABERT", "5-mer regression"}
     report = json.loads((folder / "metrics.json").read_text())
     assert report["simulated"] is True
     assert report["test"] == result.scores
@@ -57,4 +57,4 @@ def test_a_file_is_no_folder(tmp_path):
 def test_the_demonstration_learns_and_beats_its_baseline(tmp_path):
     scores = demonstrate(tmp_path / "demo").scores
     assert scores["DNABERT"]["auroc"] > 0.9
-    assert scores["DNABERT"]["auroc"] > scores["logistic regression"]["auroc"]
+    assert scores["DNABERT"]["auroc"] > scores["5-mer regression"]["auroc"]

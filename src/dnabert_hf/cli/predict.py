@@ -57,7 +57,7 @@ def predict(
 
     Example:
 
-        dnabert predict my_model genome.fa.gz -o predictions.tsv
+        dnabert predict my_model sequences.fa.gz -o predictions.tsv
 
     A model of bases (finetune --task token) writes runs of a class as BED, or a table with a row
     for each base:

@@ -18,19 +18,16 @@ from dnabert_hf.data.building.simulation import CTCF, SimulatedSequence, simulat
 from dnabert_hf.files.atomic import open_table, write_json, write_text
 from dnabert_hf.files.outputs import check_folder
 from dnabert_hf.inference.predict import predict
-from dnabert_hf.metrics.scores import METRIC_NAMES, score_classification
+from dnabert_hf.metrics.scores import METRIC_NAMES
 from dnabert_hf.training.finetuning.finetune import finetune
-from dnabert_hf.training.kmer_counts.kmer_regression import kmer_logistic_regression
 
 __all__ = ["Demonstration", "demonstrate"]
 
 logger = logging.getLogger(__name__)
 
-_CLASSES = ("bound", "free")
 _SIZES = {"train": 3000, "dev": 300, "test": 1000}
 _N_NEW = 200
 _N_SHOWN = 12
-_BASELINE_K = 5
 _START = "dnabert-6-mini"
 _ARGUMENTS = {
     "num_train_epochs": 2,
@@ -66,7 +63,7 @@ class Demonstration:
 
     Attributes:
         report: The page to open first.
-        scores: Test scores of DNABERT and of the logistic regression, by metric.
+        scores: Test scores of DNABERT and of the 5-mer regression, by metric.
         seconds: How long it took.
     """
 
@@ -120,7 +117,7 @@ def demonstrate(
         predictions = list(csv.DictReader(file, delimiter="\t"))
     scores = {
         "DNABERT": result.scores["test"],
-        "logistic regression": _score_baseline(splits["train"], splits["test"]),
+        "5-mer regression": result.regression["test"],
     }
     seconds = time.perf_counter() - begin
     report = {"simulated": True, "seed": seed, "seconds": round(seconds, 1), "test": scores}
@@ -163,19 +160,6 @@ def _label(item: SimulatedSequence) -> str:
     return "bound" if item.is_bound else "free"
 
 
-def _score_baseline(
-    train: Sequence[SimulatedSequence], test: Sequence[SimulatedSequence]
-) -> dict[str, float]:
-    labels = [np.array([_CLASSES.index(_label(item)) for item in items]) for items in (train, test)]
-    probabilities = kmer_logistic_regression(
-        [item.sequence for item in train],
-        labels[0],
-        [item.sequence for item in test],
-        k=_BASELINE_K,
-    )
-    return score_classification(labels[1], probabilities, names=_CLASSES)
-
-
 def _render(
     folder: Path,
     scores: dict[str, dict[str, float]],
@@ -200,7 +184,6 @@ def _render(
         n_right=sum(is_right),
         n_shown=_N_SHOWN,
         motif_length=len(CTCF),
-        baseline_k=_BASELINE_K,
         header="".join(f"<th>{name}</th>" for name in names),
         rows="\n".join(rows),
         curves=curves,
@@ -257,7 +240,7 @@ seconds.</p>
 <table><tr><th></th>$header</tr>
 $rows
 </table>
-<p>The logistic regression counts $baseline_k-mers: it knows which short words a site is made of,
+<p>The 5-mer regression counts words of five bases: it knows which short words a site is made of,
 but not their order. F1, precision and recall are means over both classes.</p>
 <h2>Training</h2>
 <img alt="Loss and validation MCC by step" src="data:image/png;base64,$curves">
@@ -277,7 +260,7 @@ dnabert predict model-2 data/new.fa -o predictions-2.tsv</pre>
 <p>Write a table with the columns <code>sequence</code> and <code>label</code> (and, if you have
 them, <code>split</code> with train, dev and test, and <code>id</code>):</p>
 <pre>dnabert finetune peaks.tsv -o peaks-model --init dnabert-6-mini
-dnabert predict peaks-model genome.fa -o predictions.tsv</pre>
+dnabert scan peaks-model genome.fa --step 25 -o windows.tsv --calls sites.bed</pre>
 <p>In Python, <code>model/</code> is an ordinary checkpoint:</p>
 <pre>import dnabert_hf
 from transformers import pipeline
