@@ -183,7 +183,7 @@ def test_a_sequence_shorter_than_k_is_refused(tmp_path):
         read_dataset(path, k=3)
 
 
-def test_the_process_leaves_no_files_behind(tmp_path):
+def test_the_process_leaves_no_files_behind(tmp_path, tmp_path_factory):
     path = write(tmp_path / "x.csv", "sequence,label", "ACGT,1", "TTTT,0")
     code = (
         "import sys, tempfile\n"
@@ -193,8 +193,7 @@ def test_the_process_leaves_no_files_behind(tmp_path):
         "train = train.map(lambda row: {'n': len(row['sequence'])}, num_proc=2)\n"
         "print(sum(train['n']), train.cache_files[0]['filename'])\n"
     )
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+    scratch = tmp_path_factory.mktemp("s")  # processes share a socket in it: 107 letters at most
     command = [sys.executable, "-c", code, str(path), str(scratch)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     total, cached = output.split()
