@@ -20,7 +20,8 @@ LAYERS = [
     {"registration"},
     {"hub"},
     {"workflows"},
-    {"cli", "__init__", "__main__"},
+    {"cli", "__init__"},
+    {"__main__"},
 ]
 MODELING_MAY_IMPORT = {"torch", "transformers", "numpy", "huggingface_hub"}
 

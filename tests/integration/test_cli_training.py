@@ -53,6 +53,7 @@ def test_a_model_is_trained_from_three_files_and_its_scores_printed(run, tables,
     assert [line.split()[:2] for line in lines[1:]] == [
         ["validation", "1.0000"],
         ["test", "1.0000"],
+        ["5-mer", "regression,"],
     ]
     arguments = json.loads((tmp_path / "out" / "metrics.json").read_text())["arguments"]
     assert arguments == {
@@ -124,7 +125,7 @@ def test_a_task_of_ones_own_goes_from_genome_to_scores(run, tmp_path, monkeypatc
 
 def test_a_frozen_encoder_and_a_search_go_together(run, tables, tmp_path):
     result = run(
-        *("finetune", *tables, "--init", "dnabert-6-mini", "-o", "out", "--freeze", "--search", 2),
+        *("search", *tables, "-o", "out", "--freeze", "--trials", 2),
         *("--sequence-column", "dna", "--label-column", "state", "--epochs", 4),
     )
     assert result.exit_code == 0, result.output
@@ -132,6 +133,7 @@ def test_a_frozen_encoder_and_a_search_go_together(run, tables, tmp_path):
         "split",
         "validation",
         "test",
+        "5-mer",
     ]
     report = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert report["freeze"]
@@ -156,7 +158,6 @@ def test_a_frozen_encoder_and_a_search_go_together(run, tables, tmp_path):
         (["--init", "no/such/model"], "no/such/model"),
         (["--freeze"], "a frozen encoder must have been pretrained, got 'random'"),
         (["--freeze", "--lora", "2", "--init", "dnabert-6-mini"], "got both freeze and lora"),
-        (["--search", "0"], "a search must have 1 trial or more, got 0"),
         (["dev.tsv"], "several data files must be written SPLIT=FILE"),
     ],
 )

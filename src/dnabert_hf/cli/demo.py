@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.finetune import format_scores
 from dnabert_hf.cli.options.shared import Overwrite
+from dnabert_hf.cli.options.training import format_scores
 
 __all__ = ["demo"]
 

@@ -28,6 +28,7 @@ from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
+from dnabert_hf.cli.mine_negatives import mine_negatives
 from dnabert_hf.cli.motifs import motifs
 from dnabert_hf.cli.mutagenesis import mutagenesis
 from dnabert_hf.cli.options.command import Command
@@ -35,6 +36,7 @@ from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
 from dnabert_hf.cli.scan import scan
+from dnabert_hf.cli.search import search
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
 from dnabert_hf.cli.variants import variants
@@ -106,7 +108,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo,),
     "Make data": (tokenize,),
-    "Train": (pretrain, finetune, benchmark, tasks),
+    "Train": (pretrain, finetune, search, mine_negatives, benchmark, tasks),
     "Use a model": (
         predict,
         evaluate,

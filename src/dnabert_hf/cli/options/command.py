@@ -11,6 +11,9 @@ from dnabert_hf.files.outputs import check_distinct
 __all__ = ["Command"]
 
 
+_LARGEST = 2**31 - 1  # of the integers of the libraries below
+
+
 class _Range(NamedTuple):
     least: float
     most: float
@@ -21,11 +24,12 @@ class _Range(NamedTuple):
         return math.isfinite(value) and not is_low and value <= self.most
 
     def __str__(self) -> str:
+        if self.most == _LARGEST and self.least in (0, 1):
+            return f"{self.least:g} or more (and at most {self.most:,})"
         least = "more than" if self.without_least else "from"
         return f"{least} {self.least:,g} to {self.most:,g}"
 
 
-_LARGEST = 2**31 - 1  # of the integers of the libraries below
 _ANY = _Range(0, _LARGEST)
 _SOME = _Range(1, _LARGEST)
 _SHARE = _Range(0, 1)
@@ -59,11 +63,10 @@ _RANGES = {
             "step",
             "steps",
             "window",
-            "windows",
         ),
         _SOME,
     ),
-    "search": _Range(1, 1e5),
+    "trials": _Range(1, 1e5),
 }
 _OUTPUTS = ("output", "report", "plot", "track", "calls")
 
