@@ -65,6 +65,7 @@ from dnabert_hf.pipelines import DNATokenClassificationPipeline as DNATokenClass
 from dnabert_hf.pipelines import FillBasePipeline as FillBasePipeline
 from dnabert_hf.registration import register_with_transformers as register_with_transformers
 from dnabert_hf.training.finetuning.finetune import finetune as finetune
+from dnabert_hf.training.finetuning.options import FinetuneOptions as FinetuneOptions
 from dnabert_hf.training.hyperparameter_search.search import (
     search_hyperparameters as search_hyperparameters,
 )
