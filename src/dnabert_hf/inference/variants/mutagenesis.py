@@ -1,10 +1,8 @@
 """Mutation maps: what every single change of a sequence does to a model's prediction."""
 
-import hashlib
 import logging
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
@@ -12,11 +10,10 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.genome.intervals import Interval, read_bed
+from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import known_positive
-from dnabert_hf.data.reading.records import SequenceRecord
-from dnabert_hf.data.reading.sources import Source, open_source
+from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
@@ -28,8 +25,9 @@ from dnabert_hf.inference.variants.mutation_scores import (
     MutationScorer,
     Target,
 )
-from dnabert_hf.inference.variants.mutations import Mutation, mutations_at
+from dnabert_hf.inference.variants.mutations import Mutation
 from dnabert_hf.inference.variants.score_variants import choose_task
+from dnabert_hf.inference.variants.targets import Kinds, read_regions, read_sequences
 
 __all__ = ["MutationMaps", "mutagenesis"]
 
@@ -40,7 +38,6 @@ _CHUNK_BASES = 1 << 20  # to encode until rows are written
 _TEXT_COLUMNS = ("id", "position", "ref", "alt")
 _GENOME_COLUMNS = ("contig", "genome_position", "strand")
 _GAP = "-"
-_KNOWN = re.compile("[ACGTUacgtu]")
 
 _SEQUENCES, _CHANGES, _UNSCORED, _UNKNOWN = "sequences", "changes", "unscored", "unknown"
 
@@ -54,24 +51,6 @@ class _Chunk:
 
     def __len__(self) -> int:
         return len(self.changes)
-
-
-@dataclass(frozen=True)
-class _Kinds:
-    """Kinds of changes beside those of a base to another."""
-
-    deletions: bool
-    insertions: bool
-
-    def at(self, sequence: str, position: int) -> list[Mutation]:
-        return list(
-            mutations_at(sequence, position, deletions=self.deletions, insertions=self.insertions)
-        )
-
-    def count(self, sequence: str) -> int:
-        """Count the changes of a sequence."""
-        n_bases = len(_KNOWN.findall(sequence))
-        return n_bases * (3 + self.deletions + 4 * self.insertions)
 
 
 class MutationMaps(NamedTuple):
@@ -165,12 +144,12 @@ def mutagenesis(
         if task == "masked-lm"
         else ClassifierMap(engine, label=label, both_strands=both_strands)
     )
-    kinds = _Kinds(deletions, insertions)
+    kinds = Kinds(deletions, insertions)
     counts: Counter[str] = Counter()
     if genome is None:
-        given = _read_sequences(run, source, kinds)  # type: ignore[arg-type]
+        given = read_sequences(run, source, kinds)  # type: ignore[arg-type]
     else:
-        given = _read_regions(source, genome, flank, kinds, k=engine.tokenizer.k)
+        given = read_regions(source, genome, flank, kinds, k=engine.tokenizer.k)
     with run.write(
         Input(
             _chunks(given.targets, scorer, counts, kinds),
@@ -233,7 +212,7 @@ def _write_maps(writer: Output, scorer: MutationScorer, chunks: Iterator[_Chunk]
 
 
 def _chunks(
-    targets: Iterator[Target], scorer: MutationScorer, counts: Counter[str], kinds: _Kinds
+    targets: Iterator[Target], scorer: MutationScorer, counts: Counter[str], kinds: Kinds
 ) -> Iterator[_Chunk]:
     """Join the changes of whole bases, so that none is masked twice, until there is enough."""
     for group in _groups(targets):
@@ -284,89 +263,6 @@ def _on_genome(region: Interval | None, position: int, mutation: Mutation) -> li
         return [region.contig, region.start + position, "+"]
     # What comes before a base on this strand comes after it on the other.
     return [region.contig, region.end - 1 - position + (not mutation.ref), "-"]
-
-
-class _Given(NamedTuple):
-    """Sequences to change, what they come from, and how many changes there will be."""
-
-    targets: Iterator[Target]
-    source: Source | Genome
-    n_changes: Callable[[], int | None]
-    depends_on: dict[str, object]
-
-
-def _read_sequences(run: Run, source: Source, kinds: _Kinds) -> _Given:
-    records = open_source(
-        source,
-        k=run.engines[0].tokenizer.k,
-        columns=run.options.columns,
-        skip_short=run.options.skip_short,
-    )
-    targets = (Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records))
-    return _Given(targets, source, lambda: run.count(source, kinds.count), {})
-
-
-def _singles(records: Iterator[SequenceRecord]) -> Iterator[SequenceRecord]:
-    for record in records:
-        if record.sequence_b is not None:
-            raise ValueError(
-                f"record {record.id}: a mutation map is of one sequence, found a pair; give single "
-                "sequences"
-            )
-        yield record
-
-
-def _read_regions(
-    source: Source | Sequence[Interval], genome: Genome, flank: int, kinds: _Kinds, *, k: int
-) -> _Given:
-    regions: list[Any] = read_bed(source) if isinstance(source, str | Path) else list(source)
-    if not regions or not all(isinstance(each, Interval) for each in regions):
-        raise ValueError(
-            "with a genome, the source must be a BED file or intervals on it; leave the genome out "
-            "for sequences"
-        )
-    n_bases = sum(each.end - each.start for each in regions)
-    digest = hashlib.sha256(repr(regions).encode()).hexdigest()[:16]
-    return _Given(
-        _cut_regions(regions, genome, flank, k=k),
-        genome,
-        lambda: n_bases * kinds.count("A"),
-        {"flank": flank, "regions": digest},
-    )
-
-
-def _cut_regions(
-    regions: Sequence[Interval], genome: Genome, flank: int, *, k: int
-) -> Iterator[Target]:
-    """Read the regions on their strands; all are checked before the first is given."""
-    names = genome.contig_names.match((each.contig for each in regions), source="the regions")
-    on_genome = [
-        each._replace(contig=names[each.contig]) for each in regions if each.contig in names
-    ]
-    for region in on_genome:
-        length = genome.length(region.contig)
-        name = f"{region.contig}:{region.start}-{region.end}"
-        if region.end > length:
-            raise ValueError(
-                f"a region must lie within its contig, found {name} where {region.contig} has "
-                f"{length} bases; correct it"
-            )
-        if region.end - region.start + 2 * flank < k:
-            raise ValueError(f"a region must have k = {k} bases or more, found {name}; widen it")
-    return (_cut_region(genome, region, flank) for region in on_genome)
-
-
-def _cut_region(genome: Genome, region: Interval, flank: int) -> Target:
-    contig, start, end, strand = region.contig, region.start, region.end, region.strand
-    first, last = max(start - flank, 0), min(end + flank, genome.length(contig))
-    offset = start - first if strand == "+" else last - end
-    return Target(
-        f"{contig}:{start}-{end}({strand})",
-        genome.sequence(contig, first, last, strand),
-        offset,
-        offset + end - start,
-        region,
-    )
 
 
 def _choose_format(output: str | Path, names: Sequence[str], *, has_genome: bool) -> ResultFormat:

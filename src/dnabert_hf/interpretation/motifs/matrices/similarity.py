@@ -23,7 +23,8 @@ class Similarities(NamedTuple):
 
     Attributes:
         p_values: Chance of so good an alignment with a target of random columns, shape (targets,).
-        offsets: Position of the target on which the motif begins, negative if it begins before,
+        offsets: Position of the target (of its reverse complement where `is_reverse`) on which the
+            motif begins, negative if it begins before,
             shape (targets,).
         overlaps: Positions that lie on each other, shape (targets,).
         is_reverse: Whether the reverse complement of the target is meant, shape (targets,).
@@ -83,7 +84,7 @@ def compare_with_targets(query: np.ndarray, targets: TargetMotifs) -> Similariti
         >>> found = compare_with_targets(targets.columns[72:80][::-1, ::-1], targets)
         >>> best = int(found.p_values.argmin())
         >>> best, int(found.offsets[best]), int(found.overlaps[best]), bool(found.is_reverse[best])
-        (7, 2, 8, True)
+        (7, 0, 8, True)
     """
     scores, distributions, unaligned = _whole_scores(query, targets)
     tails = _Tails(distributions, unaligned)

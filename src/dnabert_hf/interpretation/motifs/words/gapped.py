@@ -77,7 +77,7 @@ def count_gapped_words(
         ...     joined, np.arange(13), joined.n_known, n_gaps=2, both_strands=False
         ... )
         >>> int("001223", 4), held.counts.sum(axis=1).tolist(), held.counts[:, 107].tolist()
-        (107, [3, 1], [1, 0])
+        (107, [3, 1], [1, 1])
     """
     _, rows = np.unique(joined.rows[places], return_inverse=True)
     n_rows = int(rows.max()) + 1 if len(rows) else 0
