@@ -53,7 +53,9 @@ def test_a_pickle_of_other_things_is_refused(original, tmp_path):
 def test_a_truncated_pickle_is_refused(original, tmp_path, size):
     path = original / "pytorch_model.bin"
     path.write_bytes(path.read_bytes()[: size or None] if size else b"")
-    assert_refused(original, tmp_path, "whole files? of (torch )?weights, found a truncated or damaged")
+    assert_refused(
+        original, tmp_path, "whole files? of (torch )?weights, found a truncated or damaged"
+    )
 
 
 @pytest.mark.parametrize("size", [4, 100, -60])
