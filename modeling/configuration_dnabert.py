@@ -93,6 +93,12 @@ class DNABertConfig(BertConfig):
             or the final states of a bidirectional "lstm" or "gru" over them.
         num_segments: Pieces that "concat" makes room for; not used otherwise.
         num_segment_rnn_layers: Layers of the "lstm" or "gru".
+        padded_segments: Pieces that "concat", "lstm" and "gru" fill a sequence up to, with what the
+            pooler gives for a piece of [PAD] alone: so did the classifiers for long sequences of
+            the original code. None adds none.
+        attended_padding: Tokens that each sequence is padded to on the right, that padding being
+            attended to, at weights smaller by the factor e: so did the original code from June
+            2021 on (`dnabert convert --padded-to`). None masks all padding.
         both_strands: Whether a classifier was trained on sequences of either strand, so that its
             predictions are means over a sequence and its reverse complement unless asked otherwise.
         positive: Name of the class that a classifier is for, which its scores, tracks and motifs
@@ -121,6 +127,8 @@ class DNABertConfig(BertConfig):
     segment_pooling: Literal["mean", "concat", "lstm", "gru"] = "mean"
     num_segments: int | None = None
     num_segment_rnn_layers: int = 2
+    padded_segments: int | None = None
+    attended_padding: int | None = None
     both_strands: bool = False
     positive: str | None = None
     training_lengths: list[int] | None = None
@@ -163,6 +171,21 @@ class DNABertConfig(BertConfig):
         if self.num_segment_rnn_layers < 1:
             raise ValueError(
                 f"num_segment_rnn_layers must be 1 or more, got {self.num_segment_rnn_layers}"
+            )
+        if self.padded_segments is not None and not (
+            self.padded_segments >= 1 and self.segment_pooling != "mean"
+        ):
+            raise ValueError(
+                'padded_segments must be 1 or more, with segment_pooling="concat", "lstm" or "gru",'
+                f' got {self.padded_segments} with "{self.segment_pooling}"'
+            )
+
+    def validate_padding(self) -> None:
+        """Check that there are positions for the padding that is attended to."""
+        limit = self.max_position_embeddings
+        if self.attended_padding is not None and not 3 <= self.attended_padding <= limit:
+            raise ValueError(
+                f"attended_padding must be from 3 to {limit} tokens, got {self.attended_padding}"
             )
 
 

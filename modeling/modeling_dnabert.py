@@ -123,6 +123,7 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
         for layer in layers:  # in place: built anew, they would be initialised twice
             layer.attention.self.__class__ = _SelfAttention
 
+    @can_return_tuple
     def forward(  # type: ignore[misc]  # position_ids are in TransformersKwargs too
         self,
         input_ids: torch.Tensor | None = None,
@@ -161,35 +162,96 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
                 f"truncation=True, max_length={limit}, stride=..., return_overflowing_tokens=True),"
                 " or use DNABertForSequenceClassification, which takes any length"
             )
-        mask = attention_mask
+        given: dict[str, Any] = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        if self.config.attended_padding and (attention_mask is None or attention_mask.dim() == 2):
+            given = self._with_padding(**given)
         if kwargs.get("output_attentions", self.config.output_attentions):
             kwargs["output_attentions"] = True  # for the layers, if the config says it
-            mask = _additive_mask(
-                attention_mask, inputs, inputs.dtype if input_ids is None else self.dtype
+            given["attention_mask"] = _additive_mask(
+                given["attention_mask"], inputs, inputs.dtype if input_ids is None else self.dtype
             )
         kwargs.setdefault("use_cache", False)  # an encoder has none; checkpointing would warn
         try:
-            outputs = super().forward(
-                input_ids=input_ids,
-                attention_mask=mask,
-                token_type_ids=token_type_ids,
-                position_ids=position_ids,
-                inputs_embeds=inputs_embeds,
-                **kwargs,
-            )
+            outputs: Any = super().forward(**given, return_dict=True, **kwargs)
         except (IndexError, RuntimeError) as error:
             message = self._explain(input_ids, token_type_ids, position_ids)
             if message is None:
                 raise
             raise ValueError(message) from error
-        if self.pooler is None or self.config.token_pooling == "cls":
-            return outputs
-        mean = _mean_of_kmers(outputs[0], input_ids, attention_mask)
-        pooled = self.pooler(mean[:, None])  # BERT's pooler takes the first token
-        if isinstance(outputs, tuple):
-            return (outputs[0], pooled, *outputs[2:])
-        outputs["pooler_output"] = pooled
-        return outputs
+        _cut_outputs(outputs, inputs.shape[1])
+        if self.pooler is not None and self.config.token_pooling == "mean":
+            mean = _mean_of_kmers(outputs.last_hidden_state, input_ids, attention_mask)
+            outputs["pooler_output"] = self.pooler(mean[:, None])  # it takes the first token
+        return outputs  # type: ignore[no-any-return]
+
+    def attention_bias(self, attention_mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Make what is added to the attention's scores, shape (batch, 1, 1, tokens).
+
+        It is 0 for tokens, -1 for padding up to `config.attended_padding` tokens, and the smallest
+        number for all other padding. The original code adds 1 and 0 in place of 0 and -1, which a
+        softmax cannot tell apart.
+
+        Args:
+            attention_mask: 1 for tokens, 0 for padding, shape (batch, tokens).
+            dtype: Type of the scores.
+        """
+        bias = torch.zeros_like(attention_mask, dtype=dtype)
+        bias = bias.masked_fill(attention_mask == 0, torch.finfo(dtype).min)
+        attended = self.config.attended_padding or 0
+        bias[:, :attended] = bias[:, :attended].clamp(min=-1)
+        return bias[:, None, None]
+
+    def _with_padding(
+        self,
+        input_ids: torch.Tensor | None,
+        attention_mask: torch.Tensor | None,
+        token_type_ids: torch.Tensor | None,
+        position_ids: torch.Tensor | None,
+        inputs_embeds: torch.Tensor | None,
+    ) -> dict[str, Any]:
+        """Pad inputs to `config.attended_padding` tokens, and make their additive mask."""
+        kernel = self.config._attn_implementation
+        if kernel not in ("eager", "sdpa"):
+            raise ValueError(
+                'a model with attended_padding needs attn_implementation="eager" or "sdpa", which '
+                f'take a mask that is added to the scores, got "{kernel}"'
+            )
+        inputs = _check_inputs(input_ids, inputs_embeds)
+        n_rows, n_tokens = inputs.shape[:2]
+        n_missing = max(0, (self.config.attended_padding or 0) - n_tokens)
+        pad_id = self.config.pad_token_id or 0
+        layers: Any = self.encoder.layer
+        query = layers[0].attention.self.query
+        if attention_mask is None:
+            attention_mask = inputs.new_ones((n_rows, n_tokens))
+        if input_ids is not None:
+            input_ids = nn.functional.pad(input_ids, (0, n_missing), value=pad_id)
+        if token_type_ids is not None:
+            token_type_ids = nn.functional.pad(token_type_ids, (0, n_missing))
+        if position_ids is not None:
+            more = torch.arange(n_tokens, n_tokens + n_missing, device=position_ids.device)
+            position_ids = torch.cat([position_ids, more.expand(len(position_ids), -1)], dim=1)
+        if inputs_embeds is not None:
+            padding = self.embeddings.word_embeddings.weight[pad_id]
+            padding = padding.to(inputs_embeds.dtype).expand(n_rows, n_missing, -1)
+            inputs_embeds = torch.cat([inputs_embeds, padding], dim=1)
+        # Layers may be in a narrower format than the rest; those of 8 bits give float32.
+        is_float = isinstance(query.weight, torch.Tensor)
+        dtype = query.weight.dtype if is_float else torch.float32
+        attention_mask = nn.functional.pad(attention_mask, (0, n_missing))
+        return {
+            "input_ids": input_ids,
+            "attention_mask": self.attention_bias(attention_mask, dtype),
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
 
     def _explain(
         self,
@@ -313,6 +375,8 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
             )
         else:
             self.classifier = _SegmentRNNClassifier(config, self.num_labels, self.dropout.p)
+        if config.padded_segments:
+            self.register_buffer("padding_piece", torch.zeros(config.hidden_size))
         self.post_init()
 
     @can_return_tuple
@@ -441,7 +505,12 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
             most = room
         first = torch.cumsum(n_pieces, 0) - n_pieces
         within = torch.arange(len(rows), device=rows.device) - first[rows]
-        padded = pooled.new_zeros(len(n_pieces), most, pooled.shape[1])
+        filled = self.config.padded_segments or 0
+        padded = pooled.new_zeros(len(n_pieces), max(most, filled), pooled.shape[1])
+        if filled:
+            padding: Any = self.padding_piece
+            padded = padded + padding.to(pooled.dtype)
+            n_pieces = n_pieces.clamp(min=filled)
         padded = padded.index_put((rows, within), self.dropout(pooled))
         if self.config.segment_pooling == "concat":
             return self.classifier(padded.flatten(1))
@@ -575,6 +644,19 @@ def _check_inputs(input_ids: Any, inputs_embeds: Any) -> torch.Tensor:
     if value.dim() != shape.count(",") + 1:
         raise ValueError(f"{name} must have the shape {shape}, got {tuple(value.shape)}")
     return value
+
+
+def _cut_outputs(outputs: Any, n_tokens: int) -> None:
+    """Take the padding that the encoder added for itself out of what it gives."""
+    if outputs.last_hidden_state.shape[1] == n_tokens:
+        return
+    outputs["last_hidden_state"] = outputs.last_hidden_state[:, :n_tokens]
+    if outputs.hidden_states is not None:
+        outputs["hidden_states"] = tuple(each[:, :n_tokens] for each in outputs.hidden_states)
+    if outputs.attentions is not None:
+        outputs["attentions"] = tuple(
+            each[..., :n_tokens, :n_tokens] for each in outputs.attentions
+        )
 
 
 def _mean_of_kmers(

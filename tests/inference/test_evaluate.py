@@ -62,3 +62,22 @@ def test_an_existing_output_is_refused(always_donor, tmp_path):
     data = write(tmp_path / "d.csv", "sequence,label\nACGTAC,donor\n")
     with pytest.raises(ValueError, match=r"d\.csv must not exist yet"):
         evaluate(always_donor, data, output=data)
+
+
+def test_several_models_are_scored_by_the_mean_of_their_probabilities(
+    always_donor, classifier, tokenizer, tmp_path
+):
+    # By hand: softmax of (0, 3, 0) and of (0, 0, 4) have the mean (0.032, 0.461, 0.507).
+    with torch.no_grad():
+        classifier.classifier.bias.copy_(torch.tensor([0.0, 0.0, 4.0]))
+    classifier.save_pretrained(tmp_path / "other")
+    tokenizer.save_pretrained(tmp_path / "other")
+    names = classifier.config.id2label
+    rows = [("ACGTAC", names[2]), ("TTTT", names[1]), ("GGGGA", names[2])]
+    lines = [f"{sequence}\t{label}" for sequence, label in rows]
+    data = write(tmp_path / "d.tsv", "\n".join(["sequence\tlabel", *lines]) + "\n")
+    output = tmp_path / "metrics.json"
+    evaluation = evaluate(always_donor, data, others=[tmp_path / "other"], output=output)
+    assert evaluation.scores["accuracy"] == pytest.approx(2 / 3)
+    assert evaluate(always_donor, data).scores["accuracy"] == pytest.approx(1 / 3)
+    assert json.loads(output.read_text())["others"] == [str(tmp_path / "other")]

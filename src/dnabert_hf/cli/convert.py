@@ -35,6 +35,14 @@ def convert(
         Path | None,
         typer.Option(help="FASTA file with DNA like that of the training.", show_default=False),
     ] = None,
+    padded_to: Annotated[
+        int | None,
+        typer.Option(
+            help="For a classifier that the original fine-tuned since 18 June 2021, which attends "
+            "to padding: its --max_seq_length.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier repository.")
     ] = False,
@@ -48,6 +56,10 @@ def convert(
 
         dnabert convert zhihan1996/DNA_bert_6 dnabert-6 --dna hg38.fa
 
+    A classifier of the original, fine-tuned with --max_seq_length 100:
+
+        dnabert convert prom-core dnabert-prom-core --padded-to 100
+
     For programs that run no foreign code:
 
         dnabert convert my_model my_model-stock --stock
@@ -60,6 +72,7 @@ def convert(
     from dnabert_hf.hub.conversion.release import K, convert_release
 
     options: dict[str, Any] = {"stock": stock, "mlm_bias": mlm_bias, "dna": dna}
+    options["padded_to"] = padded_to
     if K in source or K in str(destination):
         conversions = convert_release(source, destination, overwrite=overwrite, **options)
     else:

@@ -15,6 +15,7 @@ from dnabert_hf.cli.options.shared import (
     LabelColumn,
     Model,
     Overwrite,
+    SequenceBColumn,
     SequenceColumn,
     SkipShort,
     make_columns,
@@ -41,6 +42,10 @@ def evaluate(
         str | None,
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
+    ] = None,
     rc: BothStrands = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -48,6 +53,7 @@ def evaluate(
     overwrite: Overwrite = False,
     skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
+    sequence_b_column: SequenceBColumn = "sequence_b",
     label_column: LabelColumn = "label",
     id_column: IdColumn = "id",
 ) -> None:
@@ -59,6 +65,10 @@ def evaluate(
     Example:
 
         dnabert evaluate my_model test.tsv -o metrics.json
+
+    The mean of the models of k = 3 to 6:
+
+        dnabert evaluate k3 test.tsv --also k4 --also k5 --also k6
     """
     from dnabert_hf.inference.evaluate import evaluate as evaluate_labelled
 
@@ -66,9 +76,15 @@ def evaluate(
         model,
         data,
         split=split,
+        others=also or (),
         both_strands=rc,
         skip_short=skip_short,
-        columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
+        columns=make_columns(
+            sequence=sequence_column,
+            sequence_b=sequence_b_column,
+            identifier=id_column,
+            label=label_column,
+        ),
         device=device,
         dtype=dtype,
         batch_tokens=batch_tokens,

@@ -14,6 +14,7 @@ from dnabert_hf.cli.options.shared import (
     Model,
     Output,
     Overwrite,
+    SequenceBColumn,
     SequenceColumn,
     SequenceFile,
     Shard,
@@ -47,6 +48,7 @@ def predict(
     overwrite: Overwrite = False,
     skip_short: SkipShort = False,
     sequence_column: SequenceColumn = "sequence",
+    sequence_b_column: SequenceBColumn = "sequence_b",
     id_column: IdColumn = "id",
 ) -> None:
     """Predict the class of each sequence, of any length, with a fine-tuned model.
@@ -75,7 +77,9 @@ def predict(
     from dnabert_hf.inference.run import RunFields
 
     running: RunFields = {
-        "columns": make_columns(sequence=sequence_column, identifier=id_column),
+        "columns": make_columns(
+            sequence=sequence_column, sequence_b=sequence_b_column, identifier=id_column
+        ),
         "device": device,
         "dtype": dtype,
         "batch_tokens": batch_tokens,

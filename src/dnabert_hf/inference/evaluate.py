@@ -1,6 +1,7 @@
 """Evaluation of a fine-tuned model on labelled sequences."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -44,6 +45,7 @@ def evaluate(
     *,
     output: str | Path | None = None,
     split: str | None = None,
+    others: Sequence[str | Path] = (),
     both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> Evaluation:
@@ -54,6 +56,8 @@ def evaluate(
         source: Table with sequences and labels ("-" is standard input).
         output: JSON file to write the scores to.
         split: Part of the data to score, as its split column names it; needed if there are several.
+        others: Checkpoints of sequences with the same classes to average the probabilities with,
+            such as those of other k.
         both_strands: Whether to average over each sequence and its reverse complement; by default
             as the model was trained.
         **options: The fields of `RunOptions`; there are no shards.
@@ -70,13 +74,17 @@ def evaluate(
         check_output(output, overwrite=running.overwrite)
     is_per_base = architecture_of(model).endswith("ForTokenClassification")
     task = "token-classification" if is_per_base else "sequence-classification"
-    checkpoint = as_checkpoint(model, running.tokenizer, task=task)
-    engine = running.start(checkpoint)
+    if is_per_base and others:
+        raise ValueError(
+            "others average models of sequences, found a model of bases; leave them out"
+        )
+    checkpoints = [as_checkpoint(each, running.tokenizer, task=task) for each in (model, *others)]
+    engines = [running.start(checkpoint) for checkpoint in checkpoints]
     make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
-    both_strands = choose_strands([engine], both_strands)
-    classifier = make(engine, both_strands=both_strands)
+    both_strands = choose_strands(engines, both_strands)
+    classifier = make(*engines, both_strands=both_strands)
     scheme = classifier.scheme
-    k = checkpoint.tokenizer.k
+    k = max(checkpoint.tokenizer.k for checkpoint in checkpoints)
     records = list(
         read_records(
             source, columns=running.columns, k=k, labelled=True, skip_short=running.skip_short
@@ -85,9 +93,9 @@ def evaluate(
     records = _choose_split(records, split, str(source))
     labels = _encode_labels(records, scheme, str(source), is_per_base=is_per_base)
     progress = Progress[list[SequenceRecord]](
-        "sequences", lambda: len(records), n_passes=1 + both_strands
+        "sequences", lambda: len(records), n_passes=len(engines) * (1 + both_strands)
     )
-    chunks = progress.follow(iterate_chunks(records, n_bases=_CHUNK_BASES), [engine])
+    chunks = progress.follow(iterate_chunks(records, n_bases=_CHUNK_BASES), engines)
     probabilities = np.concatenate([classifier.probabilities(chunk) for chunk in chunks])
     if is_per_base:
         has_label = labels != UNLABELLED_ID
@@ -101,7 +109,8 @@ def evaluate(
     )
     if output is not None:
         content = {
-            "model": checkpoint.name,
+            "model": checkpoints[0].name,
+            "others": [checkpoint.name for checkpoint in checkpoints[1:]],
             "source": str(source),
             "split": split,
             "both_strands": both_strands,

@@ -170,3 +170,13 @@ def test_labels_are_counted_by_class():
     assert LabelScheme(MULTI, ("a", "b")).count(["a;b", "b; b", ""]) == {"a": 1, "b": 2}
     assert LabelScheme("token_classification", ("0", "1")).count(["00.1", "1"]) == {"0": 2, "1": 2}
     assert LabelScheme("regression", ("value",)).count(["0.5"]) == {}
+
+
+def test_classes_without_names_are_found_by_their_numbers_and_the_other_way_round():
+    unnamed = LabelScheme("single_label_classification", ("LABEL_0", "LABEL_1"))
+    assert [unnamed.encode(each, source="t") for each in ("1", "LABEL_0", "0.0")] == [1, 0, 0]
+    numbered = LabelScheme("single_label_classification", ("0", "1", "2"))
+    assert numbered.encode("LABEL_2", source="t") == 2
+    for scheme, label in ((unnamed, "2"), (numbered, "LABEL_3")):
+        with pytest.raises(ValueError, match="one of those seen in training"):
+            scheme.encode(label, source="t")

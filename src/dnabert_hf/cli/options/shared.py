@@ -27,6 +27,7 @@ __all__ = [
     "Overwrite",
     "OverwriteRun",
     "Resume",
+    "SequenceBColumn",
     "SequenceColumn",
     "SequenceFile",
     "Shard",
@@ -122,6 +123,14 @@ Shard = Annotated[
 ]
 SequenceColumn = Annotated[
     str, typer.Option(help="Column of the sequences, in a table.", rich_help_panel="Table columns")
+]
+SequenceBColumn = Annotated[
+    str,
+    typer.Option(
+        "--sequence-b-column",
+        help="Column of the second sequences of pairs.",
+        rich_help_panel="Table columns",
+    ),
 ]
 IdColumn = Annotated[
     str, typer.Option(help="Column of the names, in a table.", rich_help_panel="Table columns")
@@ -228,7 +237,11 @@ def close(done: Done) -> None:
 
 
 def make_columns(
-    *, sequence: str = "sequence", identifier: str = "id", label: str = "label"
+    *,
+    sequence: str = "sequence",
+    identifier: str = "id",
+    label: str = "label",
+    sequence_b: str = "sequence_b",
 ) -> "Columns":
     """Name the columns of a table as the options say.
 
@@ -238,7 +251,7 @@ def make_columns(
     """
     from dnabert_hf.data.reading.records import Columns
 
-    return Columns(sequence=sequence, id=identifier, label=label)
+    return Columns(sequence=sequence, id=identifier, label=label, sequence_b=sequence_b)
 
 
 def parse_fields(assignments: list[str]) -> dict[str, Any]:

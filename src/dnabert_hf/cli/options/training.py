@@ -233,6 +233,12 @@ def _collect(
     sequence_column: Annotated[
         str, typer.Option(help="Column of the sequences.", rich_help_panel="Table columns")
     ] = "sequence",
+    sequence_b_column: Annotated[
+        str,
+        typer.Option(
+            help="Column of the second sequences of pairs.", rich_help_panel="Table columns"
+        ),
+    ] = "sequence_b",
     label_column: Annotated[
         str, typer.Option(help="Column of the labels.", rich_help_panel="Table columns")
     ] = "label",
@@ -262,7 +268,11 @@ def _collect(
         "config": fields,
         "tokenizer": tokenizer,
         "columns": Columns(
-            sequence=sequence_column, label=label_column, id=id_column, split=split_column
+            sequence=sequence_column,
+            sequence_b=sequence_b_column,
+            label=label_column,
+            id=id_column,
+            split=split_column,
         ),
         "problem_type": problem_type,
         "positive": positive,

@@ -176,8 +176,18 @@ class LabelScheme:
 
     @cached_property
     def _id_of_whole(self) -> dict[str, int]:
-        """Id of each name, as a whole number if it is one written as a fraction."""
-        return {_as_whole(name): index for index, name in enumerate(self.names)}
+        """Id of each name as a whole number, also where it is written otherwise.
+
+        A model whose classes were never named calls them LABEL_0, LABEL_1 and so on: its tables
+        have the numbers.
+        """
+        ids = {_as_whole(name): index for index, name in enumerate(self.names)}
+        numbers = [str(index) for index in range(len(self.names))]
+        defaults = [f"LABEL_{number}" for number in numbers]
+        for names, others in ((numbers, defaults), (defaults, numbers)):
+            if list(self.names) == names:
+                ids |= {other: index for index, other in enumerate(others)}
+        return ids
 
     def _id(self, name: str, source: str) -> int:
         if name in self.label2id:

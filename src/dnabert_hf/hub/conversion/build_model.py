@@ -13,6 +13,7 @@ __all__ = ["BuiltModel", "build_model"]
 
 _POOLER = ("bert.pooler.dense.weight", "bert.pooler.dense.bias")
 _WITHOUT_POOLER = ("masked-lm", "token-classification")
+_PADDING = "padding_piece"
 _NEXT_SENTENCE = "cls.seq_relationship."  # BERT's other task, which DNABERT was not trained for
 # Each pair is one parameter of the model.
 _TIED = (
@@ -58,6 +59,9 @@ def build_model(
     model: Any = MODEL_CLASSES[task](config, **options)
     expected = {f"{prefix}{key}": value for key, value in model.state_dict().items()}
     given = _join_tied(weights, name)
+    lacks_padding = _PADDING in expected and _PADDING not in given
+    if lacks_padding:
+        given[_PADDING] = expected[_PADDING]
     missing = sorted(expected.keys() - given.keys())
     unexpected = sorted(given.keys() - expected.keys())
     no_place = [key for key in unexpected if not _may_go(key, task)]
@@ -80,6 +84,8 @@ def build_model(
                 "wrong, or the file is damaged; use another checkpoint"
             )
     model.load_state_dict({key.removeprefix(prefix): given[key] for key in expected})
+    if lacks_padding:
+        _pool_padding(model.eval())
     model.config.architectures = [type(model).__name__]
     lacks_pooler = task == "encoder" and not has_pooler
     return BuiltModel(
@@ -88,6 +94,21 @@ def build_model(
         unexpected=tuple(unexpected),
         reinitialised=_POOLER if lacks_pooler or task in _WITHOUT_POOLER else (),
     )
+
+
+@torch.no_grad()
+def _pool_padding(model: Any) -> None:
+    """Compute what the pooler gives for a piece of [PAD] alone, as the original computes it.
+
+    The same number is added to all of its attention's scores, so that padding attends to padding;
+    -10000, where padding is masked, leaves them three decimals, and that is kept.
+    """
+    config = model.config
+    ids = torch.full((1, config.max_position_embeddings), config.pad_token_id or 0)
+    mask = torch.full((1, 1, *ids.shape), 0.0 if config.attended_padding else -10000.0)
+    # Attentions are asked for since the kernel that gives them rounds as the original does.
+    outputs = model.bert(ids, attention_mask=mask, output_attentions=True, return_dict=True)
+    model.padding_piece.copy_(outputs.pooler_output[0])
 
 
 def _join_tied(weights: Mapping[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:

@@ -36,7 +36,9 @@ def check_repository(
     """Load a repository as its users will, and compare what it says.
 
     Its hidden states are compared with those of `transformers.BertModel` on the weights of the
-    source, fed with the ids of the source's vocabulary; its output with that of `model`.
+    source, fed with the ids of the source's vocabulary; its output with that of `model`. Where
+    padding is attended to, BERT gets the original's mask: 1 for tokens and 0 for padding, added to
+    the scores.
 
     Args:
         folder: The repository.
@@ -53,20 +55,26 @@ def check_repository(
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
     loaded = _AUTO_CLASSES[task].from_pretrained(folder, dtype=torch.float32).eval()
-    longest = model.config.max_position_embeddings - 2
+    padded_to = model.config.attended_padding
+    longest = (padded_to or model.config.max_position_embeddings) - 2
     generator = np.random.default_rng(0)
     sequences = [
         "".join(generator.choice(list("ACGT" * 10 + "N"), min(n, longest))) for n in _LENGTHS
     ]
     inputs = tokenizer(sequences, padding=True, return_tensors="pt")
     stock = _stock_encoder(model.config, source)
-    ids = inputs["input_ids"]
-    theirs = ids if rows is None else torch.from_numpy(rows)[ids]
+    theirs = dict(inputs)
+    if padded_to:
+        options = {"padding": "max_length", "max_length": padded_to}
+        theirs = dict(tokenizer(sequences, return_tensors="pt", **options))
+        theirs["attention_mask"] = theirs["attention_mask"][:, None, None].float()
+    if rows is not None:
+        theirs["input_ids"] = torch.from_numpy(rows)[theirs["input_ids"]]
     is_token = inputs["attention_mask"].bool()
     with torch.no_grad():
         output = loaded(**inputs, output_hidden_states=True)
-        expected = stock(**{**inputs, "input_ids": theirs}).last_hidden_state
         hidden = output.hidden_states[-1]
+        expected = stock(**theirs).last_hidden_state[:, : hidden.shape[1]]
         logits, own_logits = output[0], model.eval()(**inputs)[0]
     difference = max(
         float((hidden - expected)[is_token].abs().max()), float((logits - own_logits).abs().max())

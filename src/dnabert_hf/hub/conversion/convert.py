@@ -15,6 +15,7 @@ from dnabert_hf.files.atomic import atomic_folder
 from dnabert_hf.files.outputs import MODEL_FILES, check_folder
 from dnabert_hf.hub.conversion.build_model import build_model
 from dnabert_hf.hub.conversion.check_logits import check_repository
+from dnabert_hf.hub.conversion.finetuned_original import apply_padding, apply_task
 from dnabert_hf.hub.conversion.mlm_bias import MLM_BIASES, MLMBias, set_mlm_bias
 from dnabert_hf.hub.conversion.source_repository import open_repository
 from dnabert_hf.hub.conversion.vocabulary import find_rows, read_vocabulary, reorder
@@ -96,6 +97,7 @@ def convert(
     stock: bool = False,
     mlm_bias: str = "auto",
     dna: str | Path | None = None,
+    padded_to: int | None = None,
     overwrite: bool = False,
 ) -> Conversion:
     """Turn a DNABERT checkpoint of any make into a repository for today's transformers.
@@ -113,6 +115,8 @@ def convert(
         mlm_bias: "single", "double" (the original's code adds the bias of its masked language
             model twice) or "auto", which takes what has the lower loss on `dna`.
         dna: FASTA file with DNA like that of the training.
+        padded_to: For a classifier that the original's code fine-tuned since 18 June 2021: its
+            `--max_seq_length`. That code attends to padding, and so does the result.
         overwrite: Whether to replace an earlier repository.
 
     Returns:
@@ -134,7 +138,7 @@ def convert(
     register_with_transformers()
     # Models begin with random numbers: those of the caller are left alone.
     with torch.random.fork_rng(devices=[]), quiet_transformers():
-        repository = _read(source)
+        repository = _read(source, padded_to)
         name, task = str(source), repository.contents.task
         if stock:
             check_stock(repository.config, task, name)
@@ -202,12 +206,14 @@ class _Repository(NamedTuple):
     card: SourceCard
 
 
-def _read(source: str | Path) -> _Repository:
+def _read(source: str | Path, padded_to: int | None) -> _Repository:
     name = str(source)
     with open_repository(locate(source)) as folder:
         fields, _ = PreTrainedConfig.get_config_dict(str(folder))
         build_config(fields, name)  # says so where this is another kind of model
         contents = name_contents(fields, read_weights(folder), name)
+        apply_task(contents)
+        apply_padding(contents, padded_to, name)
         rows, weights = _order(contents, folder, name)
         config = build_config({**contents.fields, "model_type": "dnabert"}, name)
         if contents.origin == OURS:

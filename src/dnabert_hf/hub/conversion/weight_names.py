@@ -155,9 +155,11 @@ def _name_head(contents: Contents, name: str) -> None:
         contents.fields["id2label"] = dict(enumerate(labels))
         contents.fields["label2id"] = {label: i for i, label in enumerate(labels)}
         contents.fields.pop("num_labels", None)
-        contents.notes.append(
-            f"the config did not name the {n_labels} outputs: they are called {', '.join(labels)}"
-        )
+        if not contents.fields.get("finetuning_task"):
+            contents.notes.append(
+                f"the config did not name the {n_labels} outputs: they are called "
+                f"{', '.join(labels)}"
+            )
 
 
 def _name_recurrent(contents: Contents, name: str) -> str:
@@ -172,12 +174,21 @@ def _name_recurrent(contents: Contents, name: str) -> str:
             "the head anew with `dnabert finetune`"
         )
     n_layers = sum(1 for key in weights if re.fullmatch(r"rnn\.weight_ih_l\d+", key))
-    contents.fields |= {"segment_pooling": kind, "num_segment_rnn_layers": n_layers}
+    n_pieces = contents.fields.get("split") or contents.fields.get("padded_segments")
+    contents.fields |= {
+        "segment_pooling": kind,
+        "num_segment_rnn_layers": n_layers,
+        "padded_segments": n_pieces,
+    }
     contents.weights = _rename(
         weights,
         ((r"^rnn\.", "classifier.rnn."), (r"^classifier\.(\w+)$", r"classifier.out_proj.\1")),
     )
-    contents.notes.append(_about_segments(contents.fields.get("split")))
+    if n_pieces is None:
+        contents.notes.append(
+            "the config does not say how many pieces there were (split): to short sequences the "
+            "original adds pieces of padding, which have no part here"
+        )
     return "classifier.out_proj.weight"
 
 
@@ -185,18 +196,13 @@ def _name_concatenating(contents: Contents) -> str:
     """Rename the head of "dnalongcat"."""
     first = contents.weights["classifier1.weight"]
     n_segments = first.shape[1] // first.shape[0]
-    contents.fields |= {"segment_pooling": "concat", "num_segments": n_segments}
+    contents.fields |= {
+        "segment_pooling": "concat",
+        "num_segments": n_segments,
+        "padded_segments": n_segments,
+    }
     contents.weights = _rename(
         contents.weights,
         ((r"^classifier1\.", "classifier.0."), (r"^classifier2\.", "classifier.3.")),
     )
-    contents.notes.append(_about_segments(n_segments))
     return "classifier.3.weight"
-
-
-def _about_segments(n_segments: int | None) -> str:
-    return (
-        f"outputs are the original's for sequences that fill its {n_segments or 'fixed number of'} "
-        "pieces of 510 k-mers, the last at least in part; to shorter ones it adds pieces of padding"
-        " alone, which have no part here"
-    )

@@ -27,7 +27,8 @@ _STOCK_CLASSES: dict[str, type[PreTrainedModel]] = {
 }
 _OWN_FIELDS = (
     *("model_type", "auto_map", "architectures", "k", "token_pooling", "segment_pooling"),
-    *("num_segments", "num_segment_rnn_layers", "transformers_version", "dtype"),
+    *("num_segments", "num_segment_rnn_layers", "padded_segments", "attended_padding"),
+    *("transformers_version", "dtype"),
 )
 
 
@@ -40,8 +41,8 @@ def check_stock(config: DNABertConfig, task: str, name: str) -> None:
         name: Where it comes from, for the error.
 
     Raises:
-        ValueError: If a classifier pools otherwise than BERT's, or the vocabulary has tokens
-            beside the k-mers.
+        ValueError: If a classifier pools otherwise than BERT's, padding is attended to, or the
+            vocabulary has tokens beside the k-mers.
     """
     is_plain = config.token_pooling == "cls" and config.segment_pooling == "mean"
     if task == "sequence-classification" and not is_plain:
@@ -50,6 +51,12 @@ def check_stock(config: DNABertConfig, task: str, name: str) -> None:
             f"{config.max_position_embeddings} tokens, found token_pooling="
             f'"{config.token_pooling}" and segment_pooling="{config.segment_pooling}", which only '
             "the full repository has; leave out --stock"
+        )
+    if config.attended_padding is not None:
+        raise ValueError(
+            f"{name}: stock BERT masks all padding, but this model attends to it (padded to "
+            f"{config.attended_padding} tokens), which only the full repository has; leave out "
+            "--stock"
         )
     if config.vocab_size != vocabulary_size(config.k or 0):
         raise ValueError(

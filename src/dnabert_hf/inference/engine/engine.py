@@ -107,6 +107,7 @@ class Engine:
             checkpoint.model, device=self.device, dtype=self.dtype, is_ours=checkpoint.is_ours
         )
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 16384)
+        self._padded_to = getattr(config, "attended_padding", None)
         self._room = self.batch_tokens  # shrinks when memory runs out
         self.on_batch: Callable[[float], None] | None = None
 
@@ -132,6 +133,8 @@ class Engine:
             The results in the order of `windows`, float32.
         """
         n_tokens = np.array([window.n_tokens(self.tokenizer.k) for window in windows], dtype=int)
+        if self._padded_to:
+            n_tokens = np.maximum(n_tokens, self._padded_to)
         # Longest first: too large a batch fails at the start, and rows of a batch are alike.
         order = np.argsort(-n_tokens, kind="stable").tolist()
         results: list[np.ndarray] = [np.empty(0)] * len(windows)
@@ -177,14 +180,17 @@ class Engine:
             windows: Either all pairs or none.
 
         Returns:
-            Tensors of shape (windows, tokens); no attention mask where nothing is padded.
+            Tensors of shape (windows, tokens), with the padding that the model attends to; no
+            attention mask where nothing is padded.
         """
         sequences = [window.sequence for window in windows]
         pairs = [window.sequence_b for window in windows if window.sequence_b is not None]
+        longest = max(window.n_tokens(self.tokenizer.k) for window in windows)
+        padding: dict[str, Any] = {"padding": True}
+        if self._padded_to and longest < self._padded_to:
+            padding = {"padding": "max_length", "max_length": self._padded_to}
         inputs = dict(
-            self.tokenizer(
-                sequences, pairs or None, padding=True, return_tensors="pt", verbose=False
-            )
+            self.tokenizer(sequences, pairs or None, return_tensors="pt", verbose=False, **padding)
         )
         if bool(inputs["attention_mask"].all()):
             del inputs["attention_mask"]

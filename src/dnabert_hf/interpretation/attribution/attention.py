@@ -214,7 +214,7 @@ class _Scorer:
         logits *= module.scaling
         mask = inputs.get("attention_mask")
         if mask is not None:
-            logits = logits.masked_fill(mask[:, None, None] == 0, -torch.inf)
+            logits = logits + self._encoder.attention_bias(mask, logits.dtype)
         return logits.softmax(-1)
 
     @contextmanager
