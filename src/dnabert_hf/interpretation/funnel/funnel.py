@@ -1,6 +1,5 @@
 """The funnel of DNABERT: variants that a model attends to, scored, ranked and looked up."""
 
-import heapq
 import json
 import logging
 import os
@@ -12,9 +11,8 @@ from typing import Any, NamedTuple, Unpack
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import choose_class
-from dnabert_hf.data.variants.alleles import Allele
 from dnabert_hf.data.variants.build_check import check_build
-from dnabert_hf.data.variants.databases import CATALOGS, Finding, KnownVariants, find_build
+from dnabert_hf.data.variants.databases import CATALOGS, Finding, find_build
 from dnabert_hf.data.variants.vcf import read_vcf_header
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.sharding import Shard
@@ -26,6 +24,7 @@ from dnabert_hf.inference.variants.score_variants import choose_task, score_vari
 from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.funnel.high_attention import Place, cut_windows, select_variants
 from dnabert_hf.interpretation.funnel.page import fill_funnel_page
+from dnabert_hf.interpretation.funnel.strongest import find_strongest, look_up_alleles
 from dnabert_hf.interpretation.pages.page import Page
 
 __all__ = ["Funnel", "variant_funnel"]
@@ -156,9 +155,9 @@ def variant_funnel(
     if shard.index:
         return shard.agree(Funnel(Path(output), 0, 0, 0, 0, 0, {}, label))  # that of the first
     n_scored, kept = (
-        _strongest(work / "scored.parquet", keep, f"diff_{label}") if attention else (0, [])
+        find_strongest(work / "scored.parquet", keep, f"diff_{label}") if attention else (0, [])
     )
-    known = _look_up(catalogs, kept, build=build, genome=genome)
+    known = look_up_alleles(catalogs, kept, build=build, genome=genome)
     rows = list(_table(kept, scores, attention, known))
     with open_output(output, table, fingerprint=None, overwrite=running.overwrite) as writer:
         for _ in writer.remaining([rows] if rows else []):
@@ -192,7 +191,7 @@ def _check_catalogs(catalogs: Mapping[str, str | Path]) -> list[str]:
     unknown = [name for name in catalogs if name not in CATALOGS]
     if unknown:
         raise ValueError(f"a catalogue must be one of {', '.join(CATALOGS)}, got {unknown[0]!r}")
-    _look_up(catalogs, [], build=None)
+    look_up_alleles(catalogs, [], build=None)
     return [f"{name}_{field}" for name in catalogs for field in _FIELDS]
 
 
@@ -282,42 +281,6 @@ class _Steps(NamedTuple):
             shutil.rmtree(work)
         work.mkdir()
         note.write_text(json.dumps(inputs), encoding="utf-8")
-
-
-def _strongest(path: Path, keep: int, effect: str) -> tuple[int, list[dict[str, Any]]]:
-    """Count the alleles with scores, and keep those with the largest |diff|."""
-    from pyarrow import parquet
-
-    n_scored = 0
-
-    def scored() -> Iterator[dict[str, Any]]:
-        nonlocal n_scored
-        for batch in parquet.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                if row[effect] is not None:
-                    n_scored += 1
-                    yield row
-
-    kept = heapq.nlargest(keep, scored(), key=lambda row: abs(row[effect]))
-    return n_scored, kept
-
-
-def _look_up(
-    catalogs: Mapping[str, str | Path],
-    kept: Sequence[dict[str, Any]],
-    *,
-    build: str | None,
-    genome: Genome | None = None,
-) -> dict[str, list[list[Finding]]]:
-    if not kept:
-        for name, path in catalogs.items():
-            CATALOGS[name](Path(path))  # its header is read
-        return {name: [] for name in catalogs}
-    alleles = [
-        Allele(row["contig"], row["position_1based"] - 1, row["ref"], row["alt"]) for row in kept
-    ]
-    known = KnownVariants(alleles, [row["id"] or "" for row in kept], build, genome=genome)
-    return {name: known.look_up(name, path) for name, path in catalogs.items()}
 
 
 def _table(
