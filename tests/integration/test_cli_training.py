@@ -183,6 +183,7 @@ def test_an_output_that_cannot_be_written_is_one_line(run, tables, tmp_path):
 @pytest.mark.usefixtures("rendered_curves")
 def test_the_demonstration_says_where_its_report_is(run, tmp_path, monkeypatch):
     monkeypatch.setattr(demonstration, "_SIZES", {"train": 60, "dev": 20, "test": 40})
+    monkeypatch.setattr(demonstration, "_N_NEW", 13)
     result = run("demo", "-o", "demo")
     assert result.exit_code == 0, result.output
     assert "5-mer regression" in result.stdout

@@ -92,7 +92,7 @@ def test_an_array_job_writes_the_file_of_one_process(shared):
     arguments = [shared / name for name in ("model", "in.fa", "out.tsv")]
     result = subprocess.run(
         ["bash", EXAMPLES / "slurm_array.sh", *arguments, "2"],
-        env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "5,000 rows" in result.stderr

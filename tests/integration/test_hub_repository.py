@@ -13,6 +13,7 @@ from dnabert_hf import (
     DNABertForSequenceClassification,
     DNABertForTokenClassification,
     DNABertModel,
+    DNABertTokenizer,
 )
 
 # Runs in a process that cannot import the package: argv is the folder, the rest comes from it.
@@ -63,20 +64,32 @@ def run_without_the_package(folder, cache):
     return torch.load(result)
 
 
-@pytest.fixture
-def repository(tiny_config, tokenizer, tmp_path):
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
     """A folder with a fine-tuned classifier, whose encoder also answers to the other classes."""
-    config = DNABertConfig.from_dict(
-        tiny_config.to_dict() | {"id2label": {0: "background", 1: "promoter"}}
+    torch.manual_seed(0)
+    config = DNABertConfig(
+        k=3,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        initializer_range=0.5,
+        id2label={0: "background", 1: "promoter"},
     )
-    folder = tmp_path / "repository"
+    folder = tmp_path_factory.mktemp("hub") / "repository"
     DNABertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    DNABertTokenizer(k=3).save_pretrained(folder)
     return folder
 
 
-def test_repository_works_under_every_auto_class_without_the_package(repository, tmp_path):
-    remote = run_without_the_package(repository, tmp_path)
+@pytest.fixture(scope="module")
+def remote(repository):
+    """What a process without the package gives; it also saves `repository-again`."""
+    return run_without_the_package(repository, repository.parent)
+
+
+def test_repository_works_under_every_auto_class_without_the_package(repository, remote):
     from transformers import AutoTokenizer, pipeline
 
     tokenizer = AutoTokenizer.from_pretrained(repository)
@@ -99,16 +112,14 @@ def test_repository_works_under_every_auto_class_without_the_package(repository,
     assert {answer["label"] for answer in here} <= {"background", "promoter"}
 
 
-def test_repository_saved_again_without_the_package_is_complete(repository, tmp_path):
-    run_without_the_package(repository, tmp_path)
-    again = tmp_path / "repository-again"
+def test_repository_saved_again_without_the_package_is_complete(repository, remote, tmp_path):
+    again = repository.parent / "repository-again"
     assert {path.name for path in again.iterdir()} >= {path.name for path in repository.iterdir()}
     for name in ("config.json", "tokenizer_config.json"):
         text = (again / name).read_text()
-        assert str(tmp_path) not in text
+        assert str(repository.parent) not in text
         assert "--" not in json.dumps(json.loads(text)["auto_map"])
-    (tmp_path / "second").mkdir()
-    run_without_the_package(again, tmp_path / "second")
+    run_without_the_package(again, tmp_path)
 
 
 def test_repository_holds_exactly_the_files_of_the_hub(repository):

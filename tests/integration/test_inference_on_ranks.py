@@ -107,7 +107,7 @@ def run_script(source, folder, how, *launcher):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 

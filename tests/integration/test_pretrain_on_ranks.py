@@ -47,7 +47,7 @@ def launched(folder):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -133,11 +133,15 @@ def test_round_trip_without_and_with_the_package_and_offline(hub, model, tmp_pat
     assert len(hub.requests) == before
 
 
-def test_a_private_repository_needs_a_token(hub, model, tmp_path):
+def test_a_private_repository_needs_a_token(hub, model, tmp_path, monkeypatch):
     publish(model, REPO, private=True)
-    loaded, errors = load(hub, tmp_path, "package")
-    assert loaded is None
-    assert "is not a local folder and is not a valid model identifier" in errors
+    from transformers import AutoTokenizer
+
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"  # read when it was imported
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(OSError, match="is not a local folder and is not a valid model identifier"):
+        AutoTokenizer.from_pretrained(REPO, cache_dir=tmp_path / "cache")
     loaded, errors = load(hub, tmp_path, "package", token="hf_reader")
     assert loaded is not None, errors
 
