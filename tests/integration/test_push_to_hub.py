@@ -129,7 +129,8 @@ def test_a_full_disk_leaves_no_half_converted_folder(saved, tmp_path, options):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     assert result.exit_code == 2
     message = " ".join(result.stderr.split())
-    assert f"{tmp_path / 'converted'} must be a folder that can be written, with room" in message
+    assert f"{tmp_path / 'converted'} cannot be written: " in message
+    assert message.endswith("; make room and try again")
     assert "File too large" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved"]
 

@@ -18,9 +18,10 @@ def small(monkeypatch):
 
 def test_a_used_folder_is_overwritten_when_asked_by_what_the_report_speaks_of(small, tmp_path):
     folder = tmp_path / "demo"
-    folder.mkdir()
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "new.fa").write_text(">old\nACGT\n")  # tells a demonstration
     (folder / "index.html").write_text("old")
-    with pytest.raises(ValueError, match="must be empty, found files"):
+    with pytest.raises(ValueError, match=r"must be empty or new, .*found a folder with files"):
         demonstrate(folder, seed=1)
     result = demonstrate(folder, seed=1, overwrite=True)
     assert {file.name for file in folder.iterdir()} == {
@@ -43,7 +44,7 @@ def test_a_used_folder_is_overwritten_when_asked_by_what_the_report_speaks_of(sm
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "demo").write_text("x")
-    with pytest.raises(ValueError, match="must be a folder, found a file"):
+    with pytest.raises(ValueError, match="must be a folder to write, found a file"):
         demonstrate(tmp_path / "demo")
 
 
