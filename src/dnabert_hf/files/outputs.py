@@ -89,7 +89,7 @@ def check_distinct(
         others: Other outputs of the run; None and "-" are passed by.
 
     Raises:
-        ValueError: If it is one of them, by whatever name.
+        ValueError: If it is one of them, by whatever name, or a file of a model among the inputs.
     """
     if str(path) == "-":
         return
@@ -101,10 +101,13 @@ def check_distinct(
                 "a name of its own"
             )
     for each in _paths(inputs):
-        if _is_same(path, each):
+        is_of_model = _is_same(path.parent, each) and path.exists() and _is_model_file(path)
+        if is_of_model or _is_same(path, each):
+            kind = "folder" if path.is_dir() else "file"
+            what = f"those of the input {each}" if is_of_model else f"the input {each}"
             raise ValueError(
-                f"{path} must be another file than the input {each}, which would be lost; give the "
-                "output another name"
+                f"{path} must be another {kind} than {what}, which would be lost; give the output "
+                "another name"
             )
 
 
@@ -160,6 +163,10 @@ def check_folder(
             f"{path} must hold nothing else than what is to be overwritten, found "
             f"{', '.join(foreign[:_SHOWN])}{more}; move them away or choose another folder"
         )
+
+
+def _is_model_file(path: Path) -> bool:
+    return any(fnmatch(path.name, pattern) for pattern in MODEL_FILES)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -39,6 +39,20 @@ def test_every_command_compares_its_paths(table, tmp_path, arguments):
 
 
 @pytest.mark.parametrize(
+    "arguments", ["embed M T -o M/model.safetensors", "finetune T --init M -o M"]
+)
+def test_no_output_takes_the_place_of_the_model(table, tmp_path, arguments):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.safetensors").write_bytes(b"weights")
+    text = arguments.replace("M", str(model)).replace("T", str(table))
+    result = CliRunner().invoke(app, [*text.split(), "--overwrite"], color=False)
+    assert result.exit_code == 2
+    assert "which would be lost" in result.stderr
+    assert (model / "model.safetensors").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (

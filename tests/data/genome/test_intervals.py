@@ -22,6 +22,18 @@ def test_bed_of_any_width_is_read(tmp_path):
     ]
 
 
+def test_another_file_of_ten_columns_has_no_summits(tmp_path):
+    """A BED6+4 of genes, whose last column counts something."""
+    line = "chr1\t1000\t4000\tN\t0\t-\t12\tgene\tx\t17\n"
+    assert [peak.point for peak in read_bed(write(tmp_path, line, "genes.bed"))] == [None]
+
+
+@pytest.mark.parametrize("score", ["-1", "3.5e+02", "Inf", "NA", "."])
+def test_a_score_that_is_not_known_leaves_the_summit(tmp_path, score):
+    line = f"chr1\t1000\t4000\tN\t0\t.\t12\t{score}\t{score}\t17\n"
+    assert [peak.point for peak in read_bed(write(tmp_path, line, "a.narrowPeak"))] == [1017]
+
+
 def test_the_summit_of_a_narrow_peak_is_its_point(tmp_path):
     line = "chr1\t100\t200\tp{}\t9\t.\t1.5\t2.5\t-1\t{}\n"
     peaks = read_bed(write(tmp_path, line.format(1, 30) + line.format(2, -1), "a.narrowPeak"))

@@ -25,6 +25,10 @@ def doubts(*labels):
         ),
         (["donor"] * 9 + ["none"] * 9 + ["<NA>"] * 7, "'<NA>' (7) looks like a missing value"),
         (["MARCH2"] * 9 + ["1-Mar"] * 9, "'1-Mar' (9) look like dates"),
+        (["0"] * 9 + ["1"] * 9 + ["?"] * 7, "'?' (7) stand among numbers"),
+        (["0"] * 9 + ["1"] * 9 + ["None"] * 7, "'None' (7) stand among numbers"),
+        (["5"] * 9 + ["6"] * 9 + ["<5"] * 7, "'<5' (7) stand among numbers"),
+        (["0.1;0.5", "0.2;NA"], "'0.1' are taken for classes: if they are values"),
         (["bound"] * 9 + ["free"] * 9 + ["fre"] * 2, "'fre' (2) have fewer than 5 records"),
         (["id1", "id2", "id3"], "'id1' (1), 'id2' (1), 'id3' (1) have fewer than 5 records"),
         ([str(i) for i in range(60)], "60 whole numbers are taken for classes: if they are values"),
@@ -44,6 +48,7 @@ def test_what_may_be_no_class_is_named(labels, text):
         ["1.5", "2.5"],
         ["a", "b"],
         ["a;b", "A"],
+        ["1;2", "2;3"],
     ],
 )
 def test_nothing_is_said_of_ordinary_labels(labels):

@@ -148,6 +148,7 @@ def test_a_class_is_found_whichever_way_its_number_is_written():
     [
         (["0,5", "1,25", "2"], "decimal commas: '0,5', '1,25'; write 0.5"),
         (["-0,5", "1.5"], "decimal commas"),
+        (["1.000,5", "20"], "decimal commas: '1.000,5'; write 1000.5"),
         (["0", "1", "NA", "1"], "found 1 of 4 records with 'NA'; take these records out"),
         (["0", "1", "NaN", "nan"], "found 2 of 4 records with 'NaN', 'nan'"),
         (["0.5", "#N/A", "1.5"], "found 1 of 3 records with '#N/A'"),

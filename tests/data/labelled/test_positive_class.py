@@ -37,6 +37,16 @@ CLASSES = "single_label_classification"
         ("class_1", "class_0"),
         ("site", "Genomic background"),
         ("open", "closed"),
+        ("case", "ctrl"),
+        ("on", "OFF"),
+        ("+", "-"),
+        ("donor", "decoys"),
+        ("pathogenic", "benign"),
+        ("tumor", "normal"),
+        ("promoter", "intergenic"),
+        ("H3K27ac", "input"),
+        ("HITS", "MISS"),
+        ("signal", "noise"),
     ],
 )
 def test_the_names_of_two_classes_tell_in_either_order(positive, negative):

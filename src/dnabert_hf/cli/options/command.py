@@ -106,7 +106,7 @@ class Command(TyperCommand):
         ]
         # "train=table.tsv" names a file too, behind what it is for.
         names = [*map(str, values), *(str(each).partition("=")[2] for each in values)]
-        inputs = [name for name in names if name and Path(name).is_file()]
+        inputs = [name for name in names if name and Path(name).exists()]
         outputs = [params[name] for name in _OUTPUTS if params.get(name) is not None]
         for number, output in enumerate(outputs):
             check_distinct(output, inputs=inputs, others=outputs[:number])

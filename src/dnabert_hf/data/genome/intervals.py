@@ -85,11 +85,11 @@ def read_bed(path: str | Path, *, skip_bad: bool | None = None) -> list[Interval
 def read_bed_file(path: str | Path, *, skip_bad: bool | None = None) -> BedFile:
     """Read a BED or narrowPeak file, plain or gzip, with what its points mean.
 
-    An interval of a single base is its own `point`. In a file of ten columns, the last of them
-    numbers, `point` is the summit of a narrowPeak. In a file of eight or nine columns all of whose
-    thick parts are short (20 bases at most), `point` is the 5' end of the thick part: so EPDnew
-    (Meylan et al. 2020) and FANTOM5 mark start sites. Elsewhere the thick part is coding sequence
-    and means nothing here; a file of twelve columns has blocks (exons) and no points.
+    An interval of a single base is its own `point`. In a file of ten columns, the last four of
+    them numbers, `point` is the summit of a narrowPeak. In a file of eight or nine columns all of
+    whose thick parts are short (20 bases at most), `point` is the 5' end of the thick part: so
+    EPDnew (Meylan et al. 2020) and FANTOM5 mark start sites. Elsewhere the thick part is coding
+    sequence and means nothing here; a file of twelve columns has blocks (exons) and no points.
 
     Numbers may be written as pandas and R do (`50.0`, `1e+05`), "*" is no strand, and a first line
     with the names of the columns is passed over.
@@ -192,6 +192,8 @@ def _point(cells: Sequence[str], start: int, end: int, source: str) -> int | Non
         return start
     if len(cells) != _NARROW_PEAK_COLUMNS or _number(cells[9]) is None:
         return None
+    if not all(map(_is_score, cells[6:9])):  # another file of ten columns
+        return None
     summit = _whole_number(cells[9], "the summit of a peak", source)
     if not -1 <= summit < end - start:
         raise ValueError(
@@ -199,6 +201,15 @@ def _point(cells: Sequence[str], start: int, end: int, source: str) -> int | Non
             f"{end - start} bases, found {summit}; correct it"
         )
     return None if summit == -1 else start + summit
+
+
+def _is_score(cell: str) -> bool:
+    """Tell the signal, p-value or q-value of a peak, also one that is not known or infinite."""
+    try:
+        float(cell)
+    except ValueError:
+        return cell in ("", ".", "NA")
+    return True
 
 
 def _number(cell: str) -> Decimal | None:

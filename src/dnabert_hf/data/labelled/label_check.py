@@ -45,7 +45,7 @@ def find_doubtful_labels(scheme: LabelScheme, counts: Mapping[str, int]) -> list
     """Name classes that may be no classes, each with the way out.
 
     Args:
-        scheme: What the labels were taken for; only one class a sequence is looked at.
+        scheme: What the labels were taken for; only classes of sequences are looked at.
         counts: Records of each class in the training data.
 
     Returns:
@@ -56,9 +56,28 @@ def find_doubtful_labels(scheme: LabelScheme, counts: Mapping[str, int]) -> list
         >>> find_doubtful_labels(scheme, {"bound": 40, "free": 50, "x": 1})[0][:45]
         "the classes 'x' (1) have fewer than 5 records"
     """
+    if scheme.problem_type == "multi_label_classification":
+        values = [name for name in scheme.names if _is_number(name) and not _is_whole(name)]
+        return [
+            f"numbers such as {name!r} are taken for classes: if they are values, say so "
+            "(--problem-type regression)"
+            for name in values[:1]
+        ]
     if scheme.problem_type != "single_label_classification":
         return []
     return list(_doubts(scheme.names, counts))
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(name: str) -> bool:
+    return name.lstrip("+-").isdecimal()
 
 
 def _doubts(names: tuple[str, ...], counts: Mapping[str, int]) -> Iterator[str]:
@@ -70,6 +89,13 @@ def _doubts(names: tuple[str, ...], counts: Mapping[str, int]) -> Iterator[str]:
         yield (
             f"the class {shown(missing)} looks like a missing value: take these records out, "
             "unless it is the name of a class"
+        )
+    numbers = [name for name in names if _is_number(name)]
+    others = [name for name in names if name not in (*numbers, *missing)]
+    if len(numbers) > 1 and others:
+        yield (
+            f"the classes {shown(others)} stand among numbers: take these records out if they are "
+            "missing values, or write them as numbers"
         )
     alike: dict[str, list[str]] = {}
     for name in names:

@@ -31,7 +31,7 @@ UNLABELLED_ID = -100  # what the losses of transformers leave out
 # How pandas, R, SQL and spreadsheets write a missing value, in lower case.
 MISSING = frozenset({"na", "nan", "n/a", "#n/a", "#na", "<na>", "null"})
 
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)
 _WHOLE_FRACTION = re.compile(r"([-+]?\d+)\.0*", re.ASCII)
 _CLASSES = ("single_label_classification", "token_classification")
 _SEPARATOR = ";"
@@ -287,10 +287,11 @@ def _check_numbers(counts: Counter[str]) -> None:
     others = [label for label in counts if label.casefold() not in MISSING]
     commas = [label for label in others if _DECIMAL_COMMA.fullmatch(label)]
     if commas and all(label in commas or _number(label) is not None for label in others):
+        right = commas[0].replace(".", "").replace(",", ".")
         raise ValueError(
-            f"labels that are numbers must have decimal points, found decimal commas: "
-            f"{_shown(commas)}; write {commas[0].replace(',', '.')} (or, if these are names of "
-            "classes, give the problem type single_label_classification)"
+            "labels that are numbers must have decimal points, found decimal commas: "
+            f"{_shown(commas)}; write {right} (or, if these are names of classes, give the problem "
+            "type single_label_classification)"
         )
     if missing and others and all(_number(label) is not None for label in others):
         n = sum(counts[label] for label in missing)

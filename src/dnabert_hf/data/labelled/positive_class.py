@@ -15,9 +15,11 @@ logger = logging.getLogger(__name__)
 _NEGATIVE = frozenset(
     (
         *("0", "false", "no", "non", "not", "none", "neither", "other", "others"),
-        *("negative", "negatives", "neg", "random", "background", "bg", "genomic", "decoy"),
-        *("control", "controls", "shuffled", "shuffle", "scrambled"),
-        *("free", "unbound", "inactive", "absent", "closed", "silent"),
+        *("negative", "negatives", "neg", "random", "background", "bg", "genomic", "intergenic"),
+        *("control", "controls", "ctrl", "ctrls", "ctl", "input", "decoy", "decoys", "fake"),
+        *("shuffled", "shuffle", "scrambled", "scramble", "permuted", "noise", "null", "rest"),
+        *("free", "unbound", "inactive", "absent", "closed", "silent", "off", "miss", "misses"),
+        *("benign", "normal", "healthy"),
     )
 )
 _NEGATIONS = ("non", "not", "no", "un", "in")
@@ -52,7 +54,7 @@ def guess_positive(names: Sequence[str]) -> str | None:
 
 def _is_negative(name: str, other: str) -> bool:
     words = re.findall(r"[a-z0-9]+", name.lower())
-    if name.strip() == "-1" or not _NEGATIVE.isdisjoint(words):
+    if name.strip() in ("-", "-1") or not _NEGATIVE.isdisjoint(words):
         return True
     rest = "".join(re.findall(r"[a-z0-9]+", other.lower()))
     return bool(rest) and "".join(words) in {f"{negation}{rest}" for negation in _NEGATIONS}

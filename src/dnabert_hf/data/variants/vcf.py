@@ -86,15 +86,26 @@ def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
             f"{path} is a BCF file, which needs pysam: pip install 'dnabert-hf[variants]' (or make "
             "a VCF of it: bcftools view in.bcf -o in.vcf)"
         ) from error
+    verbosity = pysam.set_verbosity(0)  # htslib would say that there is no index
     try:
-        with pysam.VariantFile(str(path)) as file:
+        file = pysam.VariantFile(str(path))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    finally:
+        pysam.set_verbosity(verbosity)
+    try:
+        with file:
             header = str(file.header).splitlines()
             records = (str(record).rstrip("\n") for record in file)
             yield from enumerate(chain(header, records), start=1)
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{path}: the BCF file must be whole, found damage ({error}); copy or download it again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str | Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: the BCF file must be whole, found damage ({error}); copy or download it again"
+    )
 
 
 def _is_bcf(path: Path, name: str) -> bool:
