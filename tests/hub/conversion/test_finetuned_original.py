@@ -246,8 +246,14 @@ def test_their_own_tables_are_evaluated(shapes, tmp_path, n_labels):
     ]
     evaluation = evaluate(tmp_path / "out", table, dtype="float32")
     assert evaluation.scores["accuracy"] == pytest.approx(np.mean(right))
-    search = find_motifs(tmp_path / "out", table, label="1")
-    assert search is not None
+    assert find_motifs(tmp_path / "out", table, label="1").n_positives == 30 // n_labels
+    # As is a model whose classes are called LABEL_0, LABEL_1, ...
+    shapes.write_original(tmp_path / "in", stock, num_labels=n_labels, finetuning_task=None)
+    convert(tmp_path / "in", tmp_path / "unnamed")
+    again = evaluate(tmp_path / "unnamed", table, dtype="float32")
+    assert again.scores["accuracy"] == evaluation.scores["accuracy"]
+    search = find_motifs(tmp_path / "unnamed", table, label="1")
+    assert (search.label, search.n_positives) == ("LABEL_1", 30 // n_labels)
 
 
 def test_what_cannot_be_is_refused(shapes, tmp_path, source):

@@ -189,15 +189,21 @@ class LabelScheme:
                 ids |= {other: index for index, other in enumerate(others)}
         return ids
 
-    def _id(self, name: str, source: str) -> int:
+    def find(self, name: str) -> str | None:
+        """Find the class that is meant: 1 may be written 1.0 or, unnamed, LABEL_1."""
         if name in self.label2id:
-            return self.label2id[name]
-        if _as_whole(name) not in self._id_of_whole:
+            return name
+        index = self._id_of_whole.get(_as_whole(name))
+        return None if index is None else self.names[index]
+
+    def _id(self, name: str, source: str) -> int:
+        known = self.find(name)
+        if known is None:
             raise ValueError(
                 f"{source}: a label must be one of those seen in training, {_shown(self.names)}, "
                 f"found {name!r}; correct it or add it to the training data"
             )
-        return self._id_of_whole[_as_whole(name)]
+        return self.label2id[known]
 
 
 def classes_of_bases(label: str) -> str:

@@ -113,9 +113,10 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
     if scheme.problem_type == "regression":
         raise ValueError("the probability of a class is scored, found a model of regression")
     if label is not None:
-        if label not in scheme.names:
+        named = scheme.find(label)
+        if named is None:
             raise ValueError(f"the class must be one of {known}, got {label!r}")
-        return label
+        return named
     positive = known_positive(scheme)
     if positive is not None:
         return positive

@@ -95,7 +95,7 @@ def find_motifs(
         | {"batch_tokens": batch_tokens},
     )
     chosen = choose_class(scheme, label)
-    is_positive, by = _classes(records, scored, chosen)
+    is_positive, by = _classes(records, scored, chosen, scheme)
     search = search_motifs(
         [each.sequence for each in scored],
         [each.scores for each in scored],
@@ -181,13 +181,16 @@ def _scheme_of(records: Sequence[SequenceRecord], scored: Sequence[BaseScores]) 
 
 
 def _classes(
-    records: Sequence[SequenceRecord], scored: Sequence[BaseScores], label: str
+    records: Sequence[SequenceRecord],
+    scored: Sequence[BaseScores],
+    label: str,
+    scheme: LabelScheme,
 ) -> tuple[list[bool], str]:
     """Tell which sequences are of the class, and by what: their label or the prediction."""
     labels = [record.label for record in records if record.label is not None]
     if len(labels) == len(records):
         by = "label"
-        is_positive = [label in each.split(";") for each in labels]
+        is_positive = [label in map(scheme.find, each.split(";")) for each in labels]
     else:
         by = "prediction"
         logger.warning(
