@@ -449,7 +449,8 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
             Outputs of the encoder, a row for each piece, and `rows` as `classify` takes it.
 
         Raises:
-            ValueError: If sequences have to be cut, but are no ids or have positions.
+            ValueError: If sequences have to be cut, but are no ids, have positions or have a mask
+                of another shape.
         """
         inputs = _check_inputs(input_ids, inputs_embeds)
         rows = None
@@ -459,6 +460,11 @@ class DNABertForSequenceClassification(DNABertPreTrainedModel):
                     f"sequences of more than {self.config.max_position_embeddings} tokens are cut "
                     f"into pieces, which needs input_ids and no position_ids; got "
                     f"{inputs.shape[1]} tokens"
+                )
+            if attention_mask is not None and attention_mask.shape != inputs.shape:
+                raise ValueError(
+                    f"attention_mask must have the shape of input_ids, {tuple(inputs.shape)}, got "
+                    f"{tuple(attention_mask.shape)}"
                 )
             input_ids, attention_mask, token_type_ids, rows = _cut_into_pieces(
                 input_ids, attention_mask, token_type_ids, self.config

@@ -50,6 +50,7 @@ def test_a_model_is_trained_from_three_files_and_its_scores_printed(run, tables,
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].split()[:3] == ["split", "accuracy", "f1"]
+    assert result.stderr.endswith("model, card, scores and predictions -> out\n")
     assert [line.split()[:2] for line in lines[1:]] == [
         ["validation", "1.0000"],
         ["test", "1.0000"],

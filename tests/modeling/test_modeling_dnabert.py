@@ -130,6 +130,15 @@ def test_pieces_need_ids_and_no_positions(tiny_config):
         model(inputs_embeds=torch.zeros(1, 600, 32))
 
 
+@pytest.mark.parametrize("n_columns", [600, 1400])
+def test_a_mask_of_another_length_cuts_nothing_off(tiny_config, n_columns):
+    model = DNABertForSequenceClassification(tiny_config).eval()
+    with pytest.raises(
+        ValueError, match=r"attention_mask must have the shape of input_ids, \(1, 702"
+    ):
+        model(torch.full((1, 702), 7), torch.ones(1, n_columns, dtype=torch.long))
+
+
 @pytest.mark.parametrize(
     "model_class", [DNABertModel, DNABertForMaskedLM, DNABertForTokenClassification]
 )

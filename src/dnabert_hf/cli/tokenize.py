@@ -11,6 +11,7 @@ from dnabert_hf.cli.options.shared import (
     Overwrite,
     SequenceColumn,
     SequenceFile,
+    close,
     make_columns,
 )
 
@@ -38,7 +39,7 @@ def tokenize(
     """
     from dnabert_hf.inference.tokenize import write_tokens
 
-    write_tokens(
+    written = write_tokens(
         sequences,
         output,
         k=k,
@@ -46,3 +47,4 @@ def tokenize(
         columns=make_columns(sequence=sequence_column, identifier=id_column),
         overwrite=overwrite,
     )
+    close(written)

@@ -68,10 +68,11 @@ def variants(
 ) -> None:
     r"""Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
 
-    A classifier gives the probability of a class with either allele, DNABERT's diff and the log
-    odds ratio; a pretrained model the log-likelihood ratio of the base and the distance of the
-    embeddings. Writes .vcf or .vcf.gz (with index) with INFO fields, .tsv, .csv or .parquet. What
-    cannot be scored stays, with the reason; REF must be the genome's.
+    A classifier gives the probability of a class with either allele, DNABERT's diff (above 0 where
+    ALT raises it) and log odds ratio (REF over ALT: below 0 there); a pretrained model the
+    log-likelihood ratio of the base and the distance of the embeddings. Writes .vcf or .vcf.gz
+    (with index) with INFO fields, .tsv, .csv or .parquet. What cannot be scored stays, with the
+    reason; REF must be the genome's.
 
     Example:
 

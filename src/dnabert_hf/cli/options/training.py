@@ -16,6 +16,7 @@ from dnabert_hf.cli.options.shared import (
     TrainingFields,
     TrainingSeed,
     parse_fields,
+    report,
 )
 
 __all__ = ["Training", "format_scores", "print_scores", "takes_training_options"]
@@ -295,7 +296,7 @@ def _collect(
 
 
 def print_scores(task: str, result: Any) -> None:
-    """Print the scores of each split, and of the 5-mer regression beside the last."""
+    """Print the scores of each split, and of the 5-mer regression beside the last, and where."""
     from dnabert_hf.metrics.scores import METRIC_NAMES
     from dnabert_hf.training.tasks.presets import find_task
 
@@ -304,6 +305,7 @@ def print_scores(task: str, result: Any) -> None:
     beside = {f"5-mer regression, {last}": result.regression[last]} if result.regression else {}
     for line in format_scores({**result.scores, **beside}, shown):
         typer.echo(line)
+    report(f"model, card, scores and predictions -> {result.output_dir}")
 
 
 def format_scores(
