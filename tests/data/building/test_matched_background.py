@@ -4,6 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from dnabert_hf.data.building import matched_background
 from dnabert_hf.data.building.matched_background import (
     draw_matched,
     draw_with_tata_box,
@@ -43,6 +44,7 @@ def test_a_genome_without_soft_masked_repeats_is_said_to_be_one(make_genome, ran
         (make_genome(a=letters.lower()), False),
     ):
         caplog.clear()
+        matched_background._say_no_repeats.cache_clear()
         draw_matched(genome, [(0, 50), (0, 900)], 100, excluded=NOWHERE, seed=1)
         assert ("negatives are matched by GC alone" in caplog.text) == is_said
 

@@ -54,6 +54,7 @@ def test_each_split_has_as_many_negatives_as_peaks(make_genome, random_dna, capl
     assert counts["test", "peak"] == counts["test", "other"] == 15
     assert {e.contig for e in built.examples if e.split == "test"} == {"test"}
     assert sum(counts.values()) == 90
+    assert caplog.text.count("no repeats in lower case") <= 1  # not once a split
     if dev:
         assert counts["dev", "peak"] == counts["dev", "other"] == 10
         return

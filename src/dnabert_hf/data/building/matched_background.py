@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,16 @@ class _Sampler:
         return True
 
 
+@lru_cache
+def _say_no_repeats(fingerprint: str) -> None:
+    """Warn once of a genome, not for each split."""
+    del fingerprint  # the key of the cache
+    logger.warning(
+        "no repeats in lower case were seen in the genome: negatives are matched by GC alone; a "
+        "soft-masked genome has them matched by repeats, too"
+    )
+
+
 def draw_matched(
     genome: Genome,
     positives: Sequence[tuple[int, int]],
@@ -125,10 +136,7 @@ def draw_matched(
         windows = sampler.draw(_DRAWN)
         bins = _bins(sampler, windows)
         if not spare and not (bins % _REPEAT_BINS).any():
-            logger.warning(
-                "no repeats in lower case were seen in the genome: negatives are matched by GC "
-                "alone; a soft-masked genome has them matched by repeats, too"
-            )
+            _say_no_repeats(genome.fingerprint)
         is_wanted = np.isin(bins, [key for key, rows in waiting.items() if rows])
         for i in np.flatnonzero(is_wanted):
             rows = waiting[bins[i]]
