@@ -188,7 +188,7 @@ class DNABertModel(DNABertPreTrainedModel, BertModel):
         if self.pooler is not None and self.config.token_pooling == "mean":
             mean = _mean_of_kmers(outputs.last_hidden_state, input_ids, attention_mask)
             outputs["pooler_output"] = self.pooler(mean[:, None])  # it takes the first token
-        return outputs  # type: ignore[no-any-return]
+        return outputs
 
     def attention_bias(self, attention_mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Make what is added to the attention's scores, shape (batch, 1, 1, tokens).

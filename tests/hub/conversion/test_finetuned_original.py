@@ -13,6 +13,7 @@ from dnabert_hf import (
     DNABertForSequenceClassification,
     DNABertTokenizer,
     attention_scores,
+    attribution_scores,
     convert,
     evaluate,
     find_motifs,
@@ -151,6 +152,19 @@ def test_effects_of_mutations_are_those_of_the_original_with_padding(stock, sour
         for name, each in (("prob_ref_1", sequence), ("prob_1", mutated)):
             expected = original_probabilities(stock, each)[1]
             assert float(row[name]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_attributions_add_up_to_what_the_original_says_with_padding(stock, source, tmp_path):
+    convert(source, tmp_path / "out", padded_to=PADDED_TO)
+    (sequence,) = random_dna(12)
+    options = {"method": "integrated_gradients", "steps": 200, "dtype": "float32"}
+    (found,) = attribution_scores(tmp_path / "out", [sequence], label="1", **options)
+    with torch.no_grad():  # the baseline: [MASK] in place of each k-mer
+        masked = [2, *[4] * 10, 3] + [0] * (PADDED_TO - 12)
+        baseline = stock.classifier(original_attention(stock.bert, masked, 12, 0.0)[0])
+        logits = stock.classifier(original(stock.bert, sequence)[0])
+    expected = float((logits[1] - logits[0]) - (baseline[1] - baseline[0]))
+    assert found.scores.sum() == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("padded_to", [None, 3 * 512])

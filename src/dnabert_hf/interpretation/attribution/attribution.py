@@ -225,10 +225,11 @@ def choose_targets(scheme: LabelScheme, label: str | None, probabilities: np.nda
         [0, 1]
     """
     known = ", ".join(scheme.names)
-    if label is not None and label not in scheme.names:
-        raise ValueError(f"the class must be one of {known}, got {label!r}")
     if label is not None:
-        return np.full(len(probabilities), scheme.label2id[label])
+        named = scheme.find(label)
+        if named is None:
+            raise ValueError(f"the class must be one of {known}, got {label!r}")
+        return np.full(len(probabilities), scheme.label2id[named])
     if scheme.problem_type == "regression" and len(scheme.names) > 1:
         raise ValueError(f"one of several targets must be named (--label), one of {known}")
     return np.asarray(probabilities.argmax(axis=1))
