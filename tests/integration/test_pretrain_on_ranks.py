@@ -68,7 +68,7 @@ def test_two_processes_have_the_losses_of_one_with_twice_the_batch(folder, launc
         assert found_steps == steps
         assert len(found) == n_entries
         assert found == pytest.approx(expected, abs=1e-4)
-    assert history(folder / "whole", "loss")[5][1] < history(folder / "whole", "loss")[0][1] - 0.05
+    assert history(folder / "whole", "loss")[5][1] < history(folder / "whole", "loss")[0][1] - 0.03
     first, second = (
         DNABertForMaskedLM.from_pretrained(folder / name).state_dict()
         for name in ("alone", "whole")

@@ -93,8 +93,8 @@ def test_a_stopped_run_goes_on_to_the_same_file(folder, tmp_path, monkeypatch):
         patch.setattr(f"{ATTRIBUTION}.cut_records", stop_in_the_third)
         with pytest.raises(KeyboardInterrupt, match="stopped after 4 records"):
             attribution_scores(folder, fasta, output=stopped, **options)
-    with pytest.raises(ValueError, match="its class is 'None', that of this run 'yes'"):
-        attribution_scores(folder, fasta, output=stopped, label="yes", **options)
+    with pytest.raises(ValueError, match="its class is 'yes', that of this run 'no'"):
+        attribution_scores(folder, fasta, output=stopped, label="no", **options)
     attribution_scores(folder, fasta, output=stopped, **options)
     assert stopped.read_bytes() == whole.read_bytes()
 

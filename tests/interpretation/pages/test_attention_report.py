@@ -126,7 +126,7 @@ def test_bad_input_leaves_nothing(model, tmp_path):
         (["-o", str(tmp_path / "r")], "choose one (--align)"),
         (["-o", str(tmp_path / "r"), "--align", "middle"], "'middle'"),
         (["-o", str(tmp_path / "r"), "--align", "end", "--layer", "9"], "got 9"),
-        (["-o", str(model), "--align", "end"], "must be empty or new"),
+        (["-o", str(model), "--align", "end"], "must be another folder than the"),
     ]:
         result = CliRunner().invoke(app, [*arguments, *extra])
         assert (result.exit_code, message in result.stderr) == (2, True), result.stderr

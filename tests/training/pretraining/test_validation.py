@@ -122,5 +122,5 @@ def test_a_model_that_knows_the_sequence_scores_no_bits(tmp_path, genome):
 
 def test_windows_are_limited_and_held_out_dna_must_have_one(genome, model):
     assert scorer(genome, n_windows=2)(model)["n_bases"] == 12
-    with pytest.raises(ValueError, match="the DNA to score must have a stretch of 44 known bases"):
+    with pytest.raises(ValueError, match="the DNA to score must have a run of 44 known bases"):
         scorer(genome, np.array([[0, 0, 30]]))

@@ -26,8 +26,9 @@ class _Range(NamedTuple):
     def __str__(self) -> str:
         if self.most == _LARGEST and self.least in (0, 1):
             return f"{self.least:g} or more (and at most {self.most:,})"
-        least = "more than" if self.without_least else "from"
-        return f"{least} {self.least:,g} to {self.most:,g}"
+        if self.without_least:
+            return f"above {self.least:,g} and at most {self.most:,g}"
+        return f"from {self.least:,g} to {self.most:,g}"
 
 
 _ANY = _Range(0, _LARGEST)

@@ -183,6 +183,8 @@ def _checked(overrides: Mapping[str, Any], reserved: Mapping[str, str]) -> dict[
         value = overrides.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
+        if name == "max_steps" and value == -1:  # transformers' own: epochs count
+            continue
         if not least <= value <= most:
             raise ValueError(f"{name} must be from {least:g} to {most:g}, got {value}")
     return {
