@@ -9,7 +9,8 @@ Parts, each written to OUTPUT as soon as it is done, so that a stop loses nothin
 - tests: `pytest -m gpu tests/gpu` (tests.txt);
 - inference and training: BERT-base, ours beside stock transformers, with the share of the peak;
 - pretrain: small checkpoints side by side for the minutes that are left (NAME.safetensors in
-  bfloat16, below 16 MiB each; `resume_on.sh`-like commands are not needed: they are finished).
+  bfloat16, below 16 MiB each), finished when the minutes end. package_checkpoint.py makes them
+  checkpoints of the package.
 
 OUTPUT/report.json holds every figure, OUTPUT/log.txt what the trainings said. Needs torch,
 transformers, accelerate and this package; neither datasets, evaluate nor pyarrow.
