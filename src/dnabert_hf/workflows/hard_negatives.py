@@ -200,7 +200,7 @@ def _read(
     if negative is None and len(scheme.names) > 2:
         raise ValueError(
             f"of {len(scheme.names)} classes the one of the negatives must be named "
-            f"(--negative-class), one of {', '.join(scheme.names)}"
+            f"(--negative), one of {', '.join(scheme.names)}"
         )
     if negative is None:
         known = known_positive(scheme, positive)
@@ -209,7 +209,7 @@ def _read(
             raise ValueError(
                 f"which of {' and '.join(scheme.names)} is looked for is not known, and hard "
                 "negatives become training sequences of the other: name it (--positive) or the "
-                "class of the negatives (--negative-class)"
+                "class of the negatives (--negative)"
             )
         (negative,) = [name for name in scheme.names if name != known]
     if negative not in scheme.names:

@@ -1,4 +1,4 @@
-"""`dnabert attention --report`, read in a browser."""
+"""`dnabert attention-report`, read in a browser."""
 
 import csv
 
