@@ -1,10 +1,11 @@
 """`dnabert attention`: scores of bases by the attention of a model."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.running import Running, takes_run_options
 from dnabert_hf.cli.options.scores import (
     Faithfulness,
     Genome,
@@ -13,21 +14,7 @@ from dnabert_hf.cli.options.scores import (
     check_faithfulness,
     measure_faithfulness,
 )
-from dnabert_hf.cli.options.shared import (
-    Aliases,
-    BatchTokens,
-    Device,
-    Dtype,
-    IdColumn,
-    LabelColumn,
-    Model,
-    Overwrite,
-    SequenceColumn,
-    Shard,
-    SkipShort,
-    make_columns,
-    report,
-)
+from dnabert_hf.cli.options.shared import Aliases, Model, report
 
 __all__ = ["attention"]
 
@@ -37,6 +24,7 @@ class _Query(StrEnum):
     KMERS = "kmers"
 
 
+@takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id", "label"))
 def attention(
     model: Model,
     sequences: Sequences,
@@ -69,15 +57,8 @@ def attention(
     genome: Genome = None,
     faithfulness: Faithfulness = None,
     aliases: Aliases = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    shard: Shard = None,
-    overwrite: Overwrite = False,
-    skip_short: SkipShort = False,
-    sequence_column: SequenceColumn = "sequence",
-    id_column: IdColumn = "id",
-    label_column: LabelColumn = "label",
+    *,
+    running: Running,
 ) -> None:
     r"""Score each base by attention, as DNABERT-viz does.
 
@@ -104,7 +85,6 @@ def attention(
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.interpretation.attribution.attention import attention_scores
 
-    running: dict[str, Any] = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     done = attention_scores(
         model,
         sequences,
@@ -114,11 +94,7 @@ def attention(
         query=None if query is None else query.value,
         rollout=rollout,
         genome=None if not genome else open_genome(genome, aliases=aliases),
-        columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
-        skip_short=skip_short,
-        shard=shard,
-        overwrite=overwrite,
         **running,
     )
     report(f"{done[1]:,} sequences -> {output}")
-    measure_faithfulness(model, output, faithfulness, None, **running)
+    measure_faithfulness(model, output, faithfulness, None, running)

@@ -8,19 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options.shared import (
-    BatchTokens,
-    Device,
-    Dtype,
-    IdColumn,
-    LabelColumn,
-    Model,
-    OverwriteRun,
-    SequenceColumn,
-    SequenceFile,
-    make_columns,
-    report,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Model, OverwriteRun, SequenceFile, report
 
 __all__ = ["attention_report"]
 
@@ -36,6 +25,7 @@ class _Query(StrEnum):
     KMERS = "kmers"
 
 
+@takes_run_options(columns=("sequence", "id", "label"))
 def attention_report(
     model: Model,
     sequences: SequenceFile,
@@ -67,13 +57,9 @@ def attention_report(
             show_default="what the model pools",
         ),
     ] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
     overwrite: OverwriteRun = False,
-    sequence_column: SequenceColumn = "sequence",
-    id_column: IdColumn = "id",
-    label_column: LabelColumn = "label",
+    *,
+    running: Running,
 ) -> None:
     """Show what a model attends to: a page with a landscape of each label, heat map and letters.
 
@@ -89,13 +75,10 @@ def attention_report(
         output,
         align=None if align is None else align.value,
         command=shlex.join(["dnabert", *sys.argv[1:]]),
-        columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
         layer=layer,
         heads=head or None,
         query=None if query is None else query.value,
         overwrite=overwrite,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
+        **running,
     )
     report(f"open {page}")

@@ -1,10 +1,11 @@
 """`dnabert attribute`: scores of bases by what they add to a class."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.running import Running, takes_run_options
 from dnabert_hf.cli.options.scores import (
     Faithfulness,
     Genome,
@@ -13,20 +14,7 @@ from dnabert_hf.cli.options.scores import (
     check_faithfulness,
     measure_faithfulness,
 )
-from dnabert_hf.cli.options.shared import (
-    Aliases,
-    BatchTokens,
-    Device,
-    Dtype,
-    IdColumn,
-    LabelColumn,
-    Model,
-    Overwrite,
-    SequenceColumn,
-    SkipShort,
-    make_columns,
-    report,
-)
+from dnabert_hf.cli.options.shared import Aliases, Model, report
 
 __all__ = ["attribute"]
 
@@ -37,6 +25,7 @@ class _Method(StrEnum):
     OCCLUSION = "occlusion"
 
 
+@takes_run_options("skip_short", "overwrite", columns=("sequence", "id", "label"))
 def attribute(
     model: Model,
     sequences: Sequences,
@@ -51,14 +40,8 @@ def attribute(
     genome: Genome = None,
     faithfulness: Faithfulness = None,
     aliases: Aliases = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    skip_short: SkipShort = False,
-    overwrite: Overwrite = False,
-    sequence_column: SequenceColumn = "sequence",
-    id_column: IdColumn = "id",
-    label_column: LabelColumn = "label",
+    *,
+    running: Running,
 ) -> None:
     r"""Score each base by what it adds to a class, with its sign.
 
@@ -79,7 +62,6 @@ def attribute(
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.interpretation.attribution.attribution import attribution_scores
 
-    running: dict[str, Any] = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     done = attribution_scores(
         model,
         sequences,
@@ -87,10 +69,7 @@ def attribute(
         method=method.value,
         label=label,
         genome=None if not genome else open_genome(genome, aliases=aliases),
-        columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
-        skip_short=skip_short,
-        overwrite=overwrite,
         **running,
     )
     report(f"{done[1]:,} sequences, class: {label or 'the most probable of each'} -> {output}")
-    measure_faithfulness(model, output, faithfulness, label, **running)
+    measure_faithfulness(model, output, faithfulness, label, running)

@@ -9,11 +9,10 @@ from dnabert_hf.cli.options.command import Command
 from dnabert_hf.cli.options.dataset import (
     DevContigs,
     Genomes,
-    Seed,
     Table,
     Target,
-    TestContigs,
     WindowLength,
+    takes_target,
 )
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
 
@@ -38,6 +37,7 @@ class _PeakNegatives(StrEnum):
 
 
 @dataset.command(cls=Command)
+@takes_target
 def promoters(
     start_sites: Annotated[
         str,
@@ -47,8 +47,7 @@ def promoters(
             show_default=False,
         ),
     ],
-    genome: Genomes,
-    output: Table,
+    target: Target,
     negatives: Annotated[
         _PromoterNegatives,
         typer.Option(
@@ -62,12 +61,6 @@ def promoters(
         str,
         typer.Option(help="Names of the table's columns."),
     ] = "contig,position,strand",
-    dev_contig: DevContigs = None,
-    test_contig: TestContigs = None,
-    seed: Seed = 42,
-    aliases: Aliases = None,
-    skip_bad: SkipBad = False,
-    overwrite: Overwrite = False,
 ) -> None:
     """Promoters around transcription start sites, and as many negatives.
 
@@ -78,7 +71,6 @@ def promoters(
     from dnabert_hf.data.building.promoters import build_promoters
     from dnabert_hf.data.genome.annotation import read_start_sites
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     names = columns.split(",")
     if len(names) != 3:
         raise ValueError(
@@ -87,7 +79,9 @@ def promoters(
         )
     target.build(
         build_promoters,
-        read_start_sites(start_sites, columns=(names[0], names[1], names[2]), skip_bad=skip_bad),
+        read_start_sites(
+            start_sites, columns=(names[0], names[1], names[2]), skip_bad=target.skip_bad
+        ),
         {"command": "promoters", "start_sites": start_sites},
         source=start_sites,
         negatives=negatives.value,
@@ -97,12 +91,12 @@ def promoters(
 
 
 @dataset.command(cls=Command)
+@takes_target
 def peaks(
     intervals: Annotated[
         str, typer.Argument(help="Peaks: BED or narrowPeak, plain or gzip.", show_default=False)
     ],
-    genome: Genomes,
-    output: Table,
+    target: Target,
     negatives: Annotated[
         _PeakNegatives,
         typer.Option(
@@ -110,12 +104,6 @@ def peaks(
         ),
     ] = _PeakNegatives.genomic,
     length: Annotated[int, typer.Option(help="Bases around the summit.")] = 101,
-    dev_contig: DevContigs = None,
-    test_contig: TestContigs = None,
-    seed: Seed = 42,
-    aliases: Aliases = None,
-    skip_bad: SkipBad = False,
-    overwrite: Overwrite = False,
 ) -> None:
     """Binding sites around the summits of peaks, and as many negatives.
 
@@ -126,10 +114,9 @@ def peaks(
     from dnabert_hf.data.building.peaks import build_peaks
     from dnabert_hf.data.genome.intervals import read_bed
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     target.build(
         build_peaks,
-        read_bed(intervals, skip_bad=skip_bad),
+        read_bed(intervals, skip_bad=target.skip_bad),
         {"command": "peaks", "peaks": intervals},
         source=intervals,
         negatives=negatives.value,
@@ -138,19 +125,13 @@ def peaks(
 
 
 @dataset.command(cls=Command)
+@takes_target
 def splice(
     annotation: Annotated[
         str, typer.Argument(help="Genes: GTF or GFF3, plain or gzip.", show_default=False)
     ],
-    genome: Genomes,
-    output: Table,
+    target: Target,
     length: Annotated[int, typer.Option(help="Bases around the border of exon and intron.")] = 400,
-    dev_contig: DevContigs = None,
-    test_contig: TestContigs = None,
-    seed: Seed = 42,
-    aliases: Aliases = None,
-    skip_bad: SkipBad = False,
-    overwrite: Overwrite = False,
 ) -> None:
     """Splice donors and acceptors, and as many positions in genes that are neither.
 
@@ -161,10 +142,9 @@ def splice(
     from dnabert_hf.data.building.splice_sites import build_splice_sites
     from dnabert_hf.data.genome.annotation import read_transcripts
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     target.build(
         build_splice_sites,
-        read_transcripts(annotation, skip_bad=skip_bad),
+        read_transcripts(annotation, skip_bad=target.skip_bad),
         {"command": "splice", "annotation": annotation},
         source=annotation,
         length=length,
@@ -172,6 +152,7 @@ def splice(
 
 
 @dataset.command(cls=Command)
+@takes_target
 def bases(
     regions: Annotated[
         list[str],
@@ -180,15 +161,8 @@ def bases(
             show_default=False,
         ),
     ],
-    genome: Genomes,
-    output: Table,
+    target: Target,
     length: WindowLength = 500,
-    dev_contig: DevContigs = None,
-    test_contig: TestContigs = None,
-    seed: Seed = 42,
-    aliases: Aliases = None,
-    skip_bad: SkipBad = False,
-    overwrite: Overwrite = False,
 ) -> None:
     r"""Windows with a label for each base, and as many without any region.
 
@@ -204,7 +178,6 @@ def bases(
     from dnabert_hf.data.building.bases import build_bases
     from dnabert_hf.data.genome.intervals import read_bed
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, seed, aliases)
     files: dict[str, str] = {}
     for item in regions:
         letter, file = (item[0], item[2:]) if item[1:2] == "=" else ("1", item)
@@ -216,7 +189,7 @@ def bases(
         files[letter] = file
     target.build(
         build_bases,
-        {letter: read_bed(file, skip_bad=skip_bad) for letter, file in files.items()},
+        {letter: read_bed(file, skip_bad=target.skip_bad) for letter, file in files.items()},
         {"command": "bases", "regions": files},
         source=" and ".join(files.values()),
         length=length,
@@ -258,7 +231,7 @@ def windows(
     from dnabert_hf.data.labelled.composition_bias import describe_bias
     from dnabert_hf.data.labelled.leaks import format_bias, format_statistics
 
-    target = Target(genome, output, dev_contig, test_contig, overwrite, aliases=aliases)
+    target = Target(genome, output, dev_contig, test_contig, overwrite=overwrite)
     written = write_windows(
         open_genome(genome, aliases=aliases),
         output,

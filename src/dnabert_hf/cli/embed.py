@@ -6,24 +6,13 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.early import new_file
-from dnabert_hf.cli.options.shared import (
-    BatchTokens,
-    Device,
-    Dtype,
-    IdColumn,
-    Model,
-    Overwrite,
-    SequenceColumn,
-    SequenceFile,
-    Shard,
-    SkipShort,
-    close,
-    make_columns,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Model, SequenceFile, close
 
 __all__ = ["embed"]
 
 
+@takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id"))
 def embed(
     model: Model,
     sequences: SequenceFile,
@@ -53,14 +42,8 @@ def embed(
             show_default=False,
         ),
     ] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    shard: Shard = None,
-    overwrite: Overwrite = False,
-    skip_short: SkipShort = False,
-    sequence_column: SequenceColumn = "sequence",
-    id_column: IdColumn = "id",
+    *,
+    running: Running,
 ) -> None:
     """Embed each sequence, of any length, as a vector, or as one vector per base.
 
@@ -83,13 +66,7 @@ def embed(
         pooling=pooling,  # type: ignore[arg-type]  # checked where it is used
         precision=precision,  # type: ignore[arg-type]  # likewise
         max_file_mb=max_file_mb,
-        skip_short=skip_short,
-        columns=make_columns(sequence=sequence_column, identifier=id_column),
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        shard=shard,
-        overwrite=overwrite,
+        **running,
     )
     if isinstance(done, WrittenResults):
         close(done)

@@ -6,24 +6,13 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.early import input_file, new_file
-from dnabert_hf.cli.options.shared import (
-    BatchTokens,
-    BothStrands,
-    Device,
-    Dtype,
-    IdColumn,
-    LabelColumn,
-    Model,
-    Overwrite,
-    SequenceBColumn,
-    SequenceColumn,
-    SkipShort,
-    make_columns,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import BothStrands, Model
 
 __all__ = ["evaluate"]
 
 
+@takes_run_options("overwrite", "skip_short", columns=("sequence", "sequence_b", "label", "id"))
 def evaluate(
     model: Model,
     data: Annotated[
@@ -47,15 +36,8 @@ def evaluate(
         typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
     ] = None,
     rc: BothStrands = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    overwrite: Overwrite = False,
-    skip_short: SkipShort = False,
-    sequence_column: SequenceColumn = "sequence",
-    sequence_b_column: SequenceBColumn = "sequence_b",
-    label_column: LabelColumn = "label",
-    id_column: IdColumn = "id",
+    *,
+    running: Running,
 ) -> None:
     """Score a fine-tuned model on labelled sequences that it has not seen.
 
@@ -78,18 +60,8 @@ def evaluate(
         split=split,
         others=also or (),
         both_strands=rc,
-        skip_short=skip_short,
-        columns=make_columns(
-            sequence=sequence_column,
-            sequence_b=sequence_b_column,
-            identifier=id_column,
-            label=label_column,
-        ),
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
         output=output,
-        overwrite=overwrite,
+        **running,
     )
     for name, value in {"sequences": evaluation.n_sequences, **evaluation.scores}.items():
         typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")

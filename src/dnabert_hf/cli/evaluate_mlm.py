@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.early import input_file, new_file
-from dnabert_hf.cli.options.shared import BatchTokens, Device, Dtype, Model, Overwrite
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Model
 
 __all__ = ["evaluate_mlm"]
 
@@ -20,6 +21,7 @@ _COLUMNS = {
 }
 
 
+@takes_run_options("overwrite")
 def evaluate_mlm(
     model: Model,
     genome: Annotated[
@@ -60,10 +62,8 @@ def evaluate_mlm(
     seed: Annotated[
         int, typer.Option(help="Decides which bases are masked, and the random weights.")
     ] = 42,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    overwrite: Overwrite = False,
+    *,
+    running: Running,
 ) -> None:
     """Score a pretrained model on single masked bases of a genome.
 
@@ -85,10 +85,7 @@ def evaluate_mlm(
         n_windows=windows or None,
         seed=seed,
         output=output,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        overwrite=overwrite,
+        **running,
     )
     typer.echo(f"# {evaluation.n_bases} masked bases in {evaluation.n_windows} windows")
     typer.echo("\t".join(["", *_COLUMNS.values()]))

@@ -9,21 +9,13 @@ import typer
 
 from dnabert_hf.cli.options import shared as options
 from dnabert_hf.cli.options.early import input_file
-from dnabert_hf.cli.options.shared import (
-    Aliases,
-    BatchTokens,
-    BothStrands,
-    Device,
-    Dtype,
-    Force,
-    Model,
-    Overwrite,
-    Window,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Aliases, BothStrands, Force, Model, Window
 
 __all__ = ["funnel"]
 
 
+@takes_run_options("overwrite")
 def funnel(
     model: Model,
     vcf: Annotated[
@@ -68,10 +60,8 @@ def funnel(
     rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    overwrite: Overwrite = False,
+    *,
+    running: Running,
 ) -> None:
     r"""Find variants that a fine-tuned model attends to, rank them by effect, look them up.
 
@@ -103,11 +93,8 @@ def funnel(
             build=build,
             report=report,
             both_strands=rc,
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            overwrite=overwrite,
             force=force,
             command=shlex.join(["dnabert", *sys.argv[1:]]),
+            **running,
         )
     options.close(done)

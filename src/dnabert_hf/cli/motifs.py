@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dnabert_hf.cli.options.shared import (
-    BatchTokens,
-    Device,
-    Dtype,
-    IdColumn,
-    LabelColumn,
-    Model,
-    SequenceColumn,
-    SequenceFile,
-    make_columns,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Model, SequenceFile
 
 if TYPE_CHECKING:
     from dnabert_hf.interpretation.motifs.results import MotifSearch
@@ -27,6 +18,7 @@ __all__ = ["motifs"]
 _N_PRINTED = 10
 
 
+@takes_run_options(columns=("sequence", "label", "id"))
 def motifs(
     model: Model,
     sequences: SequenceFile,
@@ -81,15 +73,11 @@ def motifs(
             show_default=False,
         ),
     ] = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier report.", show_default=False)
     ] = False,
-    sequence_column: SequenceColumn = "sequence",
-    label_column: LabelColumn = "label",
-    id_column: IdColumn = "id",
+    *,
+    running: Running,
 ) -> None:
     """Find the motifs that a model attends to, as DNABERT-viz does, and compare them.
 
@@ -119,10 +107,7 @@ def motifs(
             is_refined=not published,
         ),
         known=known,
-        columns=make_columns(sequence=sequence_column, identifier=id_column, label=label_column),
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
+        **running,
         overwrite=overwrite,
         command=shlex.join(["dnabert", *sys.argv[1:]]),
     )

@@ -7,27 +7,13 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.early import input_file
-from dnabert_hf.cli.options.shared import (
-    Aliases,
-    BatchTokens,
-    BothStrands,
-    Device,
-    Dtype,
-    IdColumn,
-    Model,
-    Output,
-    Overwrite,
-    SequenceColumn,
-    Shard,
-    SkipShort,
-    close,
-    make_columns,
-    report,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Aliases, BothStrands, Model, Output, close, report
 
 __all__ = ["mutagenesis"]
 
 
+@takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id"))
 def mutagenesis(
     model: Model,
     source: Annotated[
@@ -66,14 +52,8 @@ def mutagenesis(
     ] = None,
     rc: BothStrands = None,
     aliases: Aliases = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    shard: Shard = None,
-    overwrite: Overwrite = False,
-    skip_short: SkipShort = False,
-    sequence_column: SequenceColumn = "sequence",
-    id_column: IdColumn = "id",
+    *,
+    running: Running,
 ) -> None:
     r"""Change every base of sequences to every other, and score the predicted effect.
 
@@ -96,7 +76,7 @@ def mutagenesis(
     from dnabert_hf.interpretation.plots.mutation_map import check_plot, plot_mutation_maps
 
     if plot is not None:
-        check_plot(output, plot, overwrite=overwrite)
+        check_plot(output, plot, overwrite=running["overwrite"])
     done = map_mutations(
         model,
         source,
@@ -107,13 +87,7 @@ def mutagenesis(
         insertions=insertions,
         label=label,
         both_strands=rc,
-        skip_short=skip_short,
-        columns=make_columns(sequence=sequence_column, identifier=id_column),
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        shard=shard,
-        overwrite=overwrite,
+        **running,
     )
     close(done)
     if plot is not None and done.path.exists() and os.environ.get("RANK", "0") == "0":

@@ -5,27 +5,13 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options.shared import (
-    BatchTokens,
-    BothStrands,
-    Device,
-    Dtype,
-    IdColumn,
-    Model,
-    Output,
-    Overwrite,
-    SequenceBColumn,
-    SequenceColumn,
-    SequenceFile,
-    Shard,
-    SkipShort,
-    close,
-    make_columns,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import BothStrands, Model, Output, SequenceFile, close
 
 __all__ = ["predict"]
 
 
+@takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "sequence_b", "id"))
 def predict(
     model: Model,
     sequences: SequenceFile,
@@ -41,15 +27,8 @@ def predict(
             help="Class of bases whose runs go to BED.", show_default="every class but the first"
         ),
     ] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    shard: Shard = None,
-    overwrite: Overwrite = False,
-    skip_short: SkipShort = False,
-    sequence_column: SequenceColumn = "sequence",
-    sequence_b_column: SequenceBColumn = "sequence_b",
-    id_column: IdColumn = "id",
+    *,
+    running: Running,
 ) -> None:
     """Predict the class of each sequence, of any length, with a fine-tuned model.
 
@@ -74,19 +53,7 @@ def predict(
     from dnabert_hf.inference.output.writer import WrittenResults
     from dnabert_hf.inference.predict import predict as predict_sequences
     from dnabert_hf.inference.predict_bases import predict_bases
-    from dnabert_hf.inference.run import RunFields
 
-    running: RunFields = {
-        "columns": make_columns(
-            sequence=sequence_column, sequence_b=sequence_b_column, identifier=id_column
-        ),
-        "device": device,
-        "dtype": dtype,
-        "batch_tokens": batch_tokens,
-        "shard": shard,
-        "skip_short": skip_short,
-        "overwrite": overwrite,
-    }
     done: object
     if architecture_of(model).endswith("ForTokenClassification"):
         if also:

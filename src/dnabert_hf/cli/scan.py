@@ -6,23 +6,13 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.early import input_file
-from dnabert_hf.cli.options.shared import (
-    Aliases,
-    BatchTokens,
-    BothStrands,
-    Device,
-    Dtype,
-    Model,
-    Overwrite,
-    Shard,
-    SkipBad,
-    Window,
-    close,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Aliases, BothStrands, Model, SkipBad, Window, close
 
 __all__ = ["scan"]
 
 
+@takes_run_options("shard", "overwrite")
 def scan(
     model: Model,
     genome: Annotated[
@@ -70,11 +60,8 @@ def scan(
     rc: BothStrands = None,
     aliases: Aliases = None,
     skip_bad: SkipBad = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    shard: Shard = None,
-    overwrite: Overwrite = False,
+    *,
+    running: Running,
 ) -> None:
     r"""Classify the windows of a genome, and make a track and calls of it.
 
@@ -111,11 +98,7 @@ def scan(
         sites=None if sites is None else read_start_sites(sites, skip_bad=skip_bad),
         tolerance=tolerance,
         both_strands=rc,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        shard=shard,
-        overwrite=overwrite,
+        **running,
     )
     close(done)
     if done.site_scores is not None:

@@ -12,7 +12,6 @@ from dnabert_hf.cli.options.shared import (
     SequenceColumn,
     SequenceFile,
     close,
-    make_columns,
 )
 
 __all__ = ["tokenize"]
@@ -37,6 +36,7 @@ def tokenize(
 
         dnabert tokenize genes.fa --k 6 --kmers -o genes.tsv
     """
+    from dnabert_hf.data.reading.records import Columns
     from dnabert_hf.inference.tokenize import write_tokens
 
     written = write_tokens(
@@ -44,7 +44,7 @@ def tokenize(
         output,
         k=k,
         as_kmers=kmers,
-        columns=make_columns(sequence=sequence_column, identifier=id_column),
+        columns=Columns(sequence=sequence_column, id=id_column),
         overwrite=overwrite,
     )
     close(written)

@@ -6,24 +6,13 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.early import input_file
-from dnabert_hf.cli.options.shared import (
-    Aliases,
-    BatchTokens,
-    BothStrands,
-    Device,
-    Dtype,
-    Force,
-    Model,
-    Output,
-    Overwrite,
-    Shard,
-    Window,
-    close,
-)
+from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.shared import Aliases, BothStrands, Force, Model, Output, Window, close
 
 __all__ = ["variants"]
 
 
+@takes_run_options("shard", "overwrite")
 def variants(
     model: Model,
     vcf: Annotated[
@@ -60,11 +49,8 @@ def variants(
     rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    batch_tokens: BatchTokens = None,
-    shard: Shard = None,
-    overwrite: Overwrite = False,
+    *,
+    running: Running,
 ) -> None:
     r"""Score every alternative allele of a VCF: a fine-tuned model's class, or no labels at all.
 
@@ -99,11 +85,7 @@ def variants(
             both_strands=rc,
             shifts=shifts,
             others=also or (),
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            shard=shard,
-            overwrite=overwrite,
             force=force,
+            **running,
         )
     close(done)

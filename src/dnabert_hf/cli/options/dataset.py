@@ -1,5 +1,7 @@
 """Options that the commands of `dnabert dataset` share, and what they do alike."""
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dnabert_hf.cli.options.early import input_file
+from dnabert_hf.cli.options.running import give_parameters
+from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
 
 if TYPE_CHECKING:
     from dnabert_hf.data.building.labelled_windows import BuiltDataset, Splitting
 
-__all__ = ["DevContigs", "Genomes", "Seed", "Table", "Target", "TestContigs", "WindowLength"]
+__all__ = [
+    "DevContigs",
+    "Genomes",
+    "Seed",
+    "Table",
+    "Target",
+    "TestContigs",
+    "WindowLength",
+    "takes_target",
+]
 
 Genomes = Annotated[
     list[str],
@@ -47,17 +60,20 @@ Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 class Target:
     """Destination of a table, the genome it is cut from and how it is split.
 
+    The fields are options of a command.
+
     Raises:
         ValueError: If the table exists and is not to be replaced, or its name is not that of one.
     """
 
-    genome: list[str]
-    output: Path
-    dev: list[str] | None
-    test: list[str] | None
-    overwrite: bool
-    seed: int = 42
-    aliases: Path | None = None
+    genome: Genomes
+    output: Table
+    dev_contig: DevContigs = None
+    test_contig: TestContigs = None
+    seed: Seed = 42
+    aliases: Aliases = None
+    skip_bad: SkipBad = False
+    overwrite: Overwrite = False
 
     def __post_init__(self) -> None:
         from dnabert_hf.files.outputs import check_output
@@ -70,7 +86,7 @@ class Target:
         """Say how to split, as the data sets' functions take it."""
         from dnabert_hf.data.building.labelled_windows import Splitting
 
-        return Splitting(tuple(self.dev or ()), tuple(self.test or ()), self.seed)
+        return Splitting(tuple(self.dev_contig or ()), tuple(self.test_contig or ()), self.seed)
 
     def build(
         self,
@@ -113,3 +129,19 @@ class Target:
         for line in format_report(built.report):
             typer.echo(line)
         typer.echo(f"{self.output}: {len(built.examples):,} sequences; report in {report}")
+
+
+def takes_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the fields of a target as options in place of its parameter `target`."""
+    fields = inspect.signature(Target).parameters
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        target = Target(**{name: values.pop(name) for name in fields})
+        command(**values, target=target)
+
+    own = list(inspect.signature(command).parameters.values())
+    place = [each.name for each in own].index("target")
+    needed, others = list(fields.values())[:2], list(fields.values())[2:]
+    give_parameters(run, [*own[:place], *needed, *own[place + 1 :], *others])
+    return run

@@ -1,11 +1,12 @@
 """Options that `dnabert attention` and `dnabert attribute` share, and what both do at their end."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dnabert_hf.cli.options.early import input_file, new_file
+from dnabert_hf.cli.options.running import Running
 
 __all__ = [
     "Faithfulness",
@@ -73,7 +74,7 @@ def check_faithfulness(share: float | None, output: Path) -> None:
 
 
 def measure_faithfulness(
-    model: str, output: Path, share: float | None, label: str | None, **running: Any
+    model: str, output: Path, share: float | None, label: str | None, running: Running
 ) -> None:
     """Print how far the probability falls without the bases of the highest scores, and others."""
     if share is None:
@@ -81,6 +82,7 @@ def measure_faithfulness(
     from dnabert_hf.interpretation.attribution.faithfulness import faithfulness
     from dnabert_hf.interpretation.attribution.scores import read_scores
 
-    falls = faithfulness(model, read_scores(output), share=share, label=label, **running)
+    where = {name: running[name] for name in ("device", "dtype", "batch_tokens")}
+    falls = faithfulness(model, read_scores(output), share=share, label=label, **where)
     for name, value in zip(("top", "random", "shifted"), falls[1:], strict=True):
         typer.echo(f"fall_{name}\t{value:.4g}")

@@ -3,41 +3,30 @@
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import typer
 
 from dnabert_hf.cli.options.early import input_file, model_name, new_file
 
-if TYPE_CHECKING:
-    from dnabert_hf.data.reading.records import Columns
-
 __all__ = [
     "Aliases",
-    "BatchTokens",
     "BothStrands",
     "ConfigFields",
-    "Device",
-    "Dtype",
     "Force",
     "IdColumn",
-    "LabelColumn",
     "Model",
     "Output",
     "Overwrite",
     "OverwriteRun",
     "Resume",
-    "SequenceBColumn",
     "SequenceColumn",
     "SequenceFile",
-    "Shard",
     "SkipBad",
-    "SkipShort",
     "TrainingFields",
     "TrainingSeed",
     "Window",
     "close",
-    "make_columns",
     "parse_fields",
     "report",
 ]
@@ -78,24 +67,6 @@ Overwrite = Annotated[
         rich_help_panel="Output",
     ),
 ]
-Device = Annotated[
-    str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel="Compute")
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        help="auto (the fastest here), float32, bfloat16, float16 or int8.",
-        rich_help_panel="Compute",
-    ),
-]
-BatchTokens = Annotated[
-    int | None,
-    typer.Option(
-        help="Tokens a batch, padding included.",
-        show_default="what suits the device",
-        rich_help_panel="Compute",
-    ),
-]
 BothStrands = Annotated[
     bool | None,
     typer.Option(
@@ -112,31 +83,11 @@ Window = Annotated[
         show_default="the median length it was trained on",
     ),
 ]
-Shard = Annotated[
-    str | None,
-    typer.Option(
-        metavar="I/N",
-        help="Do part I (from 0) of N, as the task of an array job; `dnabert join` makes the file.",
-        show_default=False,
-        rich_help_panel="Compute",
-    ),
-]
 SequenceColumn = Annotated[
     str, typer.Option(help="Column of the sequences, in a table.", rich_help_panel="Table columns")
 ]
-SequenceBColumn = Annotated[
-    str,
-    typer.Option(
-        "--sequence-b-column",
-        help="Column of the second sequences of pairs.",
-        rich_help_panel="Table columns",
-    ),
-]
 IdColumn = Annotated[
     str, typer.Option(help="Column of the names, in a table.", rich_help_panel="Table columns")
-]
-LabelColumn = Annotated[
-    str, typer.Option(help="Column of the labels.", rich_help_panel="Table columns")
 ]
 
 ConfigFields = Annotated[
@@ -202,14 +153,6 @@ SkipBad = Annotated[
         show_default=False,
     ),
 ]
-SkipShort = Annotated[
-    bool,
-    typer.Option(
-        "--skip-short",
-        help="Leave out and count sequences shorter than the model's k, instead of an error.",
-        show_default=False,
-    ),
-]
 
 
 def report(text: str) -> None:
@@ -234,24 +177,6 @@ def close(done: Done) -> None:
     is_there = str(done.path) == "-" or done.path.exists()
     where = "" if str(done.path) == "-" else f" -> {done.path}"
     report(f"{done.summary()}{where}{'' if is_there else ' (a part of it)'}")
-
-
-def make_columns(
-    *,
-    sequence: str = "sequence",
-    identifier: str = "id",
-    label: str = "label",
-    sequence_b: str = "sequence_b",
-) -> "Columns":
-    """Name the columns of a table as the options say.
-
-    Example:
-        >>> make_columns(sequence="dna").sequence
-        'dna'
-    """
-    from dnabert_hf.data.reading.records import Columns
-
-    return Columns(sequence=sequence, id=identifier, label=label, sequence_b=sequence_b)
 
 
 def parse_fields(assignments: list[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from dnabert_hf.cli.options.early import labelled_data, new_folder, start_name
+from dnabert_hf.cli.options.running import give_parameters
 from dnabert_hf.cli.options.shared import (
     ConfigFields,
     OverwriteRun,
@@ -53,12 +54,7 @@ def takes_training_options(command: Callable[..., None]) -> Callable[..., None]:
         training = _collect(**{name: values.pop(name) for name in shared})
         command(training, **values)
 
-    parameters = [
-        each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in [*shared.values(), *own]
-    ]
-    signature: Any = run
-    signature.__signature__ = inspect.Signature(parameters)
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    give_parameters(run, [*shared.values(), *own])
     return run
 
 
