@@ -25,6 +25,7 @@ from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
+from dnabert_hf.cli.example_data import example_data
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
@@ -106,7 +107,7 @@ app = typer.Typer(
 )
 # By what one wants to do; the order is that of the work.
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start here": (demo,),
+    "Start here": (demo, example_data),
     "Make data": (tokenize,),
     "Train": (pretrain, finetune, search, mine_negatives, benchmark, tasks),
     "Use a model": (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["CTCF", "SimulatedSequence", "simulate_binding"]
+__all__ = ["CTCF", "SimulatedSequence", "background", "draw", "simulate_binding"]
 
 _BASES = np.array(list("ACGT"))
 
@@ -76,8 +76,8 @@ def simulate_binding(
         raise ValueError(
             f"length must be at least that of the motif, {len(weights)} bases, got {length}"
         )
-    codes = _background(n, length, generator)
-    instances = _draw(np.broadcast_to(weights, (n, *weights.shape)), generator)
+    codes = background(n, length, generator)
+    instances = draw(np.broadcast_to(weights, (n, *weights.shape)), generator)
     is_bound = generator.permutation(np.arange(n) < (n + 1) // 2)
     instances[~is_bound] = generator.permuted(instances[~is_bound], axis=1)
     is_reverse = generator.random(n) < 0.5
@@ -95,22 +95,42 @@ def simulate_binding(
     ]
 
 
-def _background(n: int, length: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw a Markov chain of order 3: base codes of shape (n, length)."""
+def background(
+    n: int, length: int, generator: np.random.Generator, *, after: np.ndarray = _AFTER
+) -> np.ndarray:
+    """Draw sequences from a Markov chain of order 3, with CpG depletion by default.
+
+    Args:
+        n: Number of sequences.
+        length: Bases per sequence.
+        generator: Source of randomness.
+        after: Chance of A, C, G and T after A, C, G and T, shape (4, 4).
+
+    Returns:
+        Base codes, A 0, C 1, G 2 and T 3, int64, shape (n, length).
+    """
     codes = np.empty((n, length), dtype=np.int64)
     codes[:, 0] = generator.integers(0, 4, size=n)
     for position in range(1, length):
         last = codes[:, position - 1]
-        chances = _AFTER[last].copy()
+        chances = after[last].copy()
         if position >= 3:
             is_run = (codes[:, position - 3 : position] == last[:, None]).all(axis=1)
             chances[is_run, last[is_run]] *= _RUN_FACTOR
-        codes[:, position] = _draw(chances, generator)
+        codes[:, position] = draw(chances, generator)
     return codes
 
 
-def _draw(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw an index along the last axis for each row of weights, which need not add to 1."""
+def draw(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Draw an index along the last axis for each row of weights, which need not add to 1.
+
+    Args:
+        weights: Weights of 0 or more, shape (..., choices).
+        generator: Source of randomness.
+
+    Returns:
+        Indices, int64, shape (...).
+    """
     cumulative = np.cumsum(weights, axis=-1)
     thresholds = generator.random(weights.shape[:-1]) * cumulative[..., -1]
     return np.asarray((cumulative > thresholds[..., None]).argmax(axis=-1))

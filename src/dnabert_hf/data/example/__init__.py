@@ -1,0 +1,1 @@
+"""A small simulated genome, and the files that a user would have of it."""
