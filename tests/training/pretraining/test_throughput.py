@@ -5,7 +5,7 @@ import torch
 
 from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
 from dnabert_hf.training.pretraining import throughput
-from dnabert_hf.training.pretraining.throughput import matrix_peak, training_flops
+from dnabert_hf.training.pretraining.throughput import peak_matmul_flops, training_flops
 
 
 def test_operations_are_counted_as_by_hand(tiny_config):
@@ -22,7 +22,7 @@ def test_the_peak_is_what_a_product_of_matrices_takes(monkeypatch, dtype):
     monkeypatch.setattr(throughput, "_SIZE", 256)
     monkeypatch.setattr(throughput, "_SECONDS", 0.05)
     state = torch.random.get_rng_state()
-    peak = matrix_peak(torch.device("cpu"), dtype)
+    peak = peak_matmul_flops(torch.device("cpu"), dtype)
     assert torch.equal(torch.random.get_rng_state(), state), "training must not notice"
     a = torch.randn(256, 256).to(dtype)
     begin = time.perf_counter()

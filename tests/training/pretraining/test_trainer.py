@@ -137,7 +137,7 @@ def slow_clock(monkeypatch):
     """A clock that goes on by 5 s at each look, and a machine of 10 GFLOP/s."""
     seconds = iter(range(0, 10_000, 5))
     monkeypatch.setattr(pretraining_trainer.time, "perf_counter", lambda: next(seconds))
-    monkeypatch.setattr(pretraining_trainer, "matrix_peak", lambda device, dtype: 1e10)
+    monkeypatch.setattr(pretraining_trainer, "peak_matmul_flops", lambda device, dtype: 1e10)
 
 
 SCORES = {"eval_bits_per_base": 1.9, "eval_accuracy": 0.3456, "eval_perplexity": 40.125}
@@ -196,7 +196,7 @@ def test_only_the_first_process_shows_progress(make_arguments, tiny_config, capl
 
 
 def test_a_whole_training_is_followed(make_trainer, caplog, monkeypatch):
-    monkeypatch.setattr(pretraining_trainer, "matrix_peak", lambda device, dtype: 1e10)
+    monkeypatch.setattr(pretraining_trainer, "peak_matmul_flops", lambda device, dtype: 1e10)
     caplog.set_level(logging.INFO, logger="dnabert_hf.training")
     losses(make_trainer(callbacks=[Progress(n_tokens=512)], per_device_train_batch_size=4))
     lines = [record.getMessage() for record in caplog.records]

@@ -13,7 +13,7 @@ from dnabert_hf.cards.converted import SourceCard, conversion_card, read_source_
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.files.atomic import atomic_folder
 from dnabert_hf.files.outputs import MODEL_FILES, check_folder
-from dnabert_hf.hub.conversion.build_model import build_model
+from dnabert_hf.hub.conversion.build_model import BuiltModel, build_model
 from dnabert_hf.hub.conversion.check_logits import check_repository
 from dnabert_hf.hub.conversion.finetuned_original import apply_padding, apply_task
 from dnabert_hf.hub.conversion.mlm_bias import MLM_BIASES, MLMBias, set_mlm_bias
@@ -159,21 +159,9 @@ def convert(
             else:
                 model.save_pretrained(partial)
                 tokenizer.save_pretrained(partial)
-            source_weights = repository.contents.weights
-            conversion = Conversion(
-                folder=destination,
-                origin=repository.contents.origin,
-                architecture=type(model).__name__,
-                k=tokenizer.k,
-                n_parameters=model.num_parameters(),
-                reordered=repository.rows is not None,
-                missing=built.missing,
-                unexpected=built.unexpected,
-                reinitialised=built.reinitialised,
-                mlm_bias=bias,
-                difference=check_repository(partial, model, source_weights, repository.rows, task),
-                notes=tuple(repository.contents.notes),
-            )
+            weights = repository.contents.weights
+            difference = check_repository(partial, model, weights, repository.rows, task)
+            conversion = _describe(repository, built, destination, bias, difference)
             card = conversion_card(
                 conversion,
                 model.config,
@@ -186,6 +174,29 @@ def convert(
             (partial / "README.md").write_text(card, encoding="utf-8")
             (partial / ".gitattributes").write_text(_ATTRIBUTES, encoding="utf-8")
     return conversion
+
+
+def _describe(
+    repository: "_Repository",
+    built: BuiltModel,
+    folder: Path,
+    bias: MLMBias | None,
+    difference: float,
+) -> Conversion:
+    return Conversion(
+        folder=folder,
+        origin=repository.contents.origin,
+        architecture=type(built.model).__name__,
+        k=repository.tokenizer.k,
+        n_parameters=built.model.num_parameters(),
+        reordered=repository.rows is not None,
+        missing=built.missing,
+        unexpected=built.unexpected,
+        reinitialised=built.reinitialised,
+        mlm_bias=bias,
+        difference=difference,
+        notes=tuple(repository.contents.notes),
+    )
 
 
 def _check_choice(mlm_bias: str, dna: str | Path | None) -> None:

@@ -14,7 +14,6 @@ from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.sources import Source
-from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import Output
@@ -131,6 +130,7 @@ def mutagenesis(
         raise ValueError(
             f"bases beside a region (flank) must be 0 or more, and need a genome, got {flank}"
         )
+    kinds = Kinds(deletions, insertions)
     task = choose_task(model)
     if task == "masked-lm" and (deletions or insertions or label is not None):
         raise ValueError(
@@ -139,54 +139,38 @@ def mutagenesis(
         )
     engine = run.start(model, task)
     both_strands = choose_strands([engine], both_strands)
-    scorer: MutationScorer = (
-        MaskedMap(engine, both_strands=both_strands)
-        if task == "masked-lm"
-        else ClassifierMap(engine, label=label, both_strands=both_strands)
-    )
-    kinds = Kinds(deletions, insertions)
-    counts: Counter[str] = Counter()
+    scorer: MutationScorer
+    if task == "masked-lm":
+        scorer, positive = MaskedMap(engine, both_strands=both_strands), None
+    else:
+        scorer = ClassifierMap(engine, label=label, both_strands=both_strands)
+        positive = known_positive(LabelScheme.from_config(engine.model.config))
     if genome is None:
         given = read_sequences(run, source, kinds)  # type: ignore[arg-type]
     else:
         given = read_regions(source, genome, flank, kinds, k=engine.tokenizer.k)
-    with run.write(
-        Input(
-            _chunks(given.targets, scorer, counts, kinds),
-            given.source,
-            unit="changes",
-            count=given.n_changes,
-            n_passes=1 + both_strands,
-        ),
-        _choose_format(output, scorer.names, has_genome=genome is not None),
-        {
-            "label": label,
-            "both_strands": both_strands,
-            "deletions": deletions,
-            "insertions": insertions,
-            "columns": run.options.columns,
-            **given.depends_on,
-        },
-    ) as (writer, chunks):
-        _write_maps(writer, scorer, chunks)
-    tally = writer.tally
-    return _report(
-        MutationMaps(
-            Path(output),
-            counts[_SEQUENCES],
-            tally[_CHANGES],
-            tally[_UNSCORED],
-            counts[_UNKNOWN],
-            None if task == "masked-lm" else _positive_of(engine),
-        )
-    )
+    depends_on = {
+        "label": label,
+        "both_strands": both_strands,
+        "deletions": deletions,
+        "insertions": insertions,
+        "columns": run.options.columns,
+        **given.depends_on,
+    }
+    counts: Counter[str] = Counter()
+    chunks = _chunks(given.targets, scorer, counts, kinds)
+    maps = Input(chunks, given.source, "changes", given.n_changes, n_passes=1 + both_strands)
+    result_format = _choose_format(output, scorer.names, has_genome=genome is not None)
+    with run.write(maps, result_format, depends_on) as (writer, remaining):
+        _write_maps(writer, scorer, remaining)
+    n_changes, n_unscored = writer.tally[_CHANGES], writer.tally[_UNSCORED]
+    n_sequences, n_unknown = counts[_SEQUENCES], counts[_UNKNOWN]
+    done = MutationMaps(Path(output), n_sequences, n_changes, n_unscored, n_unknown, positive)
+    _warn(done)
+    return done
 
 
-def _positive_of(engine: Engine) -> str | None:
-    return known_positive(LabelScheme.from_config(engine.model.config))
-
-
-def _report(maps: MutationMaps) -> MutationMaps:
+def _warn(maps: MutationMaps) -> None:
     if maps.n_unknown:
         logger.warning(
             "%d bases are not A, C, G or T and have no changes in the map", maps.n_unknown
@@ -195,7 +179,6 @@ def _report(maps: MutationMaps) -> MutationMaps:
         logger.warning(
             "%d changes have no score: within k bases of an end, or N near by", maps.n_unscored
         )
-    return maps
 
 
 def _write_maps(writer: Output, scorer: MutationScorer, chunks: Iterator[_Chunk]) -> None:

@@ -126,22 +126,16 @@ def variant_funnel(
         KeyboardInterrupt: If it is stopped; the same again goes on, from the folder beside the
             output that holds what is done.
     """
+    # An unfit name, catalogue or class should not be found out after hours.
     running = RunOptions.of(options, excluded=["tokenizer", "columns", "shard", "skip_short"])
     if keep < 1:
         raise ValueError(f"alleles to keep must be 1 or more, got {keep}")
     shard = Run(output, running).shard
-    for path in (output, report):
-        if path is not None:
-            others = [report] if path is output else []
-            check_output(path, overwrite=running.overwrite, inputs=[variants], others=others)
-    if str(output) == "-":
-        raise ValueError("the funnel writes a table and works beside it; name a file with -o")
+    _check_outputs(output, report, variants, overwrite=running.overwrite)
     build = find_build(build)
     check_build(variants, genome, force=force)
     catalogs = dict(catalogs or {})
-    # An unfit name, catalogue or class should not be found out after hours.
     of_catalogs = _check_catalogs(catalogs)
-    choose_table(output, _COLUMNS)
     config = _config_of(model)
     label = choose_class(LabelScheme.from_config(config), label)
     window = choose_window(config, window)
@@ -172,18 +166,25 @@ def variant_funnel(
         label=label,
     )
     if report is not None:
-        page = Page(
-            f"Variants with an effect on {label}, where the model attends to",
-            lead=f"The {len(kept):,} alleles of {variants} with the strongest effect on the "
-            f"probability of {label} by {model}.",
-            command=command,
+        lead = (
+            f"The {len(kept):,} alleles of {variants} with the strongest effect on the probability "
+            f"of {label} by {model}."
         )
-        n_scores = len(_COLUMNS) + len(_SCORES) + 1
-        fill_funnel_page(page, _numbers(done), columns, rows, label=label, n_scores=n_scores)
-        page.files({os.path.relpath(done.path, Path(report).parent): "all rows, as a table"})
-        page.write(Path(report))
+        _write_page(Path(report), done, columns, rows, lead=lead, command=command)
     shutil.rmtree(work)
     return shard.agree(done)
+
+
+def _check_outputs(
+    output: str | Path, report: str | Path | None, variants: str | Path, *, overwrite: bool
+) -> None:
+    for path in (output, report):
+        if path is not None:
+            others = [report] if path is output else []
+            check_output(path, overwrite=overwrite, inputs=[variants], others=others)
+    if str(output) == "-":
+        raise ValueError("the funnel writes a table and works beside it; name a file with -o")
+    choose_table(output, _COLUMNS)
 
 
 def _check_catalogs(catalogs: Mapping[str, str | Path]) -> list[str]:
@@ -308,6 +309,23 @@ def _numbers(done: Funnel) -> dict[str, int]:
         "strongest, kept": done.n_kept,
         **{f"of these in {_TITLES[name]}": n for name, n in done.n_known.items()},
     }
+
+
+def _write_page(
+    report: Path,
+    done: Funnel,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    lead: str,
+    command: str | None,
+) -> None:
+    title = f"Variants with an effect on {done.label}, where the model attends to"
+    page = Page(title, lead=lead, command=command)
+    n_scores = len(_COLUMNS) + len(_SCORES) + 1
+    fill_funnel_page(page, _numbers(done), columns, rows, label=done.label, n_scores=n_scores)
+    page.files({os.path.relpath(done.path, report.parent): "all rows, as a table"})
+    page.write(report)
 
 
 def _state(path: str | Path) -> list[list[object]]:

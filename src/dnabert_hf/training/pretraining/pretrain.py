@@ -98,22 +98,13 @@ def pretrain(
     chosen = _choose_recipe(preset, recipe or {}, model)
     start = locate(model)
     model_config = _choose_config(start, chosen, config or {})
-    k = cast(int, model_config.k)
     tokenizer = load_tokenizer(None, start, model_config)
     folder = RunFolder(Path(output_dir))
     training = pretraining_arguments(folder.checkpoints, arguments or {}, recipe=chosen.arguments)
     store = open_genome(genome)
     train_runs, held_out_runs = _divide(store, held_out)
     dataset = _make_dataset(store, train_runs, training, model_config, chosen, weights or {})
-    logger.info(
-        "%d contigs: %d bases to train on, %d held out, %d in runs too short or of weight 0, %d "
-        "letters other than A, C, G, T",
-        len(store.contigs),
-        dataset.n_bases,
-        _count_bases(held_out_runs),
-        _count_bases(train_runs) - dataset.n_bases,
-        store.n_other,
-    )
+    _log_bases(store, dataset, train_runs, held_out_runs)
     settings = {
         "genome": store.fingerprint,
         "inputs": fingerprint_inputs(start, tokenizer, {}),
@@ -129,59 +120,75 @@ def pretrain(
     }
     checkpoint = folder.check(settings, resume=resume, overwrite=overwrite)
     set_seed(training.seed)
-    built = _build(start, model_config, chosen)
-    choose_attention(built, on_cpu=training.use_cpu, longest=dataset.options.max_tokens)
     score = None
     if held_out:
         score = HeldOutScorer(
             store,
             held_out_runs,
-            k=k,
+            k=cast(int, model_config.k),
             n_windows=validation_windows,
             n_kmers=dataset.options.max_tokens,
             seed=training.seed,
         )
     stop = StopOnSignal()
-    trainer = PretrainingTrainer(
+    trainer = _make_trainer(
+        _build(start, model_config, chosen),
+        dataset,
+        training,
+        chosen,
+        muon_rate=_muon_rate(chosen, recipe or {}, training),
         score=score,
-        model=built,
-        args=training,
-        data_collator=DataCollatorForContiguousKmerMasking(
-            tokenizer,
-            mlm_probability=chosen.mlm_probability,
-            per_span=chosen.per_span,
-            pad_to_multiple_of=8,  # few shapes for which kernels have to be built
-            seed=training.seed,
-            schedule=_schedule(chosen, len(dataset), k),
-        ),
-        train_dataset=dataset,
-        eval_dataset=dataset,  # not read: the score takes its place
         processing_class=tokenizer,
-        optimizer_cls_and_kwargs=optimizer_class(
-            chosen.optimizer,
-            built,
-            training,
-            muon_learning_rate=_muon_rate(chosen, recipe or {}, training),
-        ),
-        callbacks=[*callbacks, stop, Progress(n_tokens=dataset.options.max_tokens + 2)],
+        callbacks=[*callbacks, stop],
     )
-    for printing in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(printing)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         folder.begin(settings, is_new=checkpoint is None)
     trainer.accelerator.wait_for_everyone()
     with stop, readable_weights(checkpoint or model):
         trainer.train(resume_from_checkpoint=checkpoint)
-    if stop.received:
-        raise KeyboardInterrupt(
-            f"stopped by {stop.received} at step {trainer.state.global_step} of "
-            f"{training.max_steps}; a checkpoint is kept: give the same again with resume "
-            "(--resume) to go on"
-        )
+    stop.raise_if_received(trainer.state)
     files = sorted({Path(contig.file).name for contig in store.contigs})
     data = {"files": files, "contigs": len(store.contigs), "bases": dataset.n_bases}
     return report_run(trainer, folder, settings | {"data": data})
+
+
+def _make_trainer(
+    model: DNABertForMaskedLM,
+    dataset: SegmentDataset,
+    training: TrainingArguments,
+    recipe: PretrainingRecipe,
+    *,
+    muon_rate: float,
+    callbacks: Sequence[TrainerCallback],
+    **options: Any,
+) -> PretrainingTrainer:
+    """Join a model and its segments: masks, optimiser and messages as the recipe says."""
+    longest = dataset.options.max_tokens
+    choose_attention(model, on_cpu=training.use_cpu, longest=longest)
+    masking = DataCollatorForContiguousKmerMasking(
+        options["processing_class"],
+        mlm_probability=recipe.mlm_probability,
+        per_span=recipe.per_span,
+        pad_to_multiple_of=8,  # few shapes for which kernels have to be built
+        seed=training.seed,
+        schedule=_schedule(recipe, len(dataset), dataset.options.k),
+    )
+    trainer = PretrainingTrainer(
+        model=model,
+        args=training,
+        data_collator=masking,
+        train_dataset=dataset,
+        eval_dataset=dataset,  # not read: the score takes its place
+        optimizer_cls_and_kwargs=optimizer_class(
+            recipe.optimizer, model, training, muon_learning_rate=muon_rate
+        ),
+        callbacks=[*callbacks, Progress(n_tokens=longest + 2)],
+        **options,
+    )
+    for printing in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(printing)
+    return trainer
 
 
 def _make_dataset(
@@ -271,6 +278,20 @@ def _divide(genome: Genome, held_out: Sequence[str]) -> tuple[np.ndarray, np.nda
         return genome.runs, genome.runs[:0]
     regions = np.array([parse_region(text, genome) for text in held_out], dtype=np.int64)
     return subtract_regions(genome.runs, regions), intersect_regions(genome.runs, regions)
+
+
+def _log_bases(
+    genome: Genome, dataset: SegmentDataset, train_runs: np.ndarray, held_out_runs: np.ndarray
+) -> None:
+    logger.info(
+        "%d contigs: %d bases to train on, %d held out, %d in runs too short or of weight 0, %d "
+        "letters other than A, C, G, T",
+        len(genome.contigs),
+        dataset.n_bases,
+        _count_bases(held_out_runs),
+        _count_bases(train_runs) - dataset.n_bases,
+        genome.n_other,
+    )
 
 
 def _count_bases(runs: np.ndarray) -> int:

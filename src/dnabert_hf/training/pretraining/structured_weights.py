@@ -16,7 +16,7 @@ _KEPT = 0.3  # share of BERT's random queries and keys that stays
 _RIDGE = 1e-3  # of the fit of positions, in units of a sinusoid's mean square
 _PEAK = 16.0  # attention score of the token that a head looks at
 _FREQUENCIES = (2.5, 0.01)  # radians a token: from neighbours to the whole sequence
-# Tokens away at which the heads of a layer look, in turn. The k-mers that cover a hidden base lie
+# Tokens away at which the heads of a layer look, in turn. The k-mers that cover a masked base lie
 # within k tokens of each other: two layers bring the visible ones next to any hidden one.
 _OFFSETS = ((-1, 1, -3, 3), (-2, 2, -6, 6), (-1, 1, -4, 4), (-2, 2, -5, 5))
 

@@ -7,13 +7,13 @@ import torch
 
 from dnabert_hf.modeling.modeling_dnabert import DNABertPreTrainedModel
 
-__all__ = ["matrix_peak", "training_flops"]
+__all__ = ["peak_matmul_flops", "training_flops"]
 
 _SIZE = 2048
 _SECONDS = 0.3
 
 
-def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
+def peak_matmul_flops(device: torch.device, dtype: torch.dtype) -> float:
     """Measure the product of two square matrices: operations a second, the best of a few.
 
     Args:

@@ -1,4 +1,4 @@
-"""The Trainer of pretraining: segments in their own order, evaluated by hidden bases."""
+"""The Trainer of pretraining: segments in their own order, evaluated by masked bases."""
 
 import logging
 import signal
@@ -19,7 +19,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from dnabert_hf.training.pretraining.throughput import matrix_peak, training_flops
+from dnabert_hf.training.pretraining.throughput import peak_matmul_flops, training_flops
 
 __all__ = ["PretrainingTrainer", "Progress", "StopOnSignal"]
 
@@ -108,6 +108,14 @@ class StopOnSignal(TrainerCallback):
             control.should_save = True
             control.should_training_stop = True
 
+    def raise_if_received(self, state: TrainerState) -> None:
+        """Raise a KeyboardInterrupt that says how to go on, if a signal ended the training."""
+        if self.received:
+            raise KeyboardInterrupt(
+                f"stopped by {self.received} at step {state.global_step} of {state.max_steps}; a "
+                "checkpoint is kept: give the same again with resume (--resume) to go on"
+            )
+
 
 class Progress(TrainerCallback):
     """Shows loss, speed, share of the machine's matrix peak and time left.
@@ -142,7 +150,8 @@ class Progress(TrainerCallback):
         self._first_step, self._tokens_before = state.global_step, state.num_input_tokens_seen
         if not state.is_world_process_zero:
             return
-        self._peak = matrix_peak(args.device, torch.bfloat16 if args.bf16 else torch.float32)
+        dtype = torch.bfloat16 if args.bf16 else torch.float32
+        self._peak = peak_matmul_flops(args.device, dtype)
         self._flops_per_token = training_flops(model, self._n_tokens)
         self._begin = self._step_end = time.perf_counter()
         if not args.disable_tqdm:

@@ -22,7 +22,7 @@ _CLS, _SEP, _MASK, _N_SPECIAL = 2, 3, 4, 5
 
 
 class HeldOutScorer:
-    """Scores a masked language model on the same hidden bases each time.
+    """Scores a masked language model on the same masked bases each time.
 
     Args:
         genome: The genome.
@@ -30,7 +30,7 @@ class HeldOutScorer:
         k: Bases per k-mer.
         n_windows: Windows to score, spread evenly over the runs.
         n_kmers: K-mers of a window.
-        seed: Fixes the hidden bases.
+        seed: Fixes the masked bases.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class HeldOutScorer:
         """Score a model, which must be in evaluation mode.
 
         Returns:
-            Per hidden base, `bits_per_base`, `standard_error` and `accuracy`; per masked k-mer, all
+            Per masked base, `bits_per_base`, `standard_error` and `accuracy`; per masked k-mer, all
             of which are hidden, `loss` (nats) and `perplexity`; `n_bases`.
         """
         votes, losses = [], []
@@ -71,12 +71,12 @@ class HeldOutScorer:
         }
 
     def _score_rows(self, model: Any, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Votes (bases, k, 4) and losses (bases, k) of the hidden bases of some windows."""
+        """Votes (bases, k, 4) and losses (bases, k) of the masked bases of some windows."""
         rows, k = self._rows[first:last], self.k
         within = slice(*np.searchsorted(self.hidden.windows, [first, last]))
         row = self.hidden.windows[within] - first
         base = self.hidden.positions[within] - self.hidden.starts[first + row]
-        kmer = (base - k + 1)[:, None] + np.arange(k)  # the k-mers over each hidden base
+        kmer = (base - k + 1)[:, None] + np.arange(k)  # the k-mers over each masked base
         ids = np.zeros((len(rows), max(map(len, rows)) + 2), dtype=np.int64)
         for target, tokens in zip(ids, rows, strict=True):
             target[0], target[len(tokens) + 1] = _CLS, _SEP
@@ -92,7 +92,7 @@ class HeldOutScorer:
         inputs = {"input_ids": ids, "attention_mask": mask}
         inputs = {name: torch.from_numpy(array).to(device) for name, array in inputs.items()}
         states = model.bert(**inputs, return_dict=True).last_hidden_state
-        # The head on the hidden k-mers alone: those of all tokens would take many times the memory.
+        # The head on the masked k-mers alone: those of all tokens would take many times the memory.
         logits = model.cls(states[torch.from_numpy(is_hidden).to(device)])
         scores = logits.float().log_softmax(-1).view(len(row), k, -1)
         candidates = agreeing_kmers(before, after, k=k) + _N_SPECIAL
