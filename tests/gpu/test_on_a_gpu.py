@@ -37,6 +37,8 @@ from dnabert_hf import (
     scan,
     score_variants,
 )
+from dnabert_hf.inference.engine.checkpoint import as_checkpoint
+from dnabert_hf.inference.engine.engine import Engine
 
 DEVICE = os.environ.get("DNABERT_HF_TEST_DEVICE", "cuda")
 FLOAT32 = {"dtype": "float32"}
@@ -113,6 +115,40 @@ def test_the_engine_gives_what_the_cpu_gives_in_order(config, dtype, tolerance):
     assert np.abs(found - expected).max() < tolerance
     again = probabilities(model, inputs, device=DEVICE, dtype=dtype)
     assert np.array_equal(found, again)
+
+
+def test_a_model_that_is_on_the_device_already_is_used_as_it_is(config):
+    model = DNABertForSequenceClassification(config)
+    inputs = sequences(40, 6, 400)
+    expected = probabilities(model, inputs, device="cpu", **FLOAT32)
+    model.to(DEVICE, torch.bfloat16).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    checkpoint = as_checkpoint(model, DNABertTokenizer(k=6), task="sequence-classification")
+    engine = Engine(checkpoint, device=DEVICE, dtype="auto")
+    if DEVICE == "cuda":
+        assert engine.dtype == "bfloat16"
+        layer, own = (each.bert.encoder.layer[0] for each in (engine.model, model))
+        assert layer.output.dense.weight.data_ptr() == own.output.dense.weight.data_ptr()
+        assert engine.model.classifier.weight.dtype == torch.float32
+    for dtype in ("auto", "bfloat16", "float32"):
+        found = probabilities(model, inputs, device=DEVICE, dtype=dtype)
+        assert np.abs(found - expected).max() < 2e-2
+    assert all(module.training for module in model.modules())
+    for name, value in model.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("lengths", [(100, 100), (20, 400)], ids=["unmasked", "masked"])
+def test_many_batches_under_way_are_those_of_one_at_a_time(config, lengths):
+    model = DNABertForSequenceClassification(config).eval().to(DEVICE)
+    inputs = sequences(300, *lengths)
+    options = {"device": DEVICE, "dtype": "float32"}
+    whole = probabilities(model, inputs, **options)
+    parts = probabilities(model, inputs, batch_tokens=1000, **options)
+    assert np.abs(parts - whole).max() < 1e-5
+    expected = probabilities(model, inputs, device="cpu", **FLOAT32)
+    assert np.abs(parts - expected).max() < 1e-5
 
 
 @pytest.mark.parametrize("pooling", ["mean", "lstm", "gru", "concat"])

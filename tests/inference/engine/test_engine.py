@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dnabert_hf import DNABertForMaskedLM
+from dnabert_hf.inference.engine import engine as engine_module
 from dnabert_hf.inference.engine.checkpoint import Checkpoint
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
 
@@ -34,6 +35,44 @@ def test_results_come_in_the_order_of_the_windows(checkpoint):
     results = engine.run(windows, token_sums)
     expected = [sum(checkpoint.tokenizer(w.sequence)["input_ids"]) for w in windows]
     assert [int(result) for result in results] == expected
+
+
+def test_a_device_that_computes_while_the_host_goes_on_gives_the_same(checkpoint, monkeypatch):
+    rng = np.random.default_rng(0)
+    windows = [Window(random_dna(rng, n)) for n in (5, 17, 3, 9, 17, 4)]
+    engine = Engine(checkpoint, device="cpu", batch_tokens=20)
+    expected = engine.run(windows, lambda model, inputs: model(**inputs).logits)
+    monkeypatch.setattr(engine_module, "_AHEAD", {"cpu": 2})
+    begun, done = [], []
+
+    def compute(model, inputs):
+        begun.append((len(inputs["input_ids"]), len(done)))
+        return model(**inputs).logits
+
+    engine.on_batch = done.append
+    results = engine.run(windows, compute)
+    assert np.array_equal(results, expected)
+    # A batch counts as done when its results have arrived: two are on their way before.
+    assert [n_done for _, n_done in begun] == [0, 0, 0, 1]
+    assert len(done) == len(begun) == 4
+    assert sum(done) == pytest.approx(1)
+
+
+def test_rows_of_very_different_lengths_are_kept_apart(checkpoint, monkeypatch):
+    monkeypatch.setattr(engine_module, "_BUSY_TOKENS", {"cpu": 60})
+    engine = Engine(checkpoint, device="cpu", batch_tokens=200)
+    shapes = []
+
+    def note_shape(model, inputs):
+        shapes.append(tuple(inputs["input_ids"].shape))
+        return token_sums(model, inputs)
+
+    engine.run([Window("A" * n) for n in (40, 40, 39, 20, 20, 10, 10, 10, 3)], note_shape)
+    # 60 tokens or 95 % of the longest, and never more than 200 tokens.
+    assert shapes == [(3, 40), (3, 20), (3, 10)]
+    shapes.clear()
+    engine.run([Window("A" * n) for n in (40, 40, 40, 39, 39, 39)], note_shape)
+    assert shapes == [(5, 40), (1, 39)]
 
 
 def test_numbers_stay_with_their_windows(checkpoint):
@@ -72,7 +111,9 @@ def test_a_batch_without_padding_has_no_attention_mask(checkpoint):
     "error",
     [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")],
 )
-def test_a_batch_that_does_not_fit_is_halved(checkpoint, caplog, error):
+@pytest.mark.parametrize("n_ahead", [0, 2])
+def test_a_batch_that_does_not_fit_is_halved(checkpoint, caplog, monkeypatch, error, n_ahead):
+    monkeypatch.setattr(engine_module, "_AHEAD", {"cpu": n_ahead})
     sizes = []
 
     def compute(model, inputs):
@@ -118,6 +159,30 @@ def test_the_callers_model_is_not_changed(checkpoint):
     assert layer.output.LayerNorm.weight.dtype == torch.float32
     assert engine.model.bert.pooler.dense.weight.dtype == torch.float32
     assert engine.model.classifier.weight.dtype == torch.float32
+
+
+def test_weights_that_are_as_needed_are_used_and_not_copied(checkpoint):
+    model = checkpoint.model.train()
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    engine = Engine(checkpoint, device="cpu", dtype="float32")
+    for own, run in zip(model.parameters(), engine.model.parameters(), strict=True):
+        assert own.data_ptr() == run.data_ptr()
+        assert not run.requires_grad
+    engine.model.set_attn_implementation("eager")
+    assert model.config._attn_implementation == "sdpa"
+    assert all(module.training for module in model.modules())
+    assert [parameter.requires_grad for parameter in model.parameters()] == flags
+
+
+def test_a_model_of_the_caller_in_16_bits_is_not_changed(checkpoint):
+    model = checkpoint.model.to(torch.bfloat16)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for dtype in ("float32", "bfloat16", "int8"):
+        engine = Engine(checkpoint, device="cpu", dtype=dtype)
+        engine.run([Window("ACGTACGT")], lambda m, inputs: m(**inputs).logits)
+    for name, value in model.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert torch.equal(value, before[name])
 
 
 def test_batches_tell_their_share_of_the_tokens(checkpoint):

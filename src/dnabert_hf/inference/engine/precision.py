@@ -13,6 +13,9 @@ __all__ = ["DTYPES", "choose_device", "choose_dtype", "prepare_encoder"]
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
 
+_FEW_BITS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_WHOLE_ENCODER = ("cuda",)  # devices where a cast costs more than float32 sums are worth
+
 # Below this gain over float32, its precision is worth more.
 _MIN_GAIN = 1.3
 # Shape of the probe: the widest layer of BERT-base on one sequence.
@@ -49,7 +52,9 @@ def choose_device(device: str = "auto") -> torch.device:
     return torch.device(device)
 
 
-def choose_dtype(dtype: str, device: torch.device, *, hidden_size: int) -> str:
+def choose_dtype(
+    dtype: str, device: torch.device, *, hidden_size: int, own: torch.dtype | None = None
+) -> str:
     """Find the number format to run in.
 
     Args:
@@ -57,6 +62,7 @@ def choose_dtype(dtype: str, device: torch.device, *, hidden_size: int) -> str:
             CUDA devices that have it, and on a CPU after timing one matrix product in both.
         device: Device to run on.
         hidden_size: Width of the model; narrow ones stay in float32.
+        own: Format of a model that the caller has made; on CUDA "auto" takes one of 16 bits.
 
     Returns:
         One of `DTYPES`, not "auto".
@@ -71,6 +77,9 @@ def choose_dtype(dtype: str, device: torch.device, *, hidden_size: int) -> str:
     if dtype != "auto":
         return dtype
     if device.type == "cuda":
+        for name, few_bits in _FEW_BITS.items():
+            if own == few_bits:
+                return name
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if device.type == "cpu" and hidden_size >= _MIN_HIDDEN and _bfloat16_gain() >= _MIN_GAIN:
         return "bfloat16"
@@ -103,37 +112,79 @@ def _bfloat16_gain() -> float:
 def prepare_encoder(model: Any, *, device: torch.device, dtype: str, is_ours: bool) -> Any:
     """Put a model into evaluation mode on a device, its encoder in a number format.
 
-    Only the matrix products and the attention of the layers run in a 16-bit format. The sums they
-    are added to, normalisation, pooler and head stay in float32, which costs no time worth
-    mentioning and keeps the logits four times as near to those of float32.
+    On a CPU only the matrix products and the attention of the layers run in a 16-bit format. The
+    sums they are added to, normalisation, pooler and head stay in float32, which costs little there
+    and keeps the logits four times as near to those of float32. On CUDA, where every cast is a pass
+    over the memory, embeddings and layers are in the format as a whole; pooler and head, of a state
+    a sequence, stay in float32.
 
     Args:
         model: DNABERT model.
         device: Device to run on.
         dtype: "float32", "bfloat16", "float16" or "int8" (weights and activations of the linear
             layers, scaled as the data comes; on the CPU).
-        is_ours: Whether `model` may be changed; otherwise a copy is, since converting the caller's
-            model and back would cost it its precision.
+        is_ours: Whether `model` may be changed. Otherwise a copy is; weights that are where and as
+            they are needed are shared with it, not copied.
 
     Returns:
         The model to run.
     """
-    prepared = (model if is_ours else copy.deepcopy(model)).eval().to(device, torch.float32)
+    prepared = (model if is_ours else _share(model)).eval()
+    if dtype in _FEW_BITS and device.type in _WHOLE_ENCODER:
+        _narrow_encoder(prepared, device, _FEW_BITS[dtype])
+    else:
+        prepared.to(device, torch.float32)
     if prepared.config._attn_implementation == "eager":
         prepared.set_attn_implementation("sdpa")  # nearly twice as fast; needs no float32 mask
+    if device.type in _WHOLE_ENCODER:
+        return prepared
     layers = getattr(prepared, "bert", prepared).encoder
     if dtype == "int8":
         _quantize(layers)
     elif dtype != "float32":
         for module in layers.modules():
             if isinstance(module, nn.Linear):
-                module.to(getattr(torch, dtype))
+                module.to(_FEW_BITS[dtype])
                 module.register_forward_pre_hook(_as_weight)
     return prepared
 
 
+def _share(model: Any) -> Any:
+    """Copy a model, but not the numbers of its weights.
+
+    The copy has parameters of its own, which may be converted and need no gradient.
+    """
+    shared = {
+        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
+        for parameter in model.parameters()
+        if type(parameter) is nn.Parameter
+    }
+    return copy.deepcopy(model, shared)
+
+
+def _narrow_encoder(model: Any, device: torch.device, dtype: torch.dtype) -> None:
+    """Convert embeddings and layers as a whole; what reads their states takes float32."""
+    encoder = getattr(model, "bert", model)
+    owners = [each for each in model.modules() if any(m is encoder for m in each.children())]
+    for owner in (*owners, encoder):  # adapters have the model somewhere inside
+        for name, child in list(owner.named_children()):
+            is_head = child not in (encoder, encoder.embeddings, encoder.encoder)
+            if is_head and any(True for _ in child.parameters()):
+                # A copy: a masked language model shares weights with its embeddings.
+                head = copy.deepcopy(child).to(device, torch.float32)
+                head.register_forward_pre_hook(_as_float32)
+                setattr(owner, name, head)
+    model.to(device)
+    for part in (encoder.embeddings, encoder.encoder):
+        part.to(dtype)
+
+
 def _as_weight(linear: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return (inputs[0].to(linear.weight.dtype), *inputs[1:])
+
+
+def _as_float32(_module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (inputs[0].float(), *inputs[1:])
 
 
 def _quantize(layers: Any) -> None:

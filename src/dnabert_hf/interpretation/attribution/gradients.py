@@ -164,11 +164,11 @@ class _Passes:
     def _embed(self, model: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Give word embeddings of the baseline and the way from there, (rows, tokens, hidden)."""
         words = model.bert.embeddings.word_embeddings
-        embedded = words(ids)
+        embedded = words(ids).float()
         if not self._from_mask:
             return torch.zeros_like(embedded), embedded
         is_kmer = (ids >= _N_SPECIAL) | (ids == _UNK_ID)
-        baseline = words(ids.masked_fill(is_kmer, _MASK_ID))
+        baseline = words(ids.masked_fill(is_kmer, _MASK_ID)).float()
         return baseline, embedded - baseline
 
     def _run(
@@ -176,7 +176,8 @@ class _Passes:
     ) -> torch.Tensor:
         """Run the encoder on ids, which pooling reads, with other word embeddings."""
         words = model.bert.embeddings.word_embeddings
-        hook = words.register_forward_hook(lambda *_: embedded)
+        given = embedded.to(words.weight.dtype)
+        hook = words.register_forward_hook(lambda *_: given)
         try:
             pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
         finally:
