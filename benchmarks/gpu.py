@@ -8,6 +8,7 @@ Parts, each written to OUTPUT as soon as it is done, so that a stop loses nothin
 - machine: versions, the measured peak of bfloat16 products and of copies;
 - tests: `pytest -m gpu tests/gpu` (tests.txt);
 - inference and training: BERT-base, ours beside stock transformers, with the share of the peak;
+- profile, only if asked for: where the time goes, the costliest operations (profile.txt);
 - pretrain: small checkpoints side by side for the minutes that are left (NAME.safetensors in
   bfloat16, below 16 MiB each), finished when the minutes end. package_checkpoint.py makes them
   checkpoints of the package.
@@ -21,6 +22,7 @@ the minutes end, however many trainings share the GPU. Steps, tokens and rates a
 """
 
 import argparse
+import copy
 import json
 import logging
 import os
@@ -30,6 +32,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,8 +66,10 @@ RUNS = (
 )
 
 
-def seconds_of(work: Callable[[], Any], device: torch.device, *, repeats: int) -> float:
-    """Median seconds of a call, after a warm-up."""
+def first_and_median_of(
+    work: Callable[[], Any], device: torch.device, *, repeats: int
+) -> tuple[float, float]:
+    """Seconds of a first call, and the median of those after it."""
     found = []
     for _ in range(repeats + 1):
         if device.type == "cuda":
@@ -73,7 +79,12 @@ def seconds_of(work: Callable[[], Any], device: torch.device, *, repeats: int) -
         if device.type == "cuda":
             torch.cuda.synchronize()
         found.append(time.perf_counter() - begin)
-    return float(np.median(found[1:]))
+    return found[0], float(np.median(found[1:]))
+
+
+def seconds_of(work: Callable[[], Any], device: torch.device, *, repeats: int) -> float:
+    """Median seconds of a call, after a warm-up."""
+    return first_and_median_of(work, device, repeats=repeats)[1]
 
 
 def describe_machine(device: torch.device, *, tiny: bool) -> dict[str, Any]:
@@ -117,9 +128,12 @@ def flops_a_token(config: Any, n_tokens: float) -> float:
 def measure_inference(device: torch.device, peak: float, *, tiny: bool) -> list[dict[str, Any]]:
     """Tokens a second from raw DNA to probabilities, at 100, 512 and mixed lengths."""
     from dnabert_hf import DNABertTokenizer, predict
+    from dnabert_hf.inference.engine import engine
+    from dnabert_hf.inference.engine.transfers import without_cudnn_attention
 
     ours, stock, _ = base_model(tiny=tiny)
     tokenizer = DNABertTokenizer(k=6)
+    prepared = copy.deepcopy(ours).to(device, torch.bfloat16).eval()
     stock = stock.to(device, torch.bfloat16).eval()
     rng = np.random.default_rng(0)
     n = 64 if tiny else 8192
@@ -128,37 +142,128 @@ def measure_inference(device: torch.device, peak: float, *, tiny: bool) -> list[
         "512 tokens": np.full(n // 4, 510),
         "20 to 512 tokens": rng.integers(18, 511, n // 2),
     }
+
+    def with_stock(sequences: list[str]) -> None:
+        """As one writes it: batches of 256 in order, padded."""
+        with torch.inference_mode():
+            for first in range(0, len(sequences), 256):
+                batch = tokenizer(
+                    sequences[first : first + 256], padding=True, return_tensors="pt"
+                ).to(device)
+                stock(**batch).logits.float().softmax(-1).cpu()
+
+    def with_ours(sequences: list[str], model: Any = prepared, batch: int | None = None) -> None:
+        predict(
+            model,
+            sequences,
+            tokenizer=tokenizer,
+            device=str(device),
+            dtype="bfloat16",
+            batch_tokens=batch,
+        )
+
+    def with_cudnn(sequences: list[str]) -> None:
+        """Masked attention by the kernel that torch would take."""
+        engine.without_cudnn_attention = nullcontext
+        try:
+            with_ours(sequences)
+        finally:
+            engine.without_cudnn_attention = without_cudnn_attention
+
+    contenders: dict[str, Callable[[list[str]], None]] = {
+        "stock BERT, bf16": with_stock,
+        "dnabert-hf predict": with_ours,
+        "dnabert-hf predict, 32,768 tokens a batch": partial(with_ours, batch=32768),
+        "dnabert-hf predict, 131,072 tokens a batch": partial(with_ours, batch=131072),
+        "dnabert-hf predict, model on the host in float32": partial(with_ours, model=ours),
+        "dnabert-hf predict, cuDNN's masked attention allowed": with_cudnn,
+    }
     rows = []
     for name, kmers in lengths.items():
         sequences = ["".join(rng.choice(list("ACGT"), m + 5)) for m in kmers]
         tokens = float((kmers + 2).sum())
-
-        def with_stock(sequences: list[str] = sequences) -> None:
-            """As one writes it: batches of 256 in order, padded."""
-            with torch.inference_mode():
-                for first in range(0, len(sequences), 256):
-                    batch = tokenizer(
-                        sequences[first : first + 256], padding=True, return_tensors="pt"
-                    ).to(device)
-                    stock(**batch).logits.float().softmax(-1).cpu()
-
-        def with_ours(sequences: list[str] = sequences) -> None:
-            predict(ours, sequences, tokenizer=tokenizer, device=str(device), dtype="bfloat16")
-
         mean = float(((kmers + 2) ** 2).sum() / (kmers + 2).sum())
         flops = flops_a_token(ours.config, mean)
-        for who, work in {"dnabert-hf predict": with_ours, "stock BERT, bf16": with_stock}.items():
+        for who, work in contenders.items():
+            if "cuDNN" in who and len(set(kmers)) == 1:
+                continue
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats()
-            rate = tokens / seconds_of(work, device, repeats=1 if tiny else 2)
+            first, seconds = first_and_median_of(
+                partial(work, sequences), device, repeats=1 if tiny else 2
+            )
             rows.append({
                 "work": f"predict, BERT-base, {name}",
                 "who": who,
-                "tokens_per_s": rate,
-                "share_of_peak": rate * flops / peak,
+                "tokens_per_s": tokens / seconds,
+                "first_call_s": first,
+                "seconds": seconds,
+                "share_of_peak": tokens / seconds * flops / peak,
                 "peak_gb": torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else 0,
             })  # fmt: skip
     return rows
+
+
+def profile(device: torch.device, output: Path, *, tiny: bool) -> dict[str, float]:
+    """Write the 15 costliest operations of predictions and of a training step to profile.txt."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiler
+
+    from dnabert_hf import (
+        DataCollatorForContiguousKmerMasking,
+        DNABertConfig,
+        DNABertForMaskedLM,
+        DNABertTokenizer,
+        predict,
+    )
+
+    tokenizer = DNABertTokenizer(k=6)
+    ours, _, sizes = base_model(tiny=tiny)
+    ours = ours.to(device, torch.bfloat16).eval()
+    rng = np.random.default_rng(0)
+
+    def random_dna(n: int, shortest: int, longest: int) -> list[str]:
+        lengths = rng.integers(shortest, longest + 1, n)
+        return ["".join(rng.choice(list("ACGT"), length)) for length in lengths]
+
+    batch = DataCollatorForContiguousKmerMasking(tokenizer, seed=1)(
+        random_dna(4 if tiny else 64, 515, 515)
+    )
+    batch = {name: tensor.to(device) for name, tensor in batch.items()}
+    trained = DNABertForMaskedLM(DNABertConfig(k=6, **sizes)).to(device).train()
+    optimizer = torch.optim.AdamW(trained.parameters(), fused=device.type == "cuda")
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = trained(**batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    n = 32 if tiny else 2048
+    options: Any = {"tokenizer": tokenizer, "device": str(device), "dtype": "bfloat16"}
+    works = {
+        f"predict, {n} x 100 tokens": partial(predict, ours, random_dna(n, 103, 103), **options),
+        f"predict, {n // 2} x 20 to 512 tokens": partial(
+            predict, ours, random_dna(n // 2, 23, 515), **options
+        ),
+        "training step": step,
+    }
+    activities, by = [ProfilerActivity.CPU], "self_cpu_time_total"
+    if device.type == "cuda":
+        activities, by = [*activities, ProfilerActivity.CUDA], "self_cuda_time_total"
+    seconds = {}
+    with (output / "profile.txt").open("w") as stream:
+        for name, work in works.items():
+            seconds[name] = seconds_of(work, device, repeats=1)  # and warmed up
+            with profiler(activities=activities) as found:
+                work()
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
+            table = found.key_averages().table(sort_by=by, row_limit=15, max_name_column_width=70)
+            stream.write(f"{name}: {seconds[name]:.4f} s without the profiler\n{table}\n\n")
+    return seconds
 
 
 def measure_training(device: torch.device, peak: float, *, tiny: bool) -> list[dict[str, Any]]:
@@ -415,6 +520,7 @@ def main() -> None:
         "tests": lambda: run_tests(output, device),
         "inference": lambda: measure_inference(device, peak(), tiny=tiny),
         "training": lambda: measure_training(device, peak(), tiny=tiny),
+        "profile": lambda: profile(device, output, tiny=tiny),
         "pretrain": lambda: pretrain_all(runs, genome, output, end, tiny=tiny),
     }
     for name in options.parts.split(","):
