@@ -182,8 +182,10 @@ def _logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) ->
     """Cut as the model itself would, so that pieces of all sequences share batches."""
     windows: list[Window] = []
     rows: list[int] = []
+    longest = engine.model.config.max_position_embeddings - 3 + engine.tokenizer.k
     for row, record in enumerate(records):
-        pieces = cut_into_pieces(engine, record)
+        is_whole = len(record.sequence) <= longest
+        pieces = [Window(record.sequence)] if is_whole else cut_into_pieces(engine, record)
         windows.extend(pieces)
         rows.extend([row] * len(pieces))
     pooled = np.stack(engine.run(windows, pooled_output, weight=weight))

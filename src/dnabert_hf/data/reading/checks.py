@@ -35,7 +35,9 @@ def check_records(
     n_kmers = n_unknown = n_short = 0
     begin = f"{name}: " if name else ""
     for record in records:
-        parts = [part for part in (record.sequence, record.sequence_b) if part is not None]
+        parts: tuple[str, ...] = (record.sequence,)
+        if record.sequence_b is not None:
+            parts += (record.sequence_b,)
         source = f"{name}, record {record.id}" if name else f"record {record.id}"
         shortest = min(map(len, parts))
         if shortest < k and skip_short:

@@ -48,7 +48,8 @@ def _cleaned(sequences: Iterable[str | SequenceRecord]) -> Iterator[SequenceReco
         source = f"record {record.id}"
         sequence = clean_sequence(record.sequence, source=source)
         sequence_b = record.sequence_b and clean_sequence(record.sequence_b, source=source)
-        yield record._replace(sequence=sequence, sequence_b=sequence_b)
+        is_clean = sequence == record.sequence and sequence_b == record.sequence_b
+        yield record if is_clean else record._replace(sequence=sequence, sequence_b=sequence_b)
 
 
 def iterate_chunks(

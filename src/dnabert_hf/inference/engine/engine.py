@@ -146,7 +146,8 @@ class Engine:
         Returns:
             The results in the order of `windows`, float32.
         """
-        n_tokens = np.array([window.n_tokens(self.tokenizer.k) for window in windows], dtype=int)
+        k = self.tokenizer.k
+        n_tokens = np.array([window.n_tokens(k) for window in windows], dtype=int)
         if self._padded_to:
             n_tokens = np.maximum(n_tokens, self._padded_to)
         # Longest first: too large a batch fails at the start, and rows of a batch are alike.
@@ -221,7 +222,8 @@ class Engine:
         """
         sequences = [window.sequence for window in windows]
         pairs = [window.sequence_b for window in windows if window.sequence_b is not None]
-        longest = max(window.n_tokens(self.tokenizer.k) for window in windows)
+        k = self.tokenizer.k
+        longest = max(window.n_tokens(k) for window in windows)
         padding: dict[str, Any] = {"padding": True}
         if self._padded_to and longest < self._padded_to:
             padding = {"padding": "max_length", "max_length": self._padded_to}
