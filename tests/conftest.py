@@ -4,7 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 # Before torch and huggingface_hub are imported. Each worker of pytest-xdist has its own folder.
 os.environ["OMP_NUM_THREADS"] = "1"  # there are as many workers as cores
@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from dnabert_hf import DNABertConfig, DNABertTokenizer
+from dnabert_hf.files.environment import command_line
 from dnabert_hf.files.figures import save_figure
 from dnabert_hf.training.shared import curves
 
@@ -48,6 +49,14 @@ def _curves_are_not_rendered() -> Iterator[None]:
 def rendered_curves(monkeypatch) -> None:
     """Trainings draw their curves, as they do for a user."""
     monkeypatch.setattr(curves, "save_figure", save_figure)
+
+
+@pytest.fixture
+def typed() -> Iterator[Callable[[str], object]]:
+    """Set what was typed on the command line."""
+    before = command_line.get()
+    yield command_line.set
+    command_line.set(before)
 
 
 @pytest.fixture

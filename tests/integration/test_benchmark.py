@@ -93,7 +93,7 @@ def test_cells_report_and_plot_are_made_and_made_once(folder):
     assert tests[0] == tests[1]
     assert len(tests[0]) == 30
     # All that is needed to make it again is said.
-    assert "- command: `dnabert benchmark suite.yaml -o out --processes 1`" in result.stdout
+    assert "- command: `dnabert benchmark suite.yaml -o out`" in result.stdout
     assert f"cores, torch {torch.__version__}, transformers " in result.stdout
     assert "| one | 40 of 60 | 20 of 30 | 30 of 40 | `one.tsv` |" in result.stdout
     assert "minutes in the 8 cells above" in result.stdout

@@ -1,7 +1,5 @@
 """`dnabert attention-report`: a page of what a model attends to."""
 
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +72,6 @@ def attention_report(
         sequences,
         output,
         align=None if align is None else align.value,
-        command=shlex.join(["dnabert", *sys.argv[1:]]),
         layer=layer,
         heads=head or None,
         query=None if query is None else query.value,

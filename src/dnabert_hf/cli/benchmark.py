@@ -1,7 +1,6 @@
 """`dnabert benchmark`: compare models on data sets."""
 
 import logging
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -55,12 +54,9 @@ def benchmark(
     {init: cnn, learning_rates: [3e-4, 1e-3]}, regression: {init: kmers}}, seeds: [0, 1], labels:
     [100, 1000, all]}
     """
-    from dnabert_hf.training.benchmark.run import benchmark as run
+    from dnabert_hf.training.benchmark.run import benchmark as run_benchmark
     from dnabert_hf.training.benchmark.suite_yaml import read_suite
 
     logging.getLogger("dnabert_hf.training.benchmark.run").setLevel(logging.INFO)
-    words = ["dnabert", "benchmark", suite, "-o", str(output)]
-    words += ([] if data is None else ["--data", str(data)]) + ["--processes", str(processes)]
-    what = read_suite(suite, data_folder=data)
-    run(what, output, processes=processes, command=shlex.join(words))
+    run_benchmark(read_suite(suite, data_folder=data), output, processes=processes)
     typer.echo((output / "report.md").read_text(encoding="utf-8"), nl=False)

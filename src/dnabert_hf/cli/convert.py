@@ -68,7 +68,7 @@ def convert(
 
         dnabert convert 'zhihan1996/DNA_bert_{k}' 'release/dnabert-{k}'
     """
-    from dnabert_hf.hub.conversion.convert import convert as run
+    from dnabert_hf.hub.conversion.convert import convert as convert_one
     from dnabert_hf.hub.conversion.release import K, convert_release
 
     options: dict[str, Any] = {"stock": stock, "mlm_bias": mlm_bias, "dna": dna}
@@ -76,7 +76,7 @@ def convert(
     if K in source or K in str(destination):
         conversions = convert_release(source, destination, overwrite=overwrite, **options)
     else:
-        conversions = [run(source, destination, overwrite=overwrite, **options)]
+        conversions = [convert_one(source, destination, overwrite=overwrite, **options)]
     for conversion in conversions:
         for line in conversion.lines():
             typer.echo(line)

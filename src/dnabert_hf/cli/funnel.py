@@ -1,7 +1,5 @@
 """`dnabert funnel`: variants that a model attends to, ranked by predicted effect."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -94,7 +92,6 @@ def funnel(
             report=report,
             both_strands=rc,
             force=force,
-            command=shlex.join(["dnabert", *sys.argv[1:]]),
             **running,
         )
     options.close(done)

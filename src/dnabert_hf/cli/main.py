@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import shlex
 import signal
 import sys
 import zipfile
@@ -41,12 +42,14 @@ from dnabert_hf.cli.search import search
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
 from dnabert_hf.cli.variants import variants
+from dnabert_hf.files.environment import command_line
 
 __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 _TERMINATED = 143  # and one that SIGTERM ended
 _FAILED = 2
+_TYPED = "dnabert_hf.typed"
 # What wrong input and a full disk raise, in Python and in the libraries that read files; anything
 # else is a fault of the program, and shows its traceback.
 _ERRORS = (
@@ -80,7 +83,12 @@ def _is_by_signal(error: BaseException | None) -> bool:
 class _Commands(TyperGroup):
     """Commands whose errors are one line on standard error."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        ctx.meta[_TYPED] = shlex.join(["dnabert", *args])
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
+        before = command_line.set(ctx.meta[_TYPED])
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -94,6 +102,8 @@ class _Commands(TyperGroup):
             if not isinstance(error, ValueError | OSError | ImportError) or not text:
                 text = f"{type(error).__name__}: {text}"  # from a library, in its own words
             message, code = f"error: {text}", _FAILED
+        finally:
+            command_line.reset(before)
         typer.echo(f"dnabert {ctx.invoked_subcommand}: {message}", err=True)
         raise typer.Exit(code)
 

@@ -1,7 +1,5 @@
 """`dnabert motifs`: the motifs that a fine-tuned model attends to."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,7 +107,6 @@ def motifs(
         known=known,
         **running,
         overwrite=overwrite,
-        command=shlex.join(["dnabert", *sys.argv[1:]]),
     )
     _print(found)
     typer.echo(f"open {output / 'index.html'}", err=True)

@@ -109,7 +109,7 @@ def pretrain(
 
         dnabert pretrain genome.fa.gz --preset mini --held-out chr20 -o my-genome
     """
-    from dnabert_hf.training.pretraining.pretrain import pretrain as run
+    from dnabert_hf.training.pretraining.pretrain import pretrain as train_model
     from dnabert_hf.training.shared.arguments import parse_arguments
 
     is_first = os.environ.get("RANK", "0") == "0"
@@ -125,7 +125,7 @@ def pretrain(
         "seed": seed,
     }
     changes = {"masking": masking, "max_tokens": max_tokens}
-    result = run(
+    result = train_model(
         genome,
         output_dir=output,
         preset=preset,

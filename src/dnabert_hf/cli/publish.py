@@ -42,9 +42,9 @@ def publish(
 
         dnabert publish peaks-model lab/ctcf-peaks --dry-run
     """
-    from dnabert_hf.hub.publish import publish as run
+    from dnabert_hf.hub.publish import publish as publish_model
 
-    done = run(
+    done = publish_model(
         folder,
         repository,
         private=private,

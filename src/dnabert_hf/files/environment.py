@@ -1,14 +1,18 @@
-"""The environment of a run: package versions and the machine."""
+"""The environment of a run: what was typed, package versions and the machine."""
 
 import os
 import platform
 import sys
 from contextlib import suppress
+from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["describe_machine", "package_versions"]
+__all__ = ["command_line", "describe_machine", "package_versions"]
+
+# What was typed, for reports; None where the package is called from Python.
+command_line: ContextVar[str | None] = ContextVar("command_line", default=None)
 
 
 def package_versions() -> dict[str, Any]:

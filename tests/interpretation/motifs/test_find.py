@@ -46,9 +46,10 @@ def read_table(path):
         return list(csv.DictReader(lines, delimiter="\t"))
 
 
-def test_a_folder_is_written_and_reads_back(tmp_path):
+def test_a_folder_is_written_and_reads_back(tmp_path, typed):
+    typed("the call")
     records, scores = labelled()
-    found = find_motifs(scores, records, output=tmp_path / "out", label="bound", command="the call")
+    found = find_motifs(scores, records, output=tmp_path / "out", label="bound")
     (motif,) = found.motifs
     folder = tmp_path / "out"
     assert read_meme(folder / "motifs.meme")[0].name == motif.matrix.consensus
@@ -71,7 +72,7 @@ def test_a_folder_is_written_and_reads_back(tmp_path):
 @pytest.mark.parametrize("is_phone", [False, True])
 def test_the_page_opens_in_a_browser(browser, tmp_path, is_phone):
     records, scores = labelled()
-    found = find_motifs(scores, records, output=tmp_path / "out", label="bound", command="the call")
+    found = find_motifs(scores, records, output=tmp_path / "out", label="bound")
     page = browser.open(tmp_path / "out" / "index.html", is_phone=is_phone)
     assert page.get_by_text(found.motifs[0].matrix.consensus, exact=True).first.is_visible()
     assert page.locator("img").first.evaluate("image => image.naturalWidth") > 100

@@ -105,14 +105,15 @@ def test_the_folder_holds_scores_and_landscape(report, model, sequences):
     }
 
 
-def test_an_encoder_long_sequences_and_no_labels_are_reported(tiny_config, tokenizer, tmp_path):
+def test_an_encoder_long_sequences_and_no_labels_are_reported(
+    tiny_config, tokenizer, tmp_path, typed
+):
+    typed("here")
     tiny_config.max_position_embeddings = 20
     tiny_config.token_pooling = "mean"
     encoder = DNABertModel(tiny_config).eval()
     records = [SequenceRecord("long", "ACGTTGCA" * 9), SequenceRecord("longer", "ACGTTGCAA" * 9)]
-    page = report_attention(
-        encoder, records, tmp_path / "r", align="centre", tokenizer=tokenizer, command="here"
-    )
+    page = report_attention(encoder, records, tmp_path / "r", align="centre", tokenizer=tokenizer)
     text = page.read_text()
     assert "the mean of the k-mers as the query" in text
     assert "all sequences" in text

@@ -19,8 +19,9 @@ def picture(tmp_path):
 
 
 @pytest.fixture
-def page(picture):
-    page = Page("A report", command="dnabert attention 'a b' <x>", lead="What it shows.")
+def page(picture, typed):
+    typed("dnabert attention 'a b' <x>")
+    page = Page("A report", lead="What it shows.")
     page.heading("Numbers")
     page.text("A paragraph.")
     columns = [f"column {i}" for i in range(12)]
@@ -67,8 +68,9 @@ def test_a_page_shows_its_parts_without_network(page, tmp_path, browser, is_phon
     assert shown.problems == []
 
 
-def test_what_comes_from_files_is_shown_as_text(picture, tmp_path, browser):
-    page = Page(HOSTILE, command=HOSTILE, lead=HOSTILE)
+def test_what_comes_from_files_is_shown_as_text(picture, tmp_path, browser, typed):
+    typed(HOSTILE)
+    page = Page(HOSTILE, lead=HOSTILE)
     for _ in range(3):
         page.heading(HOSTILE)
     page.text(HOSTILE)

@@ -84,7 +84,6 @@ def variant_funnel(
     force: bool = False,
     report: str | Path | None = None,
     both_strands: bool | None = None,
-    command: str | None = None,
     **options: Unpack[RunFields],
 ) -> Funnel:
     """Find variants that a model attends to, rank them by effect and look them up.
@@ -115,7 +114,6 @@ def variant_funnel(
         report: HTML page to write.
         both_strands: Whether to average the scores over both strands; by default as the model was
             trained.
-        command: What to name on the page as the command that made it.
         **options: device, dtype, batch_tokens and overwrite, as in `RunOptions`.
 
     Returns:
@@ -170,7 +168,7 @@ def variant_funnel(
             f"The {len(kept):,} alleles of {variants} with the strongest effect on the probability "
             f"of {label} by {model}."
         )
-        _write_page(Path(report), done, columns, rows, lead=lead, command=command)
+        _write_page(Path(report), done, columns, rows, lead=lead)
     shutil.rmtree(work)
     return shard.agree(done)
 
@@ -318,10 +316,9 @@ def _write_page(
     rows: Sequence[Sequence[Any]],
     *,
     lead: str,
-    command: str | None,
 ) -> None:
     title = f"Variants with an effect on {done.label}, where the model attends to"
-    page = Page(title, lead=lead, command=command)
+    page = Page(title, lead=lead)
     n_scores = len(_COLUMNS) + len(_SCORES) + 1
     fill_funnel_page(page, _numbers(done), columns, rows, label=done.label, n_scores=n_scores)
     page.files({os.path.relpath(done.path, report.parent): "all rows, as a table"})

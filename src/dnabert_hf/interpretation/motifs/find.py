@@ -44,7 +44,6 @@ def find_motifs(
     dtype: str = "auto",
     batch_tokens: int | None = None,
     overwrite: bool = False,
-    command: str | None = None,
 ) -> MotifSearch:
     """Find the motifs that a model looks at in the sequences of a class.
 
@@ -70,7 +69,6 @@ def find_motifs(
         dtype: "auto", "float32", "bfloat16" or "float16".
         batch_tokens: Tokens a batch; by default what suits the device.
         overwrite: Whether to replace an earlier report in the folder.
-        command: What to name on the page as the command that made it.
 
     Returns:
         Motifs, best first, and all candidates; no motif at all is an answer too.
@@ -113,7 +111,6 @@ def find_motifs(
             folder,
             lead=f"{search.n_positives:,} sequences of class {chosen} by {by}, beside "
             f"{search.n_sequences - search.n_positives:,} others.",
-            command=command,
         )
     return search
 

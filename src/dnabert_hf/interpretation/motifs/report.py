@@ -30,7 +30,6 @@ def write_motifs(
     folder: Path,
     *,
     lead: str,
-    command: str | None,
 ) -> None:
     """Write what a search found into a folder.
 
@@ -42,7 +41,6 @@ def write_motifs(
         records: The sequences searched.
         folder: An empty folder.
         lead: What was searched, in a sentence.
-        command: What made the folder, for the page.
     """
     settings, motifs = search.settings, search.motifs
     files = {
@@ -67,7 +65,7 @@ def write_motifs(
         _write_table(folder / "matches.tsv", _MATCH_COLUMNS, search.matches)
         files["matches.tsv"] = "known motifs like them"
     logos = _draw_logos(motifs, folder)
-    page = Page(f"Motifs of class {search.label}", command=command, lead=lead)
+    page = Page(f"Motifs of class {search.label}", lead=lead)
     _describe(page, search, logos)
     page.heading("Files")
     page.files(files)

@@ -49,7 +49,6 @@ def report_attention(
     folder: str | Path,
     *,
     align: Alignment | None = None,
-    command: str | None = None,
     layer: int = -1,
     heads: Sequence[int] | None = None,
     query: Query | None = None,
@@ -68,7 +67,6 @@ def report_attention(
         source: FASTA, FASTQ, table or k-mer text, or sequences.
         folder: Folder to make; it is there only when it is whole.
         align: Where sequences of unequal length are laid on each other.
-        command: What to show as the way the page was made.
         layer: Layer, 0-based; negative ones count from the last.
         heads: Heads to sum over, 0-based; None takes all.
         query: Whose attention, as in `attention_scores`; None takes what the classifier pools,
@@ -106,7 +104,6 @@ def report_attention(
         scores = list(read_scores(table))
         page = Page(
             "Bases the model attends to",
-            command=command,
             lead=f"Attention of {checkpoint.name} on {len(scores):,} sequences: {_name_of(layer)}, "
             f"{_QUERIES[query]} as the query, {_name_of_heads(heads)}, mean over the k-mers that "
             "cover a base, each sequence divided by its Euclidean norm.",

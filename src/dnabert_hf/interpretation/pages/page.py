@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from dnabert_hf.files.atomic import atomic_folder, write_text
-from dnabert_hf.files.environment import package_versions
+from dnabert_hf.files.environment import command_line, package_versions
 from dnabert_hf.files.outputs import check_folder
 
 __all__ = ["Cell", "Page", "Picture", "check_report", "report_folder"]
@@ -45,23 +45,23 @@ class _Part:
 class Page:
     """A page of HTML in one file: no network, readable on a phone, in the dark and on paper.
 
-    Whatever is passed as text is shown as text: markup in it has no effect.
+    Whatever is passed as text is shown as text: markup in it has no effect. A page made from the
+    command line shows what was typed.
 
     Args:
         title: Heading of the page.
-        command: The command or call that made it, shown word for word.
         lead: One sentence on what the page shows.
 
     Example:
-        >>> page = Page("Motifs", command="dnabert motifs model data.tsv -o motifs")
+        >>> page = Page("Motifs")
         >>> page.heading("Found")
         >>> page.table("Motifs by p-value", ["motif", "sites"], [["TGAC<G>", 1200]])
         >>> "TGAC&lt;G&gt;" in page.render(), "1,200" in page.render()
         (True, True)
     """
 
-    def __init__(self, title: str, *, command: str | None = None, lead: str | None = None):
-        self._head = {"title": title, "command": command, "lead": lead}
+    def __init__(self, title: str, *, lead: str | None = None):
+        self._head = {"title": title, "command": command_line.get(), "lead": lead}
         self._parts: list[_Part] = []
         self._scripts: list[str] = []
         self._styles: dict[str, None] = {}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dnabert_hf.files.atomic import open_table, write_text
-from dnabert_hf.files.environment import package_versions
+from dnabert_hf.files.environment import command_line, package_versions
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
 from dnabert_hf.training.benchmark.data import SPLITS, count_sequences
 from dnabert_hf.training.benchmark.paired_tests import (
@@ -48,7 +48,6 @@ def write_report(
     folder: Path,
     *,
     errors: Mapping[Cell, str],
-    command: str | None = None,
 ) -> None:
     """Write `scores.tsv` (a row a cell), `report.md` and `scores.png`.
 
@@ -58,7 +57,6 @@ def write_report(
         chosen: The cells that count, at the learning rate that was chosen.
         folder: Folder of the benchmark.
         errors: What went wrong in the other cells.
-        command: What was typed to run it.
     """
     results = {cell: done[cell] for cell in chosen if cell in done}
     _write_scores(suite, results, folder / "scores.tsv")
@@ -80,7 +78,7 @@ def write_report(
         lines += ["## Comparison", "", *_comparisons(suite, means)]
     lines += ["## Models", "", *_model_table(suite, done, results), ""]
     lines += ["## Data", "", *_data_table(suite), ""]
-    lines += ["## How it was made", "", *_origin(done, results, command)]
+    lines += ["## How it was made", "", *_origin(done, results)]
     if errors:
         lines += ["", "## Cells that failed", "", *_failures(errors)]
     write_text("\n".join(lines) + "\n", folder / "report.md")
@@ -231,10 +229,9 @@ def _data_table(suite: Suite) -> list[str]:
     return lines
 
 
-def _origin(
-    done: Mapping[Cell, CellResult], results: Mapping[Cell, CellResult], command: str | None
-) -> list[str]:
+def _origin(done: Mapping[Cell, CellResult], results: Mapping[Cell, CellResult]) -> list[str]:
     """Say how the figures were made: command, machines, time."""
+    command = command_line.get()
     lines = [] if command is None else [f"- command: `{command}`"]
     machines = dict.fromkeys(result.machine for result in done.values() if result.machine)
     lines += [f"- machine: {machine}" for machine in machines]

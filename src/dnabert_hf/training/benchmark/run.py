@@ -32,9 +32,7 @@ _SCORES = "metrics.json"
 _SUITE = "benchmark.json"
 
 
-def benchmark(
-    suite: Suite, output_dir: str | Path, *, processes: int = 1, command: str | None = None
-) -> dict[Cell, float]:
+def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> dict[Cell, float]:
     """Run every cell of a benchmark that has not been run yet, and write the report.
 
     The models of a data set and seed train on the same sequences and are tested on the same ones.
@@ -53,7 +51,6 @@ def benchmark(
         processes: Cells that run at the same time, each on one thread if there are several. They
             are spawned: a script that asks for several must call this under `if __name__ ==
             "__main__":`.
-        command: What was typed to run it, for the report.
 
     Returns:
         Test metric of every cell that ended well.
@@ -77,7 +74,7 @@ def benchmark(
     _run([cell for cell in chosen if cell not in first], suite, folder, processes)
     done = {cell: result for cell in every if (result := _result(cell, suite, folder))}
     errors = {cell: error for cell in every if (error := _error(cell, suite, folder))}
-    write_report(suite, done, chosen, folder, errors=errors, command=command)
+    write_report(suite, done, chosen, folder, errors=errors)
     return {cell: done[cell].score for cell in chosen if cell in done}
 
 
