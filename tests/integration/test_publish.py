@@ -10,6 +10,8 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
+import transformers
+from transformers.utils.hub import hf_api
 from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
@@ -75,18 +77,28 @@ def model(trained, tmp_path):
     return Path(shutil.copytree(trained, tmp_path / "promoters"))
 
 
+def use_hub(hub, monkeypatch, tmp_path):
+    """Let the client of this process talk to a Hub."""
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
+    # What the client has read off the endpoint when it was imported.
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(huggingface_hub.create_repo.__self__, "endpoint", hub.url)
+    monkeypatch.setattr(hf_api(), "endpoint", hub.url)  # transformers keeps one of its own
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+    monkeypatch.setenv("HF_TOKEN", "hf_writer")
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     with serve_hub() as hub:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
-        monkeypatch.setenv("HF_TOKEN", "hf_writer")
+        use_hub(hub, monkeypatch, tmp_path)
         yield hub
 
 
-def load(hub, tmp_path, mode, *, token=None, repository=REPO, offline=False):
+def load(hub, tmp_path, mode, *, offline=False):
     """Load a repository in a new process; None and the error if that fails."""
     cache = tmp_path / f"cache-{mode}"
     environment = {
@@ -96,12 +108,27 @@ def load(hub, tmp_path, mode, *, token=None, repository=REPO, offline=False):
         "HF_ENDPOINT": hub.url,
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_OFFLINE": "1" if offline else "0",
-    } | ({"HF_TOKEN": token} if token else {})
+    }
     result = tmp_path / "result.pt"
     result.unlink(missing_ok=True)
-    command = [sys.executable, "-W", "ignore", "-c", LOAD, repository, str(result), mode]
+    command = [sys.executable, "-W", "ignore", "-c", LOAD, REPO, str(result), mode]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return (torch.load(result) if result.exists() else None), run.stderr
+
+
+def load_here(tmp_path, **options):
+    """Load a repository in this process, with the package; give the shape of each output."""
+    options["cache_dir"] = tmp_path / "cache-here"
+    inputs = transformers.AutoTokenizer.from_pretrained(REPO, **options)(
+        ["ACGTNACGTACGT", "ACGTTT"], padding=True, return_tensors="pt"
+    )
+    shapes = {}
+    for name in ("AutoModel", "AutoModelForMaskedLM", "AutoModelForSequenceClassification",
+                 "AutoModelForTokenClassification"):  # fmt: skip
+        model = getattr(transformers, name).from_pretrained(REPO, **options).eval()
+        with torch.no_grad():
+            shapes[name] = model(**inputs)[0].shape
+    return shapes
 
 
 def test_round_trip_without_and_with_the_package_and_offline(hub, model, tmp_path):
@@ -135,15 +162,10 @@ def test_round_trip_without_and_with_the_package_and_offline(hub, model, tmp_pat
 
 def test_a_private_repository_needs_a_token(hub, model, tmp_path, monkeypatch):
     publish(model, REPO, private=True)
-    from transformers import AutoTokenizer
-
-    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"  # read when it was imported
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(OSError, match="is not a local folder and is not a valid model identifier"):
-        AutoTokenizer.from_pretrained(REPO, cache_dir=tmp_path / "cache")
-    loaded, errors = load(hub, tmp_path, "package", token="hf_reader")
-    assert loaded is not None, errors
+        load_here(tmp_path)
+    assert load_here(tmp_path, token="hf_reader")["AutoModelForSequenceClassification"] == (2, 2)
 
 
 def test_the_card_gets_the_name_of_the_repository_and_nothing_local_goes(hub, model, tmp_path):

@@ -5,10 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 from transformers import Trainer, TrainingArguments
-from transformers.utils.hub import hf_api
 from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
@@ -17,7 +15,7 @@ from dnabert_hf.hub.publish import publish
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import Repository, serve_hub
-from test_publish import load
+from test_publish import load, load_here, use_hub
 
 REPO = "lab/promoters"
 CODE = {"configuration_dnabert.py", "modeling_dnabert.py", "tokenization_dnabert.py"}
@@ -28,16 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     with serve_hub() as hub:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.url)
-        # What the client has read off the endpoint when it was imported.
-        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(huggingface_hub.create_repo.__self__, "endpoint", hub.url)
-        monkeypatch.setattr(hf_api(), "endpoint", hub.url)  # transformers keeps one of its own
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
-        monkeypatch.setenv("HF_TOKEN", "hf_writer")
+        use_hub(hub, monkeypatch, tmp_path)
         yield hub
 
 
@@ -64,10 +53,11 @@ def assert_complete(hub, saved, tmp_path, but=frozenset()):
         assert str(tmp_path).encode() not in content, name
         assert str(saved).encode() not in content, name
         assert b"is_local" not in content or name.endswith(".py"), name
-    for mode in ("remote", "package"):
-        result, error = load(hub, tmp_path, mode)
-        assert result is not None, error
-        assert set(result["outputs"]) >= {"AutoModel", "AutoModelForSequenceClassification"}
+    result, error = load(hub, tmp_path, "remote")
+    assert result is not None, error
+    assert set(result["outputs"]) >= {"AutoModel", "AutoModelForSequenceClassification"}
+    shapes = load_here(tmp_path)
+    assert shapes == {name: output.shape for name, output in result["outputs"].items()}
 
 
 def test_model_and_tokenizer_push_a_whole_repository(hub, saved, tmp_path):
