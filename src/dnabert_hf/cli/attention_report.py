@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Model, OverwriteRun, SequenceFile, report
+from dnabert_hf.cli.options.shared import Model, OverwriteRun, SequenceFile, in_output, report
 
 __all__ = ["attention_report"]
 
@@ -29,12 +29,11 @@ def attention_report(
     sequences: SequenceFile,
     output: Annotated[
         Path,
-        typer.Option(
+        in_output(
             "-o",
             "--output",
             help="Folder to write: index.html, pictures, tables and scores.parquet.",
             show_default=False,
-            rich_help_panel="Output",
         ),
     ],
     align: Annotated[

@@ -58,8 +58,7 @@ def promoters(
     upstream: Annotated[int, typer.Option(help="Bases before the start; Prom-core: 33.")] = 249,
     downstream: Annotated[int, typer.Option(help="Bases after the start; Prom-core: 36.")] = 50,
     columns: Annotated[
-        str,
-        typer.Option(help="Names of the table's columns."),
+        str, typer.Option(help="Names of the table's columns.")
     ] = "contig,position,strand",
 ) -> None:
     """Promoters around transcription start sites, and as many negatives.
@@ -207,8 +206,7 @@ def windows(
         typer.Option(help="BED of where the windows lie.", show_default="the whole genome"),
     ] = None,
     positives: Annotated[
-        str | None,
-        typer.Option(help="BED of class 1: windows whose middle base lies in it."),
+        str | None, typer.Option(help="BED of class 1: windows whose middle base lies in it.")
     ] = None,
     dev_contig: DevContigs = None,
     test_contig: Annotated[

@@ -51,9 +51,7 @@ def evaluate_mlm(
     untrained: Annotated[
         bool,
         typer.Option(
-            "--untrained",
-            help="Score the same network from random weights.",
-            show_default=False,
+            "--untrained", help="Score the same network from random weights.", show_default=False
         ),
     ] = False,
     windows: Annotated[

@@ -52,8 +52,7 @@ def funnel(
     keep: Annotated[int, typer.Option(help="Alleles to keep, the strongest.")] = 1000,
     window: Window = None,
     label: Annotated[
-        str | None,
-        typer.Option(help="Class to score.", show_default="the class of interest"),
+        str | None, typer.Option(help="Class to score.", show_default="the class of interest")
     ] = None,
     rc: BothStrands = None,
     aliases: Aliases = None,

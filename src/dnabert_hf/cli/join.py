@@ -12,8 +12,7 @@ __all__ = ["join"]
 
 def join(
     output: Annotated[
-        Path,
-        typer.Argument(help="Output, as the shards name it.", show_default=False),
+        Path, typer.Argument(help="Output, as the shards name it.", show_default=False)
     ],
     overwrite: Overwrite = False,
 ) -> None:

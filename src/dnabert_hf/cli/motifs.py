@@ -58,10 +58,7 @@ def motifs(
     ] = 0.005,
     min_instances: Annotated[int, typer.Option(help="Sites of a motif, at least.")] = 3,
     window: Annotated[
-        int,
-        typer.Option(
-            help="Bases that are cut out around each place; a motif is no longer.",
-        ),
+        int, typer.Option(help="Bases that are cut out around each place; a motif is no longer.")
     ] = 24,
     published: Annotated[
         bool,

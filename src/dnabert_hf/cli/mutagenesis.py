@@ -47,7 +47,7 @@ def mutagenesis(
         Path | None,
         typer.Option(
             help="Picture to draw: .png, .svg or .pdf; for several sequences, one each, the id in "
-            "its name.",
+            "its name."
         ),
     ] = None,
     rc: BothStrands = None,

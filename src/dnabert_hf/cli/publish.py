@@ -11,8 +11,7 @@ def publish(
     folder: Annotated[
         str,
         typer.Argument(
-            help="Folder of a model, or checkpoint that comes with the package.",
-            show_default=False,
+            help="Folder of a model, or checkpoint that comes with the package.", show_default=False
         ),
     ],
     repository: Annotated[

@@ -32,8 +32,7 @@ def variants(
     output: Output = Path("-"),
     window: Window = None,
     label: Annotated[
-        str | None,
-        typer.Option(help="Class to score.", show_default="the class of interest"),
+        str | None, typer.Option(help="Class to score.", show_default="the class of interest")
     ] = None,
     shifts: Annotated[
         int,

@@ -7,37 +7,27 @@ from typing import Annotated, Any
 
 import typer
 
-from dnabert_hf.cli.options.shared import IdColumn, Overwrite, SequenceColumn
+from dnabert_hf.cli.options.shared import IdColumn, Overwrite, SequenceColumn, in_columns
 
 __all__ = ["Running", "give_parameters", "takes_run_options"]
 
 Running = dict[str, Any]  # the fields of `RunOptions` that a command takes, by name
 
-_Device = Annotated[
-    str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", rich_help_panel="Compute")
-]
+_in_compute = functools.partial(typer.Option, rich_help_panel="Compute")
+_Device = Annotated[str, _in_compute(help="auto, cpu, cuda, cuda:1, mps.")]
 _Dtype = Annotated[
-    str,
-    typer.Option(
-        help="auto (the fastest here), float32, bfloat16, float16 or int8.",
-        rich_help_panel="Compute",
-    ),
+    str, _in_compute(help="auto (the fastest here), float32, bfloat16, float16 or int8.")
 ]
 _BatchTokens = Annotated[
     int | None,
-    typer.Option(
-        help="Tokens a batch, padding included.",
-        show_default="what suits the device",
-        rich_help_panel="Compute",
-    ),
+    _in_compute(help="Tokens a batch, padding included.", show_default="what suits the device"),
 ]
 _Shard = Annotated[
     str | None,
-    typer.Option(
+    _in_compute(
         metavar="I/N",
         help="Do part I (from 0) of N, as the task of an array job; `dnabert join` makes the file.",
         show_default=False,
-        rich_help_panel="Compute",
     ),
 ]
 _SkipShort = Annotated[
@@ -48,13 +38,8 @@ _SkipShort = Annotated[
         show_default=False,
     ),
 ]
-_SequenceBColumn = Annotated[
-    str,
-    typer.Option(help="Column of the second sequences of pairs.", rich_help_panel="Table columns"),
-]
-_LabelColumn = Annotated[
-    str, typer.Option(help="Column of the labels.", rich_help_panel="Table columns")
-]
+_SequenceBColumn = Annotated[str, in_columns(help="Column of the second sequences of pairs.")]
+_LabelColumn = Annotated[str, in_columns(help="Column of the labels.")]
 # By the names of the fields of `RunOptions`; those of columns are the fields of `Columns`.
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "device": (_Device, "auto"),

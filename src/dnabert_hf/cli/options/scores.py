@@ -7,6 +7,7 @@ import typer
 
 from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.running import Running
+from dnabert_hf.cli.options.shared import in_output
 
 __all__ = [
     "Faithfulness",
@@ -28,12 +29,11 @@ Sequences = Annotated[
 ]
 ScoresFile = Annotated[
     Path,
-    typer.Option(
+    in_output(
         "-o",
         "--output",
         help="File to write: .parquet, .npz, or with coordinates .bedgraph, .bw, .bigwig.",
         show_default=False,
-        rich_help_panel="Output",
         callback=new_file,
     ),
 ]

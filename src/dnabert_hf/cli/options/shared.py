@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -27,9 +28,19 @@ __all__ = [
     "TrainingSeed",
     "Window",
     "close",
+    "in_columns",
+    "in_model",
+    "in_output",
+    "in_training",
     "parse_fields",
     "report",
 ]
+
+# An option in a panel of the help.
+in_model = partial(typer.Option, rich_help_panel="Model")
+in_training = partial(typer.Option, rich_help_panel="Training")
+in_output = partial(typer.Option, rich_help_panel="Output")
+in_columns = partial(typer.Option, rich_help_panel="Table columns")
 
 Model = Annotated[
     str,
@@ -49,31 +60,23 @@ SequenceFile = Annotated[
 ]
 Output = Annotated[
     Path,
-    typer.Option(
-        "-o",
-        "--output",
-        help="File to write; - is standard output.",
-        rich_help_panel="Output",
-        callback=new_file,
-    ),
+    in_output("-o", "--output", help="File to write; - is standard output.", callback=new_file),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option(
+    in_output(
         "--overwrite",
         help="Replace the output if it exists.",
         is_eager=True,  # so that the output can be checked as soon as it is read
         show_default=False,
-        rich_help_panel="Output",
     ),
 ]
 BothStrands = Annotated[
     bool | None,
-    typer.Option(
+    in_model(
         "--rc/--no-rc",
         help="Average over each sequence and its reverse complement; takes twice as long.",
         show_default="as the model was trained",
-        rich_help_panel="Model",
     ),
 ]
 Window = Annotated[
@@ -83,51 +86,27 @@ Window = Annotated[
         show_default="the median length it was trained on",
     ),
 ]
-SequenceColumn = Annotated[
-    str, typer.Option(help="Column of the sequences, in a table.", rich_help_panel="Table columns")
-]
-IdColumn = Annotated[
-    str, typer.Option(help="Column of the names, in a table.", rich_help_panel="Table columns")
-]
+SequenceColumn = Annotated[str, in_columns(help="Column of the sequences, in a table.")]
+IdColumn = Annotated[str, in_columns(help="Column of the names, in a table.")]
 
 ConfigFields = Annotated[
     list[str] | None,
-    typer.Option(
-        "--config",
-        metavar="NAME=VALUE",
-        help="Field of DNABertConfig, repeatable.",
-        rich_help_panel="Model",
-    ),
+    in_model("--config", metavar="NAME=VALUE", help="Field of DNABertConfig, repeatable."),
 ]
 TrainingFields = Annotated[
     list[str] | None,
-    typer.Option(
+    in_training(
         "--set",
         metavar="NAME=VALUE",
         help="Any field of transformers.TrainingArguments, repeatable.",
-        rich_help_panel="Training",
     ),
 ]
-TrainingSeed = Annotated[
-    int | None, typer.Option("--seed", help="Seed.", show_default="42", rich_help_panel="Training")
-]
+TrainingSeed = Annotated[int | None, in_training("--seed", help="Seed.", show_default="42")]
 Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Go on with a run that was stopped.",
-        is_eager=True,
-        rich_help_panel="Output",
-    ),
+    bool, in_output("--resume", help="Go on with a run that was stopped.", is_eager=True)
 ]
 OverwriteRun = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite",
-        help="Replace an earlier run in the folder.",
-        is_eager=True,
-        rich_help_panel="Output",
-    ),
+    bool, in_output("--overwrite", help="Replace an earlier run in the folder.", is_eager=True)
 ]
 
 Aliases = Annotated[

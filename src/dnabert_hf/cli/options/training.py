@@ -16,11 +16,18 @@ from dnabert_hf.cli.options.shared import (
     Resume,
     TrainingFields,
     TrainingSeed,
+    in_columns,
+    in_model,
+    in_output,
+    in_training,
     parse_fields,
     report,
 )
 
 __all__ = ["Training", "format_scores", "print_scores", "takes_training_options"]
+
+
+_in_method = functools.partial(typer.Option, rich_help_panel="What is trained")
 
 
 class Training(NamedTuple):
@@ -70,181 +77,132 @@ def _collect(
     ],
     output: Annotated[
         Path,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Folder to write.",
-            show_default=False,
-            callback=new_folder,
-            rich_help_panel="Output",
+        in_output(
+            "-o", "--output", help="Folder to write.", show_default=False, callback=new_folder
         ),
     ],
     init: Annotated[
         str,
-        typer.Option(
+        in_model(
             help='Checkpoint to start from: folder, Hub repository, "dnabert-6-mini", or "random"; '
             'or a network to compare with: "cnn", "cnn-lstm" or "cnn-gru".',
             callback=start_name,
-            rich_help_panel="Model",
         ),
     ] = "dnabert-6-mini",
     task: Annotated[
         str,
-        typer.Option(
+        in_model(
             help="Preset: prom-300, prom-core, prom-scan, tf, splice, pair, token or generic; "
-            "`dnabert tasks` describes them. Or a YAML file with a task of yours.",
-            rich_help_panel="Model",
+            "`dnabert tasks` describes them. Or a YAML file with a task of yours."
         ),
     ] = "generic",
     k: Annotated[
-        int | None,
-        typer.Option(
-            help="Bases per k-mer of a random model.",
-            show_default="6; 3 for cnn",
-            rich_help_panel="Model",
-        ),
+        int | None, in_model(help="Bases per k-mer of a random model.", show_default="6; 3 for cnn")
     ] = None,
     config: ConfigFields = None,
     tokenizer: Annotated[
-        str | None,
-        typer.Option(help="Tokenizer, if not that of the checkpoint.", rich_help_panel="Model"),
+        str | None, in_model(help="Tokenizer, if not that of the checkpoint.")
     ] = None,
     epochs: Annotated[
-        float | None,
-        typer.Option(help="Epochs.", show_default="5; 20 for cnn", rich_help_panel="Training"),
+        float | None, in_training(help="Epochs.", show_default="5; 20 for cnn")
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(
+        in_training(
             help="Highest learning rate.",
             show_default="5e-5 at BERT's size (random: 2e-4), up to 1e-3 if small; cnn: 1e-3",
-            rich_help_panel="Training",
         ),
     ] = None,
     batch_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Sequences a batch and device.", show_default="32", rich_help_panel="Training"
-        ),
+        int | None, in_training(help="Sequences a batch and device.", show_default="32")
     ] = None,
     seed: TrainingSeed = None,
     set_: TrainingFields = None,
     positive: Annotated[
         str | None,
-        typer.Option(
+        in_model(
             help="Class of interest: scores of one class, tracks, motifs and variant effects are "
             "of it.",
             show_default="of two, the one not called other, none, random, 0 ...",
-            rich_help_panel="Model",
         ),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(
+        in_training(
             help="Validation metric that chooses the checkpoint.",
             show_default="the task's; mcc; auroc if multi-label; spearman for regression",
-            rich_help_panel="Training",
         ),
     ] = None,
     early_stopping: Annotated[
-        int | None,
-        typer.Option(
-            help="Stop after this many evaluations without improvement.", rich_help_panel="Training"
-        ),
+        int | None, in_training(help="Stop after this many evaluations without improvement.")
     ] = None,
     class_weights: Annotated[
-        bool,
-        typer.Option(
-            "--class-weights",
-            help="Let rare classes weigh as much as common ones.",
-            rich_help_panel="Training",
-        ),
+        bool, in_training("--class-weights", help="Let rare classes weigh as much as common ones.")
     ] = False,
     lora: Annotated[
         int | None,
-        typer.Option(
+        _in_method(
             metavar="RANK",
             help="Train adapters of this rank (such as 8) in place of the encoder's weights.",
-            rich_help_panel="What is trained",
         ),
     ] = None,
     freeze: Annotated[
         bool,
-        typer.Option(
+        _in_method(
             "--freeze",
             help="Train the head alone, on embeddings of the frozen encoder that are computed once "
             "(30 epochs at 3e-3).",
-            rich_help_panel="What is trained",
         ),
     ] = False,
     reinitialise_layers: Annotated[
         int,
-        typer.Option(
+        _in_method(
             metavar="LAYERS",
             help="Re-initialise the top N layers of a checkpoint: better with few labels (3 "
             "for dnabert-6-mini).",
-            rich_help_panel="What is trained",
         ),
     ] = 0,
     optimizer: Annotated[
-        str,
-        typer.Option(
-            help="adamw, or muon for the matrices of the encoder.", rich_help_panel="Training"
-        ),
+        str, in_training(help="adamw, or muon for the matrices of the encoder.")
     ] = "adamw",
     muon_learning_rate: Annotated[
         float | None,
-        typer.Option(
+        in_training(
             help="Learning rate of Muon; --learning-rate is AdamW's, of all the rest.",
             show_default="0.005",
-            rich_help_panel="Training",
         ),
     ] = None,
     both_strands: Annotated[
         bool | None,
-        typer.Option(
+        in_training(
             "--both-strands/--one-strand",
             help="Read each training sequence from the opposite strand half of the time, and "
             "average predictions over both, now and later: for signals that have no strand, such "
             "as binding sites.",
             show_default="the sequences tell",
-            rich_help_panel="Training",
         ),
     ] = None,
     keep_checkpoints: Annotated[
         bool,
-        typer.Option(
+        in_output(
             "--keep-checkpoints",
             help="Keep the model of every checkpoint, to see how its attention came about.",
-            rich_help_panel="Output",
         ),
     ] = False,
     problem_type: Annotated[
         str | None,
-        typer.Option(
+        in_model(
             help="single_label_classification, multi_label_classification, regression or "
-            "token_classification, where labels and task do not tell.",
-            rich_help_panel="Model",
+            "token_classification, where labels and task do not tell."
         ),
     ] = None,
-    sequence_column: Annotated[
-        str, typer.Option(help="Column of the sequences.", rich_help_panel="Table columns")
-    ] = "sequence",
+    sequence_column: Annotated[str, in_columns(help="Column of the sequences.")] = "sequence",
     sequence_b_column: Annotated[
-        str,
-        typer.Option(
-            help="Column of the second sequences of pairs.", rich_help_panel="Table columns"
-        ),
+        str, in_columns(help="Column of the second sequences of pairs.")
     ] = "sequence_b",
-    label_column: Annotated[
-        str, typer.Option(help="Column of the labels.", rich_help_panel="Table columns")
-    ] = "label",
-    id_column: Annotated[
-        str, typer.Option(help="Column of the names.", rich_help_panel="Table columns")
-    ] = "id",
-    split_column: Annotated[
-        str, typer.Option(help="Column of the splits.", rich_help_panel="Table columns")
-    ] = "split",
+    label_column: Annotated[str, in_columns(help="Column of the labels.")] = "label",
+    id_column: Annotated[str, in_columns(help="Column of the names.")] = "id",
+    split_column: Annotated[str, in_columns(help="Column of the splits.")] = "split",
     resume: Resume = False,
     overwrite: OverwriteRun = False,
 ) -> Training:
