@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dnabert_hf.data.genome.annotation import read_start_sites, read_transcripts
+from dnabert_hf.data.genome.contig_names import read_aliases
+from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.data.genome.intervals import read_bed
 from dnabert_hf.data.reading.records_from_file import read_records
+from dnabert_hf.data.variants.alleles import Allele
+from dnabert_hf.data.variants.databases import KnownVariants
 from dnabert_hf.data.variants.vcf import iterate_vcf, read_vcf_header
+from dnabert_hf.interpretation.motifs.files import read_meme
+from dnabert_hf.training.benchmark.suite_yaml import read_suite
+from dnabert_hf.training.tasks.presets import find_task
 
 
 class Reader(NamedTuple):
@@ -68,6 +75,18 @@ def _bed(path: Path) -> int:
     return len(intervals)
 
 
+def _genome(path: Path) -> int:
+    genome = open_genome(path)
+    assert sum(contig.length for contig in genome.contigs) >= len(genome.contigs)
+    return len(genome.contigs)
+
+
+def _look_up(path: Path, catalog: str) -> int:
+    alleles = [Allele("chr1", 5, "A", "C")]
+    (found,) = KnownVariants(alleles, ["rs1"], "GRCh38").look_up(catalog, path)
+    return len(found)
+
+
 def _exons(path: Path) -> int:
     transcripts = read_transcripts(path)
     assert all(0 <= start < end for each in transcripts for start, end in each.exons)
@@ -104,6 +123,54 @@ READERS = {
         _exons,
         lambda content: None,
         b'1\tx\texon\t3\t9\t.\t-\t.\tgene_id "g"; transcript_id "t";\n',
+    ),
+    "genome": Reader(
+        ".fa",
+        _genome,
+        _count_fasta,
+        b">a b\nACGTN\nacg\n>b\nUUU\n",
+    ),
+    "meme": Reader(
+        ".meme",
+        lambda path: len(read_meme(path)),
+        lambda content: None,
+        b"MEME version 4\n\nALPHABET= ACGT\n\nMOTIF a b\nletter-probability matrix: "
+        b"alength= 4 w= 2 nsites= 9\n1 0 0 0\n0 0.5 0.5 0\n",
+    ),
+    "aliases": Reader(
+        ".txt", lambda path: len(read_aliases(path)), lambda content: None, b"1\tchr1\tNC_1.2\n"
+    ),
+    "task": Reader(
+        ".yaml",
+        lambda path: len(find_task(str(path)).name),
+        lambda content: None,
+        b"summary: x\nlength: 20\nlabels: [a, b]\nmetric: mcc\n",
+    ),
+    "suite": Reader(
+        ".yaml",
+        lambda path: len(read_suite(path).models),
+        lambda content: None,
+        b"data: {a: in.yaml}\nmodels: {m: {init: random, k: 3}}\nseeds: [0, 1]\nlabels: [9, all]\n",
+    ),
+    "gwas": Reader(
+        ".tsv",
+        lambda path: _look_up(path, "gwas"),
+        lambda content: None,
+        b"SNPS\tCHR_ID\tCHR_POS\tDISEASE/TRAIT\tP-VALUE\tPUBMEDID\nrs1\t1\t6\tx\t1e-9\t7\n",
+    ),
+    "grasp": Reader(
+        ".tsv",
+        lambda path: _look_up(path, "grasp"),
+        lambda content: None,
+        b"SNPid(dbSNP134)\tchr(hg19)\tpos(hg19)\tPhenotype\tPvalue\tPMID\n1\t1\t6\tx\t1e-9\t7\n",
+    ),
+    "clinvar": Reader(
+        ".vcf",
+        lambda path: _look_up(path, "clinvar"),
+        lambda content: None,
+        b"##fileformat=VCFv4.2\n##reference=GRCh38\n##INFO=<ID=CLNSIG,Number=.,Type=String>\n"
+        b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        b"1\t6\t9\tA\tC\t.\t.\tRS=1;CLNSIG=Benign;CLNDN=a|b\n",
     ),
     "sites": Reader(
         ".txt",

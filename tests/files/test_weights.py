@@ -5,7 +5,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from dnabert_hf.files.weights import readable_weights
+from dnabert_hf import DNABertForMaskedLM
+from dnabert_hf.files.weights import quiet_transformers, readable_weights
 
 
 class Code:
@@ -46,3 +47,14 @@ def test_cut_weights_are_named(tmp_path, share):
 def test_other_errors_come_through():
     with pytest.raises(RuntimeError, match="out of memory"), readable_weights("model"):
         raise RuntimeError("out of memory")
+
+
+def test_bars_of_weights_are_held_back_and_back_after_it(tiny_config, tmp_path, capfd):
+    DNABertForMaskedLM(tiny_config).save_pretrained(tmp_path)
+    DNABertForMaskedLM.from_pretrained(tmp_path)
+    assert "Loading weights" in capfd.readouterr().err  # of transformers, for those who want them
+    with quiet_transformers():
+        DNABertForMaskedLM.from_pretrained(tmp_path).save_pretrained(tmp_path)
+    assert capfd.readouterr().err == ""
+    DNABertForMaskedLM.from_pretrained(tmp_path)
+    assert "Loading weights" in capfd.readouterr().err

@@ -70,7 +70,7 @@ def test_only_the_first_of_several_processes_speaks(run, monkeypatch):
         (["--held-out", "c"], "region 'c' must name a contig of the genome"),
         (["--preset", "tiny"], "presets must be"),
         (["--recipe", "span=3"], "recipe fields must be"),
-        (["--masking", "none"], "maskings must be"),
+        (["--masking", "none"], "masking must be"),
         (["--weight", "c=1"], "a weight must name a contig or a file of the genome, found 'c'"),
         (["--recipe", "segments=walk"], "segments must be"),
         (["--set", "output_dir=x"], "use output_dir of pretrain"),

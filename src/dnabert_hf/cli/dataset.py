@@ -12,6 +12,8 @@ from dnabert_hf.cli.options.dataset import (
     Table,
     Target,
     WindowLength,
+    parse_classes,
+    parse_columns,
     takes_target,
 )
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
@@ -70,17 +72,9 @@ def promoters(
     from dnabert_hf.data.building.promoters import build_promoters
     from dnabert_hf.data.genome.annotation import read_start_sites
 
-    names = columns.split(",")
-    if len(names) != 3:
-        raise ValueError(
-            f"columns must be three names divided by commas (contig, position, strand), got "
-            f"{columns!r}"
-        )
     target.build(
         build_promoters,
-        read_start_sites(
-            start_sites, columns=(names[0], names[1], names[2]), skip_bad=target.skip_bad
-        ),
+        read_start_sites(start_sites, columns=parse_columns(columns), skip_bad=target.skip_bad),
         {"command": "promoters", "start_sites": start_sites},
         source=start_sites,
         negatives=negatives.value,
@@ -177,15 +171,7 @@ def bases(
     from dnabert_hf.data.building.bases import build_bases
     from dnabert_hf.data.genome.intervals import read_bed
 
-    files: dict[str, str] = {}
-    for item in regions:
-        letter, file = (item[0], item[2:]) if item[1:2] == "=" else ("1", item)
-        if letter in files:
-            raise ValueError(
-                f"each class of bases must come from one file, found {files[letter]} and {file} "
-                f"for {letter!r}; write LETTER=FILE"
-            )
-        files[letter] = file
+    files = parse_classes(regions)
     target.build(
         build_bases,
         {letter: read_bed(file, skip_bad=target.skip_bad) for letter, file in files.items()},

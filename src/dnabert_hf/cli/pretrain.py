@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from dnabert_hf.cli.options.shared import (
     Resume,
     TrainingFields,
     TrainingSeed,
+    add_fields,
     parse_fields,
 )
 
@@ -130,11 +131,11 @@ def pretrain(
         output_dir=output,
         preset=preset,
         model=init,
-        config=parse_fields(config or []) | ({} if k is None else {"k": k}),
-        recipe=parse_fields(recipe or []) | _given(changes),
+        config=add_fields(parse_fields(config or []), {"k": k}),
+        recipe=add_fields(parse_fields(recipe or []), changes),
         held_out=held_out or (),
         weights=parse_fields(weight or []),
-        arguments=parse_arguments(set_ or []) | _given(named),
+        arguments=add_fields(parse_arguments(set_ or []), named),
         resume=resume,
         overwrite=overwrite,
     )
@@ -146,7 +147,3 @@ def pretrain(
             f"held out: {result.scores['bits_per_base']:.4f} bits per base "
             f"(± {result.scores['standard_error']:.4f}), accuracy {result.scores['accuracy']:.4f}"
         )
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -4,13 +4,47 @@ import errno
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
-__all__ = ["readable_weights"]
+__all__ = ["quiet_transformers", "readable_weights", "without_bars"]
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hold back what transformers says while weights are read or written.
+
+    Its report of weights that fit or not, of which what matters becomes an error of ours, and its
+    bars, which flash by; its verbosity and bars are what they were after the block.
+    """
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with without_bars():
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hold back the bars of transformers for weights alone; that of a training is another."""
+    from transformers.utils import logging
+
+    def make_silent(make: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        return make(*args, **(kwargs | {"disable": True}))
+
+    hook = logging.set_tqdm_hook(make_silent)
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(hook)
 
 
 @contextmanager

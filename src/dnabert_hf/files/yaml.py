@@ -30,7 +30,14 @@ def read_mapping(path: Path, *, fields: str) -> dict[str, Any]:
                         f"{path}, line {line}: {key.value!r} is there twice; rename or remove one"
                     )
                 names.add(key.value)
-            return super().construct_mapping(node, deep=deep)
+            content = super().construct_mapping(node, deep=deep)
+            for key in content:
+                if not isinstance(key, str):
+                    raise ValueError(
+                        f"{path}, line {node.start_mark.line + 1}: a name must be text, found "
+                        f"{key!r}; write it in quotes"
+                    )
+            return content
 
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
-from dnabert_hf.data.reading.sources import Source, iterate_chunks, open_source
+from dnabert_hf.data.reading.sources import Source, iterate_chunks, iterate_records, open_source
 from dnabert_hf.files.outputs import check_distinct
 from dnabert_hf.inference.engine.checkpoint import Checkpoint, as_checkpoint
 from dnabert_hf.inference.engine.engine import Engine
@@ -216,7 +216,7 @@ class Run:
             return sum(size(record.sequence) for record in records)
         if not isinstance(source, Sized):
             return None
-        return sum(size(each if isinstance(each, str) else each.sequence) for each in source)
+        return sum(size(record.sequence) for record in iterate_records(source))
 
     def results(
         self,

@@ -58,3 +58,23 @@ def test_both_sequences_of_a_pair_fill_a_chunk():
 def test_chunks_have_at_most_2048_records():
     records = (SequenceRecord(str(i), "ACGT") for i in range(2049))
     assert [len(chunk) for chunk in iterate_chunks(records, n_bases=10**9)] == [2048, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ([b"ACGT"], r"sequence 0 must be DNA as text .*, got bytes b'ACGT'; decode it: \.decode"),
+        (["ACGT", None], r"sequence 1 must be DNA as text or a SequenceRecord, got NoneType None"),
+        (["ACGT", float("nan")], r"sequence 1 must be DNA .*, got float nan"),
+        ([("a", "ACGT")], r"sequence 0 must be DNA .*, got tuple \('a', 'ACGT'\)"),
+        ([SequenceRecord("a", b"ACGT")], r"sequence 0 must be DNA .* got bytes b'ACGT'; decode"),
+        ([SequenceRecord("a", "ACGT", None, b"AC")], r"record a must be text, got bytes b'AC'"),
+        (b"ACGT", r"the source must be a file, or sequences as text or records, got bytes"),
+        ({"a": "ACGT"}, r"the source must be a file, .* got dict \{'a': 'ACGT'\}"),
+        (None, "the source must be a file, .* got NoneType None"),
+        ("ACGTACGT", "ACGTACGT must be a file .*; check the path, or give sequences as a list"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_the_way_out(source, message):
+    with pytest.raises(ValueError, match=message):
+        list(open_source(source, k=3))

@@ -85,12 +85,25 @@ class Command(TyperCommand):
             ValueError: If one of them cannot be used.
         """
         for name, value in ctx.params.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                allowed = _RANGES.get(name, _ANY)
-                if not allowed.holds(value):
-                    raise ValueError(f"{self._spell(name)} must be {allowed}, got {value}")
+            for each in value if isinstance(value, list | tuple) else [value]:
+                self.check_number(name, each)
         self._compare_paths(ctx.params)
         return super().invoke(ctx)
+
+    def check_number(self, name: str, value: object) -> None:
+        """Refuse a number that is out of the range of its parameter; what is none is passed by.
+
+        Args:
+            name: Name of the parameter.
+            value: Its value, or one of its values.
+
+        Raises:
+            ValueError: If it is out of range.
+        """
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            allowed = _RANGES.get(name, _ANY)
+            if not allowed.holds(value):
+                raise ValueError(f"{self._spell(name)} must be {allowed}, got {value}")
 
     def _spell(self, name: str) -> str:
         opts = next(param.opts for param in self.params if param.name == name)

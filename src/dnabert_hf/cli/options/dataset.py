@@ -24,6 +24,8 @@ __all__ = [
     "Target",
     "TestContigs",
     "WindowLength",
+    "parse_classes",
+    "parse_columns",
     "takes_target",
 ]
 
@@ -145,3 +147,46 @@ def takes_target(command: Callable[..., None]) -> Callable[..., None]:
     needed, others = list(fields.values())[:2], list(fields.values())[2:]
     give_parameters(run, [*own[:place], *needed, *own[place + 1 :], *others])
     return run
+
+
+def parse_columns(text: str) -> tuple[str, str, str]:
+    """Read the names of the columns of contig, position and strand.
+
+    Raises:
+        ValueError: If there are not three different ones.
+
+    Example:
+        >>> parse_columns("chrom,tss,strand")
+        ('chrom', 'tss', 'strand')
+    """
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 3 or "" in names or len(set(names)) < 3:
+        raise ValueError(
+            "columns must be three different names divided by commas (contig, position, strand), "
+            f"got {text!r}"
+        )
+    return names[0], names[1], names[2]
+
+
+def parse_classes(items: Sequence[str]) -> dict[str, str]:
+    """Read files of regions by their class of bases: FILE, of class 1, or LETTER=FILE.
+
+    Raises:
+        ValueError: If a file has no name, or a class two files.
+
+    Example:
+        >>> parse_classes(["E=exons.bed", "I=introns.bed"])
+        {'E': 'exons.bed', 'I': 'introns.bed'}
+    """
+    files: dict[str, str] = {}
+    for item in items:
+        letter, file = (item[0], item[2:]) if item[1:2] == "=" else ("1", item)
+        if not file:
+            raise ValueError(f"regions must be written FILE or LETTER=FILE, got {item!r}")
+        if letter in files:
+            raise ValueError(
+                f"each class of bases must come from one file, found {files[letter]} and {file} "
+                f"for {letter!r}; write LETTER=FILE"
+            )
+        files[letter] = file
+    return files

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -27,6 +28,7 @@ __all__ = [
     "TrainingFields",
     "TrainingSeed",
     "Window",
+    "add_fields",
     "close",
     "in_columns",
     "in_model",
@@ -161,17 +163,62 @@ def close(done: Done) -> None:
 def parse_fields(assignments: list[str]) -> dict[str, Any]:
     """Read fields written as `name=value`, values as JSON writes them or else as text.
 
+    A name may hold "=" itself, as those of files do; a value that is no JSON may not.
+
+    Raises:
+        ValueError: If there is no "=" or no name, a number is not finite, or a field is given twice
+            with two values.
+
     Example:
         >>> parse_fields(["hidden_size=128", "hidden_act=gelu"])
         {'hidden_size': 128, 'hidden_act': 'gelu'}
     """
     fields: dict[str, Any] = {}
     for assignment in assignments:
-        name, equals, value = assignment.rpartition("=")
-        if not equals:
+        name, equals, text = assignment.rpartition("=")
+        name = name.strip()
+        if not equals or not name:
             raise ValueError(f"a field must be written name=value, got {assignment!r}")
+        value: Any = text
         try:
-            fields[name.strip()] = json.loads(value)
+            value = json.loads(text, parse_constant=_refuse_constant)
+            json.dumps(value, allow_nan=False)
         except json.JSONDecodeError:
-            fields[name.strip()] = value
+            pass  # it is text
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"the value of {name} must be finite, or text, got {_shorten(text)}"
+            ) from error
+        fields = add_fields(fields, {name: value})
     return fields
+
+
+def add_fields(fields: dict[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what other options say to fields, and refuse to choose where they disagree.
+
+    Args:
+        fields: Fields by name.
+        named: More of them; None where an option was left out.
+
+    Raises:
+        ValueError: If a field has two values.
+
+    Example:
+        >>> add_fields({"seed": 1}, {"learning_rate": 0.1, "max_steps": None})
+        {'seed': 1, 'learning_rate': 0.1}
+    """
+    given = {name: value for name, value in named.items() if value is not None}
+    for name, value in given.items():
+        if fields.get(name, value) != value:
+            raise ValueError(
+                f"{name} must be given once, got {fields[name]!r} and {value!r}; leave one out"
+            )
+    return fields | given
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(text)  # NaN and Infinity, which are Python's own
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -16,6 +17,7 @@ from dnabert_hf.cli.options.shared import (
     Resume,
     TrainingFields,
     TrainingSeed,
+    add_fields,
     in_columns,
     in_model,
     in_output,
@@ -24,7 +26,7 @@ from dnabert_hf.cli.options.shared import (
     report,
 )
 
-__all__ = ["Training", "format_scores", "print_scores", "takes_training_options"]
+__all__ = ["Training", "format_scores", "parse_data", "print_scores", "takes_training_options"]
 
 
 _in_method = functools.partial(typer.Option, rich_help_panel="What is trained")
@@ -216,7 +218,7 @@ def _collect(
         "per_device_train_batch_size": batch_size,
         "seed": seed,
     }
-    fields = parse_fields(config or []) | ({} if k is None else {"k": k})
+    fields = add_fields(parse_fields(config or []), {"k": k})
     options: dict[str, Any] = {
         "output_dir": output,
         "task": task,
@@ -241,12 +243,11 @@ def _collect(
         "muon_learning_rate": muon_learning_rate,
         "both_strands": both_strands,
         "keep_checkpoints": keep_checkpoints,
-        "arguments": parse_arguments(set_ or [])
-        | {name: value for name, value in named.items() if value is not None},
+        "arguments": add_fields(parse_arguments(set_ or []), named),
         "resume": resume,
         "overwrite": overwrite,
     }
-    return Training(init, _parse_data(data), options)
+    return Training(init, parse_data(data), options)
 
 
 def print_scores(task: str, result: Any) -> None:
@@ -283,14 +284,33 @@ def format_scores(
     return lines
 
 
-def _parse_data(data: list[str]) -> str | dict[str, str]:
+def parse_data(data: list[str]) -> str | dict[str, str]:
+    """Read what names the data: one file, folder or data set, or SPLIT=FILE for each split.
+
+    Raises:
+        ValueError: If there are several without a split, a split or a file has no name, or a split
+            is there twice.
+
+    Example:
+        >>> parse_data(["train=a.tsv", "dev=b.tsv"])
+        {'train': 'a.tsv', 'dev': 'b.tsv'}
+    """
     pairs = [item.partition("=") for item in data]
-    if len(data) == 1 and (not pairs[0][1] or Path(data[0]).exists()):
+    if len(data) == 1 and (not pairs[0][1] or os.path.lexists(data[0])):
         return data[0]
-    for split, equals, _ in pairs:
+    files: dict[str, str] = {}
+    for split, equals, file in pairs:
         if not equals:
             raise ValueError(
                 f"several data files must be written SPLIT=FILE, such as train={split}, got "
                 f"{split!r}"
             )
-    return {split: file for split, _, file in pairs}
+        if not split or not file:
+            raise ValueError(f"data must be written SPLIT=FILE, got {split}={file}")
+        if split in files:
+            raise ValueError(
+                f"a split must be one file, got {files[split]} and {file} for {split}; put them "
+                "together"
+            )
+        files[split] = file
+    return files

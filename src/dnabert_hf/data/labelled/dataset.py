@@ -140,6 +140,11 @@ def iterate_labelled(
 def _files(path: str | Path | Mapping[str, str | Path]) -> list[tuple[str | None, str | Path]]:
     """Pair each file with the split that its name says, None if its rows say it."""
     if not isinstance(path, Mapping):
+        if not isinstance(path, str | Path):
+            raise ValueError(
+                "a data set must be a file, a folder or files by split, got "
+                f"{type(path).__name__}; write a table with sequence, label and split, and name it"
+            )
         if not Path(path).is_dir():
             return [(None, path)]
         candidates = sorted(file for file in Path(path).iterdir() if has_known_suffix(file))

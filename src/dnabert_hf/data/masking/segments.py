@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ _BLOCK = 1 << 20  # bases that are cut into segments at a time
 _GROUP = 1 << 24  # bases whose segments are shuffled with each other
 _CLS, _SEP = 2, 3
 _FULL_LENGTH_SHARE = 0.5
+_MOST_READ = 10_000  # times in a pass
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,13 @@ class SegmentOptions:
             )
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {self.batch_size}")
-        if min(self.weights.values(), default=1) < 0:
-            raise ValueError(f"weights must not be negative, got {dict(self.weights)}")
+        weights: Mapping[str, Any] = self.weights
+        for name, weight in weights.items():
+            is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+            if not is_number or not 0 <= weight <= _MOST_READ:
+                raise ValueError(
+                    f"weights must be numbers from 0 to {_MOST_READ:,}, got {weight!r} for {name}"
+                )
 
 
 class _Table(NamedTuple):

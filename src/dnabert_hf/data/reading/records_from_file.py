@@ -65,10 +65,18 @@ def read_records(
             f"file_format must be one of {', '.join(_FORMATS)}, got {file_format!r}; leave it out "
             "to have it found"
         )
+    if not isinstance(path, str | Path):
+        raise ValueError(
+            f"the file of sequences must be a path, got {type(path).__name__}; write sequences "
+            "to a table and name it"
+        )
     is_stdin = str(path) == "-"
     name = "standard input" if is_stdin else str(path)
     if not is_stdin and not Path(path).exists():
-        raise ValueError(f"{name} must be a file of sequences, found no such file; check the path")
+        raise ValueError(
+            f"{name} must be a file of sequences, found no such file; check the path, or give "
+            "sequences as a list"
+        )
     if not is_stdin and Path(path).is_dir():
         raise ValueError(f"{name} must be a file of sequences, found a folder; name a file in it")
     if file_format is None and not is_stdin:

@@ -52,14 +52,15 @@ def reverse_complement(sequence: str) -> str:
         The opposite strand, of the same length.
 
     Raises:
-        ValueError: If a letter is no nucleotide code.
+        ValueError: If a letter is no nucleotide code, or it is no text.
 
     Example:
         >>> reverse_complement("AACgtR")
         'YacGTT'
     """
-    complement = sequence.encode("utf-8", "replace").translate(_COMPLEMENT)
-    _check_letters(complement, sequence.encode("utf-8", "replace"), "the sequence", 0)
+    letters = _encode(sequence, "the sequence")
+    complement = letters.translate(_COMPLEMENT)
+    _check_letters(complement, letters, "the sequence", 0)
     return complement[::-1].decode("ascii")
 
 
@@ -81,7 +82,13 @@ def clean_sequence(sequence: str, *, source: str) -> str:
         >>> clean_sequence("acgu nn", source="the example")
         'ACGTNN'
     """
-    return clean_letters(sequence.encode("utf-8", "replace"), source=source)
+    return clean_letters(_encode(sequence, source), source=source)
+
+
+def _encode(sequence: str, source: str) -> bytes:
+    if not isinstance(sequence, str):
+        raise ValueError(f"{source} must be text, got {type(sequence).__name__} {sequence!r:.40}")
+    return sequence.encode("utf-8", "replace")
 
 
 def clean_letters(letters: bytes, *, source: str, start: int = 0) -> str:

@@ -1,14 +1,15 @@
 """Sources of sequences, whatever callers pass, as one stream of records."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dnabert_hf.data.reading.checks import check_records
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sequences import clean_sequence
 
-__all__ = ["Source", "iterate_chunks", "open_source"]
+__all__ = ["Source", "iterate_chunks", "iterate_records", "open_source"]
 
 Source = str | Path | Iterable[str | SequenceRecord]
 
@@ -30,8 +31,9 @@ def open_source(
         skip_short: Whether to leave out, and count, sequences shorter than k.
 
     Raises:
-        ValueError: If the file cannot be read, or a sequence holds letters that are no nucleotides
-            or is shorter than k, or reads as a protein.
+        ValueError: If the file cannot be read, the source holds something else than text and
+            records, or a sequence holds letters that are no nucleotides or is shorter than k, or
+            reads as a protein.
 
     Example:
         >>> list(open_source(["acgu"], k=3))
@@ -39,12 +41,45 @@ def open_source(
     """
     if isinstance(source, str | Path):
         return read_records(source, columns=columns, k=k, skip_short=skip_short)
-    return check_records(_cleaned(source), k, skip_short=skip_short)
+    return check_records(_cleaned(iterate_records(source)), k, skip_short=skip_short)
 
 
-def _cleaned(sequences: Iterable[str | SequenceRecord]) -> Iterator[SequenceRecord]:
+def iterate_records(sequences: Any) -> Iterator[SequenceRecord]:
+    """Give the sequences of an iterable as records, as they are; texts are named by their number.
+
+    Args:
+        sequences: Iterable of DNA as text, or of records.
+
+    Raises:
+        ValueError: If it is none, or one of them is neither, such as bytes.
+
+    Example:
+        >>> [record.id for record in iterate_records(["ACGT", "TTTT"])]
+        ['0', '1']
+    """
+    if isinstance(sequences, bytes | bytearray | Mapping) or not isinstance(sequences, Iterable):
+        raise ValueError(
+            f"the source must be a file, or sequences as text or records, got {_shown(sequences)}"
+        )
     for index, item in enumerate(sequences):
         record = SequenceRecord(str(index), item) if isinstance(item, str) else item
+        if not isinstance(record, SequenceRecord) or not isinstance(record.sequence, str):
+            found = record.sequence if isinstance(record, SequenceRecord) else record
+            remedy = '; decode it: .decode("ascii")' if isinstance(found, bytes | bytearray) else ""
+            raise ValueError(
+                f"sequence {index} must be DNA as text or a SequenceRecord, got {_shown(found)}"
+                f"{remedy}"
+            )
+        yield record
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else f'{text[:40]}...'}"
+
+
+def _cleaned(records: Iterable[SequenceRecord]) -> Iterator[SequenceRecord]:
+    for record in records:
         source = f"record {record.id}"
         sequence = clean_sequence(record.sequence, source=source)
         sequence_b = record.sequence_b and clean_sequence(record.sequence_b, source=source)

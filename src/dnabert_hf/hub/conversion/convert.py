@@ -13,6 +13,7 @@ from dnabert_hf.cards.converted import SourceCard, conversion_card, read_source_
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.files.atomic import atomic_folder
 from dnabert_hf.files.outputs import MODEL_FILES, check_folder
+from dnabert_hf.files.weights import quiet_transformers
 from dnabert_hf.hub.conversion.build_model import BuiltModel, build_model
 from dnabert_hf.hub.conversion.check_logits import check_repository
 from dnabert_hf.hub.conversion.finetuned_original import apply_padding, apply_task
@@ -22,7 +23,7 @@ from dnabert_hf.hub.conversion.vocabulary import find_rows, read_vocabulary, reo
 from dnabert_hf.hub.conversion.weight_files import read_weights
 from dnabert_hf.hub.conversion.weight_names import MULTIMOLECULE, OURS, Contents, name_contents
 from dnabert_hf.hub.stock.bert_repository import check_stock, save_stock
-from dnabert_hf.inference.engine.checkpoint import build_config, load_tokenizer, quiet_transformers
+from dnabert_hf.inference.engine.checkpoint import build_config, load_tokenizer
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 from dnabert_hf.registration import register_with_transformers

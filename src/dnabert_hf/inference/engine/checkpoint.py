@@ -1,16 +1,14 @@
 """Checkpoints from a folder or the Hub, checked before anything runs."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from dnabert_hf.checkpoints import locate
-from dnabert_hf.files.weights import readable_weights
+from dnabert_hf.files.weights import quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForMaskedLM,
@@ -30,7 +28,6 @@ __all__ = [
     "classifier_or_encoder",
     "load_checkpoint",
     "load_tokenizer",
-    "quiet_transformers",
 ]
 
 logger = logging.getLogger(__name__)
@@ -163,17 +160,6 @@ def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:
     _check_weights(name, task, report["missing_keys"])
     _check_tokenizer(tokenizer, config)
     return model, tokenizer
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Hold back the report of weights that fit or not: what matters of it becomes an error."""
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
 
 
 def _check_name(name: str | Path) -> None:

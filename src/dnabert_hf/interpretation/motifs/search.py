@@ -82,6 +82,10 @@ def _check(sequences: Sequence[str], scores: Sequence[np.ndarray], is_positive: 
             f"{len(scores)} and {len(is_positive)}"
         )
     for row, (sequence, of_bases) in enumerate(zip(sequences, scores, strict=True)):
+        if not isinstance(sequence, str):
+            raise ValueError(
+                f"sequence {row} (0-based) must be text, found {type(sequence).__name__}"
+            )
         if len(sequence) != len(of_bases) or not sequence:
             raise ValueError(
                 f"sequence {row} (0-based) must have bases and a score for each, found "

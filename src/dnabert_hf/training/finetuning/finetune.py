@@ -8,7 +8,7 @@ from typing import Any
 from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from dnabert_hf.checkpoints import locate
-from dnabert_hf.files.weights import readable_weights
+from dnabert_hf.files.weights import readable_weights, without_bars
 from dnabert_hf.training.finetuning.evaluation import FinetuningTrainer, metrics_function
 from dnabert_hf.training.finetuning.inputs import read_inputs
 from dnabert_hf.training.finetuning.modes import choose_mode
@@ -123,7 +123,7 @@ def finetune(
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:
     try:
-        with readable_weights(checkpoint or folder.path):
+        with without_bars(), readable_weights(checkpoint or folder.path):
             done = trainer.train(resume_from_checkpoint=checkpoint)
         return float(done.metrics["train_runtime"])
     except KeyboardInterrupt:

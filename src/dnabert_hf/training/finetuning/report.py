@@ -15,6 +15,7 @@ from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.splits import count_labels, labels_of
 from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
 from dnabert_hf.files.environment import package_versions
+from dnabert_hf.files.weights import quiet_transformers
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.finetuning.evaluation import (
@@ -46,21 +47,36 @@ class FinetuneResult:
     Attributes:
         output_dir: Folder with the model, its tokenizer and the reports.
         scheme: Problem type, class names and class of interest.
-        scores: Scores by metric name, for each of the splits "validation" and "test".
+        scores: Scores by metric name, for each of the splits "validation" and "test" that there
+            are.
         best_step: Optimiser step of the checkpoint that was kept, None if none was best.
         collapse: What is wrong, if the model predicts the same for everything; None if it is not.
         regression: Scores of logistic regression on 5-mer counts, trained on the same rows, as
-            `scores`; empty where it is not for the data.
+            `scores`; of no split where it is not for the data.
         advice: What to try, if the regression does better; None if it does not.
     """
 
     output_dir: Path
     scheme: LabelScheme
-    scores: dict[str, dict[str, float]]
+    scores: "SplitScores"
     best_step: int | None
     collapse: str | None
-    regression: dict[str, dict[str, float]]
+    regression: "SplitScores"
     advice: str | None
+
+
+class SplitScores(dict[str, dict[str, float]]):
+    """Scores by split, whose KeyError says which splits there are.
+
+    Example:
+        >>> SplitScores(validation={"mcc": 0.5})["test"]
+        Traceback (most recent call last):
+        KeyError: "no scores of 'test': the data had no such split; there are those of validation"
+    """
+
+    def __missing__(self, split: str) -> dict[str, float]:
+        there = f"there are those of {' and '.join(self)}" if self else "there are none"
+        raise KeyError(f"no scores of {split!r}: the data had no such split; {there}")
 
 
 def report_run(
@@ -97,7 +113,8 @@ def report_run(
             logger.warning("%s split: %s", last, problem)
     best_step = trainer.state.best_global_step
     mode.after_training(trainer)
-    trainer.save_model(str(folder.path))
+    with quiet_transformers():
+        trainer.save_model(str(folder.path))
     if trainer.is_world_process_zero():
         write_predictions(results[last], folder.path / "predictions.tsv")
         report = {
@@ -125,7 +142,13 @@ def report_run(
         folder.finish(keep_checkpoints=mode.options.keep_checkpoints)
     trainer.accelerator.wait_for_everyone()
     return FinetuneResult(
-        folder.path, scheme, scores, best_step, collapse, regression.get("scores", {}), advice
+        folder.path,
+        scheme,
+        SplitScores(scores),
+        best_step,
+        collapse,
+        SplitScores(regression.get("scores", {})),
+        advice,
     )
 
 

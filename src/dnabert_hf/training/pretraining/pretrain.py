@@ -24,7 +24,7 @@ from dnabert_hf.data.masking.collator import DataCollatorForContiguousKmerMaskin
 from dnabert_hf.data.masking.schedule import MaskingStage, published_schedule, random_mask_schedule
 from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
 from dnabert_hf.files.fingerprint import fingerprint_inputs
-from dnabert_hf.files.weights import readable_weights
+from dnabert_hf.files.weights import quiet_transformers, readable_weights, without_bars
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
 from dnabert_hf.training.pretraining.recipes import PRESETS, PretrainingRecipe
@@ -145,7 +145,7 @@ def pretrain(
     if trainer.is_world_process_zero():
         folder.begin(settings, is_new=checkpoint is None)
     trainer.accelerator.wait_for_everyone()
-    with stop, readable_weights(checkpoint or model):
+    with stop, without_bars(), readable_weights(checkpoint or model):
         trainer.train(resume_from_checkpoint=checkpoint)
     stop.raise_if_received(trainer.state)
     files = sorted({Path(contig.file).name for contig in store.contigs})
@@ -227,9 +227,6 @@ def _choose_recipe(
     names = [f.name for f in dataclasses.fields(PretrainingRecipe)]
     check_names(overrides, [n for n in names if n not in ("config", "arguments")], "recipe fields")
     chosen = dataclasses.replace(PRESETS[preset], **overrides)
-    check_names([chosen.weights], ["normal", "structured"], "weights")
-    check_names([chosen.masking], ["published", "constant", "random"], "maskings")
-    check_names([chosen.optimizer], ["adamw", "muon"], "optimizers")
     if chosen.extend_from is not None and model == RANDOM:
         raise ValueError(
             f"extend_from={chosen.extend_from} tells how long the segments of a checkpoint were, "
@@ -261,7 +258,7 @@ def _build(
 ) -> DNABertForMaskedLM:
     if model != RANDOM:
         # In 32 bits, whatever the file holds: training adds small steps to large numbers.
-        with readable_weights(model):
+        with quiet_transformers(), readable_weights(model):
             built = DNABertForMaskedLM.from_pretrained(model, config=config, dtype=torch.float32)
         if recipe.extend_from is not None:
             extend_positions(built, recipe.extend_from)

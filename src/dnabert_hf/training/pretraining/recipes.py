@@ -2,9 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
+from dnabert_hf.training.shared.names import check_names
+
 __all__ = ["PRESETS", "PretrainingRecipe"]
+
+_CHOICES = {
+    "weights": ("normal", "structured"),
+    "masking": ("published", "constant", "random"),
+    "segments": ("both", "cut", "sample"),
+    "optimizer": ("adamw", "muon"),
+}
+
+
+def _is_number(value: object, kind: type = Real) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,9 @@ class PretrainingRecipe:
             `learning_rate` than the preset's is given, Muon's changes in proportion.
         extend_from: K-mers of the longest segments that the checkpoint to go on from was trained
             on; positions beyond are continued from these (see `extend_positions`).
+
+    Raises:
+        ValueError: If a field is not of its kind or out of range.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +63,21 @@ class PretrainingRecipe:
     optimizer: str = "adamw"
     muon_learning_rate: float = 0.02
     extend_from: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "masking", "segments", "optimizer"):
+            check_names([getattr(self, name)], _CHOICES[name], name)
+        for name in ("mlm_probability", "late_mlm_probability", "muon_learning_rate"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 < value <= 1:
+                raise ValueError(f"{name} must be a number above 0 and at most 1, got {value!r}")
+        for name in ("per_span", "reverse_complement"):
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        for name in ("max_tokens", "extend_from"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value, Integral) and 1 <= value <= 510):
+                raise ValueError(f"{name} must be 1 to 510 k-mers, got {value!r}")
 
 
 _OPTIMISER = {

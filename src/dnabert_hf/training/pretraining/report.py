@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 from dnabert_hf.cards.pretrained import pretraining_card
 from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
 from dnabert_hf.files.environment import package_versions
+from dnabert_hf.files.weights import quiet_transformers
 from dnabert_hf.training.pretraining.trainer import PretrainingTrainer
 from dnabert_hf.training.shared.curves import plot_pretraining
 from dnabert_hf.training.shared.run_folder import RunFolder
@@ -49,7 +50,8 @@ def report_run(
     if evaluations:
         names = [name for name in evaluations[-1] if name.startswith("eval_")]
         scores = {name.removeprefix("eval_"): evaluations[-1][name] for name in names}
-    trainer.save_model(str(folder.path))
+    with quiet_transformers():
+        trainer.save_model(str(folder.path))
     if trainer.is_world_process_zero():
         plot_pretraining(history, folder.path / "curves.png")
         config = trainer.accelerator.unwrap_model(trainer.model).config

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -245,4 +246,8 @@ def parse_arguments(assignments: Iterable[str]) -> dict[str, Any]:
         parsed = parser.parse_args([f"--{name}={value}" for name, value in texts.items()])
     except (argparse.ArgumentError, argparse.ArgumentTypeError) as error:
         raise ValueError(f"arguments must have the type of their field: {error}") from error
-    return {name: getattr(parsed, name) for name in texts}
+    values = {name: getattr(parsed, name) for name in texts}
+    for name, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, got {texts[name]}")
+    return values

@@ -11,7 +11,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedTokenizerBase
 
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.files.weights import readable_weights
+from dnabert_hf.files.weights import quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForSequenceClassification,
@@ -250,7 +250,7 @@ def build_classifier(
         return cast(DNABertForSequenceClassification, model_class(config))
     # In 32 bits, whatever the file holds: training adds small steps to large numbers.
     options = {"ignore_mismatched_sizes": True, "dtype": torch.float32}
-    with readable_weights(model):
+    with quiet_transformers(), readable_weights(model):
         loaded = model_class.from_pretrained(model, config=config, **options)
     return cast(DNABertForSequenceClassification, loaded)
 

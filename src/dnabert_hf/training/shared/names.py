@@ -26,6 +26,6 @@ def check_names(names: Iterable[str], known: Iterable[str], what: str) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            closest = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+            closest = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
             remedy = f"did you mean {' or '.join(closest)}?" if closest else "remove it"
             raise ValueError(f"{what} must be known by name, got {name!r}; {remedy}")
