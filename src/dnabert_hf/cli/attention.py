@@ -1,6 +1,5 @@
 """`dnabert attention`: scores of bases by the attention of a model."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,6 +8,8 @@ from dnabert_hf.cli.options.running import Running, takes_run_options
 from dnabert_hf.cli.options.scores import (
     Faithfulness,
     Genome,
+    Heads,
+    Query,
     ScoresFile,
     Sequences,
     check_faithfulness,
@@ -17,11 +18,6 @@ from dnabert_hf.cli.options.scores import (
 from dnabert_hf.cli.options.shared import Aliases, Model, report
 
 __all__ = ["attention"]
-
-
-class _Query(StrEnum):
-    CLS = "cls"
-    KMERS = "kmers"
 
 
 @takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id", "label"))
@@ -35,17 +31,8 @@ def attention(
             help="Layer, from 0, -1 is the last; repeatable: they are summed.", show_default="-1"
         ),
     ] = None,
-    head: Annotated[
-        list[int] | None,
-        typer.Option(help="Head to sum over, from 0; repeatable.", show_default="all"),
-    ] = None,
-    query: Annotated[
-        _Query | None,
-        typer.Option(
-            help="Whose attention: of [CLS], or the mean of all k-mers.",
-            show_default="what the model pools",
-        ),
-    ] = None,
+    head: Heads = None,
+    query: Query = None,
     rollout: Annotated[
         bool,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.running import Running, takes_run_options
+from dnabert_hf.cli.options.scores import Heads, Query
 from dnabert_hf.cli.options.shared import Model, OverwriteRun, SequenceFile, in_output, report
 
 __all__ = ["attention_report"]
@@ -16,11 +17,6 @@ class _Alignment(StrEnum):
     START = "start"
     CENTRE = "centre"
     END = "end"
-
-
-class _Query(StrEnum):
-    CLS = "cls"
-    KMERS = "kmers"
 
 
 @takes_run_options(columns=("sequence", "id", "label"))
@@ -43,17 +39,8 @@ def attention_report(
         ),
     ] = None,
     layer: Annotated[int, typer.Option(help="Layer, from 0; -1 is the last.")] = -1,
-    head: Annotated[
-        list[int] | None,
-        typer.Option(help="Head to sum over, from 0; repeatable.", show_default="all"),
-    ] = None,
-    query: Annotated[
-        _Query | None,
-        typer.Option(
-            help="Whose attention: of [CLS], or the mean of all k-mers.",
-            show_default="what the model pools",
-        ),
-    ] = None,
+    head: Heads = None,
+    query: Query = None,
     overwrite: OverwriteRun = False,
     *,
     running: Running,

@@ -7,7 +7,7 @@ import typer
 
 from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import BothStrands, Model
+from dnabert_hf.cli.options.shared import Averaged, BothStrands, Model
 
 __all__ = ["evaluate"]
 
@@ -31,10 +31,7 @@ def evaluate(
         str | None,
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
     ] = None,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
-    ] = None,
+    also: Averaged = None,
     rc: BothStrands = None,
     *,
     running: Running,

@@ -6,9 +6,17 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options import shared as options
-from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Aliases, BothStrands, Force, Model, Window
+from dnabert_hf.cli.options.shared import (
+    Aliases,
+    BothStrands,
+    Force,
+    GenomeFiles,
+    LabelOfInterest,
+    Model,
+    VariantFile,
+    Window,
+)
 
 __all__ = ["funnel"]
 
@@ -16,20 +24,8 @@ __all__ = ["funnel"]
 @takes_run_options("overwrite")
 def funnel(
     model: Model,
-    vcf: Annotated[
-        Path,
-        typer.Argument(
-            help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.",
-            show_default=False,
-            callback=input_file,
-        ),
-    ],
-    genome: Annotated[
-        list[Path],
-        typer.Option(
-            help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
-        ),
-    ],
+    vcf: VariantFile,
+    genome: GenomeFiles,
     output: Annotated[
         Path,
         typer.Option("-o", "--output", help="Table to write: .tsv or .csv.", show_default=False),
@@ -51,9 +47,7 @@ def funnel(
     ] = None,
     keep: Annotated[int, typer.Option(help="Alleles to keep, the strongest.")] = 1000,
     window: Window = None,
-    label: Annotated[
-        str | None, typer.Option(help="Class to score.", show_default="the class of interest")
-    ] = None,
+    label: LabelOfInterest = None,
     rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,

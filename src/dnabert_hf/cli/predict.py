@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import BothStrands, Model, Output, SequenceFile, close
+from dnabert_hf.cli.options.shared import Averaged, BothStrands, Model, Output, SequenceFile, close
 
 __all__ = ["predict"]
 
@@ -16,10 +16,7 @@ def predict(
     model: Model,
     sequences: SequenceFile,
     output: Output = Path("-"),
-    also: Annotated[
-        list[str] | None,
-        typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
-    ] = None,
+    also: Averaged = None,
     rc: BothStrands = None,
     label: Annotated[
         str | None,

@@ -5,9 +5,19 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Aliases, BothStrands, Force, Model, Output, Window, close
+from dnabert_hf.cli.options.shared import (
+    Aliases,
+    BothStrands,
+    Force,
+    GenomeFiles,
+    LabelOfInterest,
+    Model,
+    Output,
+    VariantFile,
+    Window,
+    close,
+)
 
 __all__ = ["variants"]
 
@@ -15,25 +25,11 @@ __all__ = ["variants"]
 @takes_run_options("shard", "overwrite")
 def variants(
     model: Model,
-    vcf: Annotated[
-        Path,
-        typer.Argument(
-            help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.",
-            show_default=False,
-            callback=input_file,
-        ),
-    ],
-    genome: Annotated[
-        list[Path],
-        typer.Option(
-            help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
-        ),
-    ],
+    vcf: VariantFile,
+    genome: GenomeFiles,
     output: Output = Path("-"),
     window: Window = None,
-    label: Annotated[
-        str | None, typer.Option(help="Class to score.", show_default="the class of interest")
-    ] = None,
+    label: LabelOfInterest = None,
     shifts: Annotated[
         int,
         typer.Option(

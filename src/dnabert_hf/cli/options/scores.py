@@ -1,5 +1,6 @@
 """Options that `dnabert attention` and `dnabert attribute` share, and what both do at their end."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,33 @@ from dnabert_hf.cli.options.shared import in_output
 __all__ = [
     "Faithfulness",
     "Genome",
+    "Heads",
+    "Query",
     "ScoresFile",
     "Sequences",
     "check_faithfulness",
     "measure_faithfulness",
 ]
 
+
+class QueryName(StrEnum):
+    """Whose attention is asked for."""
+
+    CLS = "cls"
+    KMERS = "kmers"
+
+
+Heads = Annotated[
+    list[int] | None,
+    typer.Option(help="Head to sum over, from 0; repeatable.", show_default="all"),
+]
+Query = Annotated[
+    QueryName | None,
+    typer.Option(
+        help="Whose attention: of [CLS], or the mean of all k-mers.",
+        show_default="what the model pools",
+    ),
+]
 Sequences = Annotated[
     str,
     typer.Argument(

@@ -13,10 +13,13 @@ from dnabert_hf.cli.options.early import input_file, model_name, new_file
 
 __all__ = [
     "Aliases",
+    "Averaged",
     "BothStrands",
     "ConfigFields",
     "Force",
+    "GenomeFiles",
     "IdColumn",
+    "LabelOfInterest",
     "Model",
     "Output",
     "Overwrite",
@@ -27,6 +30,7 @@ __all__ = [
     "SkipBad",
     "TrainingFields",
     "TrainingSeed",
+    "VariantFile",
     "Window",
     "add_fields",
     "close",
@@ -63,6 +67,27 @@ SequenceFile = Annotated[
 Output = Annotated[
     Path,
     in_output("-o", "--output", help="File to write; - is standard output.", callback=new_file),
+]
+VariantFile = Annotated[
+    Path,
+    typer.Argument(
+        help="VCF file, plain, gzip or bgzip, or BCF; - is standard input.",
+        show_default=False,
+        callback=input_file,
+    ),
+]
+GenomeFiles = Annotated[
+    list[Path],
+    typer.Option(
+        help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
+    ),
+]
+LabelOfInterest = Annotated[
+    str | None, typer.Option(help="Class to score.", show_default="the class of interest")
+]
+Averaged = Annotated[
+    list[str] | None,
+    typer.Option(help="Another checkpoint whose probabilities to average with; repeatable."),
 ]
 Overwrite = Annotated[
     bool,
