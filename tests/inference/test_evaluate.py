@@ -77,7 +77,7 @@ def test_several_models_are_scored_by_the_mean_of_their_probabilities(
     lines = [f"{sequence}\t{label}" for sequence, label in rows]
     data = write(tmp_path / "d.tsv", "\n".join(["sequence\tlabel", *lines]) + "\n")
     output = tmp_path / "metrics.json"
-    evaluation = evaluate(always_donor, data, others=[tmp_path / "other"], output=output)
+    evaluation = evaluate(always_donor, data, also=[tmp_path / "other"], output=output)
     assert evaluation.scores["accuracy"] == pytest.approx(2 / 3)
     assert evaluate(always_donor, data).scores["accuracy"] == pytest.approx(1 / 3)
     assert json.loads(output.read_text())["others"] == [str(tmp_path / "other")]

@@ -82,14 +82,14 @@ def test_several_models_give_the_mean_of_what_each_gives(tmp_path, tiny_config):
         DNABertTokenizer(k=k).save_pretrained(tmp_path / str(k))
         folders.append(tmp_path / str(k))
     settings = {"device": "cpu", "dtype": "float32"}
-    found = predict(folders[0], SEQUENCES, others=folders[1:], **settings)
+    found = predict(folders[0], SEQUENCES, also=folders[1:], **settings)
     one, other = (predict(folder, SEQUENCES, **settings) for folder in folders)
     for mean, first, second in zip(found, one, other, strict=True):
         values = [list(p.probabilities.values()) for p in (mean, first, second)]
         np.testing.assert_allclose(values[0], np.mean(values[1:], axis=0), atol=1e-6)
         assert values[1] != values[2]
     with pytest.raises(ValueError, match="at least k = 4 bases long, found 3"):
-        predict(folders[0], ["ACG"], others=folders[1:], **settings)
+        predict(folders[0], ["ACG"], also=folders[1:], **settings)
 
 
 def test_models_of_other_classes_are_not_averaged(classifier, tokenizer, tmp_path):
@@ -99,7 +99,7 @@ def test_models_of_other_classes_are_not_averaged(classifier, tokenizer, tmp_pat
     tokenizer.save_pretrained(path)
     classifier.config.id2label = {0: "none", 1: "donor", 2: "acceptor"}
     with pytest.raises(ValueError, match=r"same classes .*none, donor, acceptor and single_label"):
-        predict(classifier, SEQUENCES, tokenizer=tokenizer, others=[path])
+        predict(classifier, SEQUENCES, tokenizer=tokenizer, also=[path])
 
 
 def test_pairs_run_in_bfloat16_too(classifier, tokenizer):

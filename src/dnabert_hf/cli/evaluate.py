@@ -55,7 +55,7 @@ def evaluate(
         model,
         data,
         split=split,
-        others=also or (),
+        also=also or (),
         both_strands=rc,
         output=output,
         **running,

@@ -64,7 +64,7 @@ def predict(
         )
     else:
         done = predict_sequences(
-            model, sequences, output=output, others=also or (), both_strands=rc, **running
+            model, sequences, output=output, also=also or (), both_strands=rc, **running
         )
     if isinstance(done, WrittenResults):
         close(done)

@@ -79,7 +79,7 @@ def variants(
             label=label,
             both_strands=rc,
             shifts=shifts,
-            others=also or (),
+            also=also or (),
             force=force,
             **running,
         )

@@ -45,7 +45,7 @@ def evaluate(
     *,
     output: str | Path | None = None,
     split: str | None = None,
-    others: Sequence[str | Path] = (),
+    also: Sequence[str | Path] = (),
     both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> Evaluation:
@@ -56,7 +56,7 @@ def evaluate(
         source: Table with sequences and labels ("-" is standard input).
         output: JSON file to write the scores to.
         split: Part of the data to score, as its split column names it; needed if there are several.
-        others: Checkpoints of sequences with the same classes to average the probabilities with,
+        also: Checkpoints of sequences with the same classes to average the probabilities with,
             such as those of other k.
         both_strands: Whether to average over each sequence and its reverse complement; by default
             as the model was trained.
@@ -74,11 +74,9 @@ def evaluate(
         check_output(output, overwrite=running.overwrite)
     is_per_base = architecture_of(model).endswith("ForTokenClassification")
     task = "token-classification" if is_per_base else "sequence-classification"
-    if is_per_base and others:
-        raise ValueError(
-            "others average models of sequences, found a model of bases; leave them out"
-        )
-    checkpoints = [as_checkpoint(each, running.tokenizer, task=task) for each in (model, *others)]
+    if is_per_base and also:
+        raise ValueError("also averages models of sequences, found a model of bases; leave it out")
+    checkpoints = [as_checkpoint(each, running.tokenizer, task=task) for each in (model, *also)]
     engines = [running.start(checkpoint) for checkpoint in checkpoints]
     make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
     both_strands = choose_strands(engines, both_strands)

@@ -52,7 +52,7 @@ def predict(
     source: Source,
     *,
     output: str | Path | None = None,
-    others: Sequence[str | Path] = (),
+    also: Sequence[str | Path] = (),
     both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> list[Prediction] | WrittenResults:
@@ -64,7 +64,7 @@ def predict(
         output: File to write, `.tsv`, `.tsv.gz`, `.csv`, `.csv.gz` or `.parquet`, or "-" for TSV
             on standard output: id, label and `prob_CLASS` for each class, or for regression id and
             the value of each target. None returns the predictions.
-        others: Checkpoints to average with, such as those of other k (Ji et al. 2021 train k = 3 to
+        also: Checkpoints to average with, such as those of other k (Ji et al. 2021 train k = 3 to
             6): they must have the same classes.
         both_strands: Whether to predict each sequence and its reverse complement and average the
             probabilities (or values), for signals that may lie on either strand; takes twice as
@@ -78,7 +78,7 @@ def predict(
         ValueError: If model, source or output cannot be used.
     """
     run = Run(output, RunOptions.of(options))
-    for member in (model, *others):
+    for member in (model, *also):
         run.start(member, "sequence-classification")
     both_strands = choose_strands(run.engines, both_strands)
     classifier = Classifier(*run.engines, both_strands=both_strands)

@@ -171,7 +171,7 @@ def test_a_class_with_quotes_leaves_the_header_whole(folder, classifier, vcf, ge
 
 def test_names_that_differ_in_case_alone_are_refused_for_a_vcf(promoters, vcf, genome, tmp_path):
     other = shutil.copytree(promoters, tmp_path / "Promoters")
-    options = {"window": WINDOW, "others": [other]}
+    options = {"window": WINDOW, "also": [other]}
     with pytest.raises(ValueError, match="differ in more than the case of letters for a VCF"):
         score_variants(promoters, vcf, genome, output=tmp_path / "out.vcf", **options)
     score_variants(promoters, vcf, genome, output=tmp_path / "out.tsv", **options)
@@ -304,7 +304,7 @@ def test_the_strongest_of_shifted_windows_is_written(promoters, vcf, genome, tmp
 def test_several_models_have_columns_of_their_own(promoters, masked, vcf, genome, tmp_path):
     out, alone = tmp_path / "both.vcf", tmp_path / "alone.tsv"
     options = {"window": WINDOW, "dtype": "float32"}
-    score_variants(promoters, vcf, genome, output=out, others=[masked], label="no", **options)
+    score_variants(promoters, vcf, genome, output=out, also=[masked], label="no", **options)
     text = out.read_text()
     assert "##INFO=<ID=DNABERT_LOG_LIKELIHOOD_RATIO_MASKED,Number=A,Type=Float" in text
     line = next(line for line in text.splitlines() if line.startswith("1\t20\trs1"))
@@ -317,7 +317,7 @@ def test_several_models_have_columns_of_their_own(promoters, masked, vcf, genome
     assert "DNABERT_PROB_REF_PROMOTERS" in info
     with pytest.raises(ValueError, match="different names, found promoters twice"):
         score_variants(
-            promoters, vcf, genome, output=tmp_path / "o.tsv", others=[promoters], **options
+            promoters, vcf, genome, output=tmp_path / "o.tsv", also=[promoters], **options
         )
 
 

@@ -87,7 +87,7 @@ def score_variants(
     both_strands: bool | None = None,
     shifts: int = 0,
     force: bool = False,
-    others: Sequence[str | Path] = (),
+    also: Sequence[str | Path] = (),
     **options: Unpack[RunFields],
 ) -> ScoredVariants:
     """Score every alternative allele of a VCF with a model.
@@ -111,7 +111,7 @@ def score_variants(
             a window away; the scores are those where the effect is strongest (the largest |diff|,
             or log-likelihood ratio), and `shift` says by how many bases that window is shifted.
         force: Whether to go on where the file seems to be made for another genome.
-        others: Further checkpoints, classifiers or masked language models, each with scores of its
+        also: Further checkpoints, classifiers or masked language models, each with scores of its
             own; the names of the folders are added to those of the scores.
         **options: The fields of `RunOptions`; there are no columns.
 
@@ -126,7 +126,7 @@ def score_variants(
     run = Run(output, RunOptions.of(options, excluded=["columns", "skip_short"]))
     header = read_vcf_header(variants)
     check_build(variants, genome, force=force)
-    for member in (model, *others):
+    for member in (model, *also):
         run.start(member, choose_task(member))
     window = choose_window(run.engines[0].model.config, window)
     both_strands = choose_strands(run.engines, both_strands)
