@@ -1,0 +1,52 @@
+"""Every block of the pages runs; every command there is one; no page is long."""
+
+import shlex
+import shutil
+import textwrap
+
+import pytest
+import typer
+from running import BLOCK, ROOT, commands_of, run_block
+
+from dnabert_hf.cli.main import app
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+GUIDES = sorted([*(DOCS / "guides").glob("*.md"), *(DOCS / "quickstart").glob("*.md")])
+
+
+def name_of(path):
+    return path.relative_to(DOCS).as_posix()
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+def test_blocks_of_the_guides_run(page, work_folder):
+    text = page.read_text(encoding="utf-8")
+    for name in ("peaks-model", "peaks.tsv"):
+        if f"-o {name}" in text:  # the page makes it
+            made = work_folder / name
+            shutil.rmtree(made) if made.is_dir() else made.unlink()
+    names: dict[str, object] = {}
+    for indent, language, block in BLOCK.findall(text):
+        assert not indent or language == "yaml"
+        run_block(language, textwrap.dedent(block), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_of_the_pages_are_understood(page):
+    for line in commands_of(page.read_text(encoding="utf-8")):
+        words = shlex.split(line, comments=True)[1:]
+        command = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            assert words[0] in command.commands, line
+            command = command.commands[words.pop(0)]
+        for parameter in command.params:
+            parameter.callback = None  # it would look for the files
+        command.make_context("dnabert", words)
+
+
+def test_no_page_is_long():
+    for page in [*PAGES, ROOT / "README.md"]:
+        n_lines = len(page.read_text(encoding="utf-8").splitlines())
+        most = 150 if page.name == "README.md" else 120 if "guides" in page.parts else 250
+        assert n_lines <= most, f"{page} has {n_lines} lines"
