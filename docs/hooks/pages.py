@@ -48,13 +48,13 @@ def _fenced(text: str) -> str:
     )
 
 
-def _value(parameter: Any) -> str:
-    choices = getattr(parameter.type, "choices", None)
+def _value(parameter: Any, context: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return ""
-    if choices:
-        return "|".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return parameter.metavar or parameter.type.name.strip("<>").upper()
+    show = getattr(parameter, "display_type_rich", None) or parameter.make_metavar  # older typer
+    value = str(show(ctx=context)).strip("<>[]")
+    value = re.sub(r"^list\[(.*?)\]?$", r"\1", value).split(" range")[0]
+    return value.replace("|", " or ")
 
 
 def _default(parameter: Any) -> str:
@@ -68,14 +68,14 @@ def _default(parameter: Any) -> str:
     return f" Default: `{default}`."
 
 
-def _row(parameter: Any) -> str:
+def _row(parameter: Any, context: Any) -> str:
     if parameter.param_type_name == "argument":
         name = f"`{parameter.name.upper()}`"
     else:
         names = sorted([*parameter.opts, *parameter.secondary_opts], key=len, reverse=True)
         name = "<br>".join(f"`{each}`" for each in names)
-        if value := _value(parameter):
-            name += f"<br><small>{value.replace('|', ' or ')}</small>"
+        if value := _value(parameter, context):
+            name += f"<br><small>{value}</small>"
     text = (parameter.help or "").rstrip(".")
     text = text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     return f"| {name} | {text}.{_default(parameter)} |"
@@ -90,10 +90,11 @@ def command_pages() -> dict[str, tuple[str, str, str]]:
     pages = {}
     for typed, command, panel in walk_commands():
         panels: dict[str, list[str]] = {}
+        context = typer.Context(command)
         for parameter in command.params:
             is_argument = parameter.param_type_name == "argument"
             title = "Arguments" if is_argument else parameter.rich_help_panel or "Options"
-            panels.setdefault(title, []).append(_row(parameter))
+            panels.setdefault(title, []).append(_row(parameter, context))
         parts = [f"# {typed}", _fenced(inspect.getdoc(command.callback) or "").strip()]
         parts += [
             "\n".join([f"## {title}", "", "| | |", "|---|---|", *rows])

@@ -1,7 +1,6 @@
 """Every block of the pages runs; every command there is one; no page is long."""
 
 import shlex
-import shutil
 import textwrap
 
 import pytest
@@ -22,10 +21,6 @@ def name_of(path):
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_blocks_of_the_guides_run(page, work_folder):
     text = page.read_text(encoding="utf-8")
-    for name in ("peaks-model", "peaks.tsv"):
-        if f"-o {name}" in text:  # the page makes it
-            made = work_folder / name
-            shutil.rmtree(made) if made.is_dir() else made.unlink()
     names: dict[str, object] = {}
     for indent, language, block in BLOCK.findall(text):
         assert not indent or language == "yaml"
