@@ -17,8 +17,8 @@ types:  ## of a copy: mypy does not follow editable installs
 	$(PYTHON) -m pip install --quiet --no-deps --target build/mypy .
 	MYPYPATH=build/mypy $(PYTHON) -m mypy
 
-docs:  ## examples in docstrings, the README's commands, and that the README names what is public
-	$(PYTHON) -m pytest tests/test_package.py tests/integration/test_readme.py
+docs:  ## the site, into build/site (extra docs); its blocks: pytest tests/docs
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 build:
 	$(PYTHON) -m build

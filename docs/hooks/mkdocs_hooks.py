@@ -49,11 +49,11 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Turn links to files of the repository, which GitHub follows, into links of the site.
 
-    What the site does not hold (scripts) is named, not linked.
+    What the site does not hold, scripts and tables, is named and not linked.
     """
-    depth = page.file.src_uri.count("/")
-    here = "../" * depth
-    markdown = re.sub(r"\]\((?:\.\./)+benchmarks/results/", f"]({here}benchmarks/results/", markdown)
-    return re.sub(r"\[([^\]]+)\]\((?:\.\./)+(?:benchmarks|examples|src|tests)/[^)]+\)", r"\1",
-                  markdown) if not page.file.src_uri.startswith("benchmarks/") else re.sub(
-        r"\[([^\]]+)\]\((?!https?:)[^)]+\.(?:py|tsv|json|yaml)\)", r"\1", markdown)
+    here = "../" * page.file.src_uri.count("/")
+    if page.file.src_uri.startswith("benchmarks/"):
+        return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\.(?:py|tsv|json|yaml)\)", r"\1", markdown)
+    outside = r"\[([^\]]+)\]\((?:\.\./)+(?:benchmarks/(?!results/)|examples/|src/|tests/)[^)]+\)"
+    markdown = re.sub(outside, r"\1", markdown)
+    return re.sub(r"(?:\.\./)+benchmarks/results/", f"{here}benchmarks/results/", markdown)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# The module that tells the package not to wait for transformers.
-import dnabert_hf_command  # noqa: F401
 import typer
 
+# The module that tells the package not to wait for transformers.
+import dnabert_hf_command  # noqa: F401
 from dnabert_hf.cli.main import app
 
 __all__ = ["command_pages", "name_pages", "names_by_page", "walk_commands"]
@@ -100,7 +100,10 @@ def command_pages() -> dict[str, tuple[str, str, str]]:
             "\n".join([f"## {title}", "", "| | |", "|---|---|", *rows])
             for title, rows in panels.items()
         ]
-        parts.append(f"What it writes: [columns of every output](../columns.md). In the terminal: `{typed} --help`.")
+        parts.append(
+            "What it writes: [columns of every output](../columns.md). In the terminal: "
+            f"`{typed} --help`."
+        )
         name = typed.removeprefix("dnabert ").replace(" ", "-")
         pages[f"{name}.md"] = (panel, typed, "\n\n".join(parts) + "\n")
     return pages
@@ -141,6 +144,6 @@ def name_pages() -> dict[str, tuple[str, str]]:
         for name in names:
             # modeling/ lies beside src: mkdocstrings, which reads files, finds it by that name.
             place = f"{modules[name]}.{name}".replace("dnabert_hf.modeling.", "modeling.")
-            parts.append(f'## {name} {{ #{name} }}\n\n::: {place}')
+            parts.append(f"## {name} {{ #{name} }}\n\n::: {place}")
         pages[f"{page}.md"] = (title, "\n\n".join(parts) + "\n")
     return pages

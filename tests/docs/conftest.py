@@ -11,7 +11,7 @@ from dnabert_hf.data.example.files import write_example_data
 sys.path.insert(0, str(Path(__file__).parent))
 from running import run_command
 
-_LENGTH = 90_000  # bases of a contig that are left
+_LENGTH = 50_000  # bases of a contig that are left
 # Column of the last position of a line, by the end of the name.
 _LAST = {".bed": 2, ".narrowPeak": 2, ".gtf": 4, ".vcf": 1}
 
