@@ -11,6 +11,14 @@ from dnabert_hf.cli.main import app
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+# Several trainings each: run with -m slow.
+LONG = {
+    "comparing-models",
+    "long-sequences",
+    "peaks-to-motifs",
+    "promoters-and-a-scan",
+    "splice-sites",
+}
 GUIDES = sorted([*(DOCS / "guides").glob("*.md"), *(DOCS / "quickstart").glob("*.md")])
 
 
@@ -18,7 +26,11 @@ def name_of(path):
     return path.relative_to(DOCS).as_posix()
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.stem in LONG)) for page in GUIDES],
+    ids=map(name_of, GUIDES),
+)
 def test_blocks_of_the_guides_run(page, work_folder):
     text = page.read_text(encoding="utf-8")
     names: dict[str, object] = {}

@@ -123,7 +123,10 @@ LONGER = [
     ("finetune", 0, "bases/predictions.tsv", "01", "finetune a.tsv --task token -o bases"),
     ("predict", 1, "b.tsv", "01", "predict bases a.tsv -o b.tsv"),
     ("attention-report", 0, "c/landscape.tsv", (), "attention-report peaks-model test.tsv -o c"),
-    ("mine-negatives", 0, "d/hard_negatives.tsv", (), f"mine-negatives peaks.tsv {GENOME} -o d"),
+    (
+        *("mine-negatives", 0, "d/hard_negatives.tsv", ()),
+        f"mine-negatives peaks.tsv {GENOME} --held-out chr20 -o d",
+    ),
     ("search", 0, "e/search.tsv", (), "search peaks.tsv --trials 1 -o e"),
     ("benchmark", 0, "f/scores.tsv", (), "benchmark suite.yaml -o f"),
 ]
