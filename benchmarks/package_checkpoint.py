@@ -29,8 +29,7 @@ USE = """
 
 It comes with the package dnabert-hf: `dnabert_hf.checkpoint("NAME")` is its folder, and `--init
 NAME` starts from it. The weights are stored in bfloat16 and load in float32. Classifiers pool the
-mean of the k-mers (`token_pooling="mean"`). With few labels, re-initialise its top layers (`dnabert
-finetune --reinitialise-layers`).
+mean of the k-mers (`token_pooling="mean"`).
 
 ![Loss and bits per base by tokens](curves.png)
 """

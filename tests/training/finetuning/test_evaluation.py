@@ -26,7 +26,7 @@ def test_a_collapse_names_the_class_and_the_remedies():
 
 def test_a_collapse_after_few_steps_says_to_train_longer():
     result = make([0, 1, 0, 1], [[0.4, 0.6]] * 4, TWO)
-    longer = "120 steps are few: train for more epochs (--epochs), re-initialise the top "
+    longer = "120 steps are few: train for more epochs (--epochs), lower the learning rate"
     assert longer in find_collapse(result, steps=120)
     assert find_collapse(result, steps=2000) == find_collapse(result)
 

@@ -1,4 +1,4 @@
-"""Options of fine-tuning that do not go together, refused before anything is written."""
+"""Defaults of fine-tuning by model and data, and options that do not go together."""
 
 import pytest
 
@@ -6,6 +6,10 @@ from dnabert_hf import finetune
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
+from dnabert_hf.training.finetuning.inputs import read_inputs
+from dnabert_hf.training.finetuning.modes import choose_mode
+from dnabert_hf.training.finetuning.options import FinetuneOptions
+from dnabert_hf.training.shared.initialisation import passes_of_small
 
 TINY = {
     "k": 3,
@@ -38,7 +42,11 @@ def pretrained(tmp_path):
         ("pretrained", {"optimizer": "muon", "lora": 4}, r"found adapters \(lora\)"),
         ("pretrained", {"optimizer": "muon", "freeze": True}, "found a frozen encoder"),
         ("cnn", {"optimizer": "muon"}, "found a dna_cnn network"),
-        ("pretrained", {"muon_learning_rate": 0.1}, "must go with the optimizer muon"),
+        (
+            "pretrained",
+            {"optimizer": "adamw", "muon_learning_rate": 0.1},
+            "must go with the optimizer muon",
+        ),
         ("pretrained", {"keep_checkpoints": True, "lora": 4}, "must hold whole models"),
         ("pretrained", {"keep_checkpoints": True, "freeze": True}, "must hold whole models"),
         ("pretrained", {"both_strands": True, "freeze": True}, "embeddings of a frozen encoder"),
@@ -56,3 +64,60 @@ def test_options_that_do_not_go_together(table, tmp_path, pretrained, model, opt
 def test_an_option_that_is_none_is_refused_by_name(table, tmp_path):
     with pytest.raises(TypeError, match="epochs"):
         finetune("random", table, output_dir=tmp_path / "out", epochs=3)
+
+
+def inputs_of(start, table, tmp_path, **options):
+    chosen = FinetuneOptions(**options)
+    mode = choose_mode(chosen, is_per_base=False)
+    return read_inputs(start, table, mode, chosen, checkpoints=tmp_path / "checkpoints")
+
+
+def test_a_small_model_gets_muon_and_at_least_150_steps(table, tmp_path, pretrained):
+    inputs = inputs_of(pretrained, table, tmp_path)
+    assert inputs.optimizer == "muon"
+    # 36 sequences beside 4 set apart: two batches of 32 a pass, 75 passes, ten evaluations.
+    assert (inputs.training.num_train_epochs, inputs.training.eval_steps) == (75, 0.1)
+    assert inputs.training.eval_strategy == inputs.training.save_strategy == "steps"
+
+
+def test_what_is_asked_for_comes_before_the_defaults_of_small_models(table, tmp_path, pretrained):
+    inputs = inputs_of(
+        pretrained, table, tmp_path, optimizer="adamw", arguments={"num_train_epochs": 2}
+    )
+    assert (inputs.optimizer, inputs.training.num_train_epochs) == ("adamw", 2)
+    assert inputs.training.eval_strategy == "epoch"
+
+
+@pytest.mark.parametrize(
+    ("start", "options", "epochs"),
+    [
+        ("cnn", {}, 20),
+        ("pretrained", {"freeze": True}, 30),
+        ("random", {"config": TINY | {"hidden_size": 768, "num_hidden_layers": 0}}, 5),
+    ],
+)
+def test_networks_heads_and_models_of_berts_width_keep_adamw(
+    table, tmp_path, pretrained, start, options, epochs
+):
+    start = pretrained if start == "pretrained" else start
+    inputs = inputs_of(start, table, tmp_path, **options)
+    assert (inputs.optimizer, inputs.training.num_train_epochs) == ("adamw", epochs)
+
+
+@pytest.mark.parametrize(
+    ("n", "length", "batch", "epochs"),
+    [
+        (1, 100, 32, 100),
+        (100, 100, 32, 38),  # 4 steps a pass: 38 x 4 = 152 steps
+        (480, 100, 32, 10),
+        (3000, 100, 32, 10),
+        (3001, 100, 32, 5),
+        (300, 201, 16, 10),
+        (160, 201, 16, 15),
+    ],
+)
+def test_passes_of_small_models_by_hand(n, length, batch, epochs):
+    assert passes_of_small(n, length) == {
+        "per_device_train_batch_size": batch,
+        "num_train_epochs": epochs,
+    }

@@ -163,8 +163,7 @@ def find_collapse(result: SplitResult, *, steps: int | None = None) -> str | Non
     remedies = "lower the learning rate, lengthen the warm-up, or train for more epochs"
     if steps is not None and steps < _FEW_STEPS:
         remedies = (
-            f"{steps} steps are few: train for more epochs (--epochs), re-initialise the top "
-            "layers of a checkpoint (--reinitialise-layers), lower the learning rate"
+            f"{steps} steps are few: train for more epochs (--epochs), lower the learning rate"
         )
     if result.scheme.problem_type == "regression":
         targets = labels.reshape(predictions.shape)

@@ -98,7 +98,7 @@ def finetune(
         compute_metrics=metrics_function(inputs.scheme, inputs.metric),
         compute_loss_func=inputs.loss,
         optimizer_cls_and_kwargs=optimizer_class(
-            options.optimizer,
+            inputs.optimizer,
             learner.model,
             inputs.training,
             muon_learning_rate=options.muon_learning_rate or _MUON_RATE,

@@ -23,11 +23,17 @@ from dnabert_hf.files.fingerprint import fingerprint_inputs
 from dnabert_hf.metrics.scores import DEFAULT_METRIC, metric_names
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.finetuning.losses import BalancedLoss
-from dnabert_hf.training.finetuning.modes import WholeModel
+from dnabert_hf.training.finetuning.modes import LabelsOfBases, WholeModel
 from dnabert_hf.training.finetuning.options import FinetuneOptions
 from dnabert_hf.training.kmer_counts.strandedness import find_strand
 from dnabert_hf.training.shared.arguments import fine_tuning_arguments
-from dnabert_hf.training.shared.initialisation import STARTS, load_tokenizer, recipe_of
+from dnabert_hf.training.shared.initialisation import (
+    STARTS,
+    is_small,
+    load_tokenizer,
+    passes_of_small,
+    recipe_of,
+)
 from dnabert_hf.training.shared.layer_reinit import check_layers
 from dnabert_hf.training.shared.long_sequences import load_config_before_data
 from dnabert_hf.training.shared.names import check_names
@@ -37,6 +43,8 @@ from dnabert_hf.training.tasks.task import Task
 __all__ = ["Inputs", "read_inputs"]
 
 logger = logging.getLogger(__name__)
+
+_MOST_EVALUATIONS = 10  # of a run: with few sequences, passes are short
 
 
 class Inputs(NamedTuple):
@@ -50,6 +58,7 @@ class Inputs(NamedTuple):
         scheme: Their labels.
         metric: Metric that chooses the checkpoint.
         training: Arguments of the Trainer.
+        optimizer: "adamw" or "muon".
         loss: Loss for the Trainer, None for that of the model.
         is_stranded: Whether the task is of a signal with a strand.
     """
@@ -61,6 +70,7 @@ class Inputs(NamedTuple):
     scheme: LabelScheme
     metric: str
     training: TrainingArguments
+    optimizer: str
     loss: Any
     is_stranded: bool
 
@@ -86,7 +96,7 @@ class Inputs(NamedTuple):
             "lora": options.lora,
             "freeze": bool(options.freeze),
             "reinitialise_layers": options.reinitialise_layers,
-            "optimizer": options.optimizer,
+            "optimizer": self.optimizer,
             "muon_learning_rate": options.muon_learning_rate,
             "both_strands": self.config.both_strands,
             "arguments": dict(options.arguments or {}) | {"seed": self.training.seed},
@@ -119,7 +129,7 @@ def read_inputs(
             )
         arguments.setdefault("save_total_limit", None)
     config = load_config_before_data(start, options.config or {})
-    _check_optimizer(options, mode, config)
+    optimizer = _choose_optimizer(options, mode, config)
     both_strands = _reads_both_strands(options, mode, task, config)
     check_layers(
         options.reinitialise_layers,
@@ -151,7 +161,7 @@ def read_inputs(
         checkpoints,
         arguments,
         metric=metric,
-        recipe=mode.recipe or recipe_of(start, config) | task.recipe_for(start),
+        recipe=_recipe(start, mode, config, task, arguments, len(splits["train"])),
         varies_in_length=varies_in_length and not mode.is_frozen,
     )
     splits = with_validation_split(splits, scheme, seed=training.seed)
@@ -162,22 +172,48 @@ def read_inputs(
     if options.class_weights:
         loss = BalancedLoss.from_labels(splits["train"], scheme)
     return Inputs(
-        start, config, tokenizer, splits, scheme, metric, training, loss, task.is_stranded
-    )
+        start, config, tokenizer, splits, scheme, metric, training, optimizer, loss,
+        task.is_stranded,
+    )  # fmt: skip
 
 
-def _check_optimizer(options: FinetuneOptions, mode: WholeModel, config: Any) -> None:
-    check_names([options.optimizer], ["adamw", "muon"], "optimizers")
-    if options.optimizer == "adamw":
+def _recipe(
+    start: str | Path, mode: WholeModel, config: Any, task: Task, arguments: dict[str, Any], n: int
+) -> dict[str, Any]:
+    """Give the training arguments that depend on model, task and the n training sequences."""
+    if mode.recipe:
+        return mode.recipe
+    recipe = recipe_of(start, config)
+    if _suits_muon(mode, config) and not {"num_train_epochs", "max_steps"} & set(arguments):
+        recipe |= passes_of_small(n, config.training_lengths[1])
+        if recipe["num_train_epochs"] > _MOST_EVALUATIONS:
+            recipe |= {"eval_strategy": "steps", "eval_steps": 1 / _MOST_EVALUATIONS}
+    return recipe | task.recipe_for(start)
+
+
+def _suits_muon(mode: WholeModel, config: Any) -> bool:
+    """Tell whether a run is of the kind that Muon was measured to be better for."""
+    return mode.trains_encoder and not isinstance(mode, LabelsOfBases) and is_small(config)
+
+
+def _choose_optimizer(options: FinetuneOptions, mode: WholeModel, config: Any) -> str:
+    """Give the optimiser asked for, or the one that suits the run.
+
+    Raises:
+        ValueError: If the run has no use for what is asked.
+    """
+    optimizer = options.optimizer or ("muon" if _suits_muon(mode, config) else "adamw")
+    check_names([optimizer], ["adamw", "muon"], "optimizers")
+    if optimizer == "adamw":
         if options.muon_learning_rate is not None:
             raise ValueError(
                 f"muon_learning_rate must go with the optimizer muon, got "
                 f"{options.muon_learning_rate} with adamw; leave it out (--muon-learning-rate) or "
                 "choose the other (--optimizer muon)"
             )
-        return
+        return optimizer
     if mode.trains_encoder and isinstance(config, DNABertConfig):
-        return
+        return optimizer
     found = "adapters (lora)" if options.lora is not None else "a frozen encoder"
     if mode.trains_encoder:
         found = f"a {config.model_type} network"

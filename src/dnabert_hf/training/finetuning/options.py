@@ -39,10 +39,10 @@ class FinetuneOptions:
             (`FrozenHead`), 30 epochs at 3e-3; a folder keeps the embeddings there for other runs
             of the same encoder and sequences.
         reinitialise_layers: Layers at the top of the encoder to re-initialise before training
-            (`reinitialise_top_layers`): few labels gain by it where the checkpoint is a masked
-            language model.
+            (`reinitialise_top_layers`); with AdamW it helped few labels, with Muon it does not.
         optimizer: "adamw", or "muon" for the matrices of the encoder and AdamW for the rest
-            (`dnabert_hf.training.shared.muon.Muon`).
+            (`dnabert_hf.training.shared.muon.Muon`); by default Muon where all weights of a
+            DNABERT up to 512 wide are trained to classify or value sequences, or else AdamW.
         muon_learning_rate: Learning rate of Muon; by default 0.005. `learning_rate` among the
             arguments is that of AdamW.
         both_strands: Read each training sequence from the opposite strand half of the time, and
@@ -73,7 +73,7 @@ class FinetuneOptions:
     lora: int | None = None
     freeze: bool | str | Path = False
     reinitialise_layers: int = 0
-    optimizer: str = "adamw"
+    optimizer: str | None = None
     muon_learning_rate: float | None = None
     both_strands: bool | None = None
     keep_checkpoints: bool = False

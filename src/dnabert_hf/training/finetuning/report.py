@@ -206,17 +206,14 @@ def _advise(
     sign = -1 if metric in LOWER_IS_BETTER else 1
     if sign * of_model[metric] >= sign * of_regression[metric]:
         return None
-    options, is_dnabert = mode.options, isinstance(inputs.config, DNABertConfig)
-    is_pretrained = inputs.start not in STARTS
+    is_dnabert = isinstance(inputs.config, DNABertConfig)
     ideas = []
     if inputs.start in STARTS and inputs.start != RANDOM:
         ideas.append("a pretrained model (--init dnabert-6-mini)")
-    if options.optimizer == "adamw" and is_dnabert and mode.trains_encoder:
+    if inputs.optimizer == "adamw" and is_dnabert and mode.trains_encoder:
         ideas.append("--optimizer muon")
     if not inputs.config.both_strands and mode.one_strand is None and not inputs.is_stranded:
         ideas.append("--both-strands, if the signal has no strand")
-    if is_pretrained and mode.trains_encoder and not options.reinitialise_layers:
-        ideas.append(f"--reinitialise-layers {min(3, inputs.config.num_hidden_layers)}")
     ideas.append("more epochs or sequences")
     return (
         f"logistic regression on {_K}-mer counts does better, {title_of(metric)} "
