@@ -51,7 +51,9 @@ def test_pairs_of_the_first_dnabert_are_read_by_their_own_headers(tmp_path, suff
         pq.write_table(pa.table(rows), path)
     else:
         cells = "\t" if suffix == ".tsv" else ","
-        path.write_text("".join(f"{cells.join(r)}\n" for r in (rows, next(zip(*rows.values())))))
+        path.write_text(
+            "".join(f"{cells.join(r)}\n" for r in (list(rows), *zip(*rows.values(), strict=True)))
+        )
     assert [each[1:4] for each in read_records(path, labelled=True)] == [("ACGT", "1", "TTTA")]
 
 
