@@ -97,7 +97,7 @@ def command_pages() -> dict[str, tuple[str, str, str]]:
             panels.setdefault(title, []).append(_row(parameter, context))
         parts = [f"# {typed}", _fenced(inspect.getdoc(command.callback) or "").strip()]
         parts += [
-            "\n".join([f"## {title}", "", "| | |", "|---|---|", *rows])
+            "\n".join([f"## {title}", "", "| name | what it is |", "|---|---|", *rows])
             for title, rows in panels.items()
         ]
         parts.append(

@@ -103,7 +103,6 @@ def conversion_card(
     config: Any,
     *,
     source: str,
-    name: str,
     task: str,
     card: SourceCard,
     stock: bool,
@@ -114,7 +113,6 @@ def conversion_card(
         conversion: What `dnabert_hf.convert` found and did.
         config: Configuration of the model.
         source: What was converted: a folder, an archive, or a repository of the Hub.
-        name: Name of the model: its folder or its repository.
         task: What the model is for, as in `Contents`.
         card: What the source's card says.
         stock: Whether it is a repository of stock BERT.
@@ -122,6 +120,7 @@ def conversion_card(
     Returns:
         Content of the repository's README.md.
     """
+    name = conversion.folder.resolve().name
     published = None
     if conversion.origin == ORIGINAL and task == "masked-lm":
         published = published_original(source, conversion.k)

@@ -41,6 +41,10 @@ def attention(
             show_default=False,
         ),
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another checkpoint whose scores to sum with; repeatable."),
+    ] = None,
     genome: Genome = None,
     faithfulness: Faithfulness = None,
     aliases: Aliases = None,
@@ -62,6 +66,10 @@ def attention(
     A track:
 
         dnabert attention peaks-model peaks.bed --genome hg38.fa -o scores.bw
+
+    The sum over k = 3 to 6:
+
+        dnabert attention k3 peaks.fa --also k4 --also k5 --also k6 -o scores.parquet
     """
     if rollout and (layer or head or query):
         raise ValueError(
@@ -80,6 +88,7 @@ def attention(
         heads=head or None,
         query=None if query is None else query.value,
         rollout=rollout,
+        also=also or (),
         genome=None if not genome else open_genome(genome, aliases=aliases),
         **running,
     )

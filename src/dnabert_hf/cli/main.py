@@ -37,6 +37,7 @@ from dnabert_hf.cli.options.command import Command
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
 from dnabert_hf.cli.publish import publish
+from dnabert_hf.cli.run import run
 from dnabert_hf.cli.scan import scan
 from dnabert_hf.cli.search import search
 from dnabert_hf.cli.tasks import tasks
@@ -117,7 +118,7 @@ app = typer.Typer(
 )
 # By what one wants to do; the order is that of the work.
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start here": (demo, example_data),
+    "Start here": (run, demo, example_data),
     "Make data": (tokenize,),
     "Train": (pretrain, finetune, search, mine_negatives, benchmark, tasks),
     "Use a model": (

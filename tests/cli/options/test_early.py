@@ -31,7 +31,12 @@ CASES = [
     ("finetune peaks.tsv -o new", "no file or folder peaks.tsv; there is peaks.fa"),
     ("finetune train=peaks.fa test=t.fa -o new", "no file or folder t.fa"),
     ("finetune peaks.fa -o peaks-model", "peaks-model: the output folder must be empty, found"),
-    ("finetune peaks.fa --init rando -o new", "no folder rando; a model is"),
+    ("finetune peaks.fa --init rando -o new", "did you mean random? no folder rando; a model is"),
+    ("finetune peaks.fa --init CNN_GRU -o new", "did you mean cnn-gru? no folder CNN_GRU"),
+    ("predict DNABERT-6-mini peaks.fa", "no folder DNABERT-6-mini; did you mean dnabert-6-mini?"),
+    ("predict dnabert_3 peaks.fa", "no folder dnabert_3; did you mean dnabert-3-mini?"),
+    ("predict dnabert-7-mini peaks.fa", "k is 3 to 6: did you mean dnabert-6-mini?"),
+    ("predict dnabert-6-min peaks.fa", "no folder dnabert-6-min; did you mean dnabert-6-mini?"),
     ("pretrain hg39.fa -o new", "no file hg39.fa; check the path"),
     ("evaluate-mlm dnabert-6-mini hg39.fa", "no file hg39.fa; check the path"),
 ]

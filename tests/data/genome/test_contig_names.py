@@ -61,20 +61,37 @@ def test_the_usual_names_of_a_contig_are_one(name, known, found):
     assert ContigNames(known).find(name) == found
 
 
-def test_accessions_are_those_of_ncbi():
-    """The assembly reports GCF_000001405.25 (GRCh37) and .40 (GRCh38)."""
-    for name, contig in {
-        "NC_000007.13": "7",
-        "NC_000007.14": "7",
-        "NC_000014.8": "14",
-        "NC_000014.9": "14",
-        "NC_000021.8": "21",
-        "NC_000024.9": "Y",
-        "NC_000024.10": "Y",
-        "CM000684.1": "22",
-        "CM000686.2": "Y",
-    }.items():
-        assert ContigNames([contig]).find(name) == contig
+# Chromosomes 1 to 22, X and Y of GRCh37 as NCBI's sequence report of GCF_000001405.25 has them:
+# version of RefSeq's accession, length. Those of GRCh38: versions from NCBI's dbSNP VCF of
+# GCF_000001405.40, lengths from the no-alt analysis set GCA_000001405.15 as STAR lists it.
+GRCH37 = """
+    10 249250621 11 243199373 11 198022430 11 191154276 9 180915260 11 171115067
+    13 159138663
+    10 146364022 11 141213431 10 135534747 9 135006516 11 133851895 10 115169878 8 107349540
+    9 102531392 9 90354753 10 81195210 9 78077248 9 59128983 10 63025520 8 48129895 10 51304566
+    10 155270560 9 59373566"""
+GRCH38 = """
+    11 248956422 12 242193529 12 198295559 12 190214555 10 181538259 12 170805979
+    14 159345973
+    11 145138636 12 138394717 11 133797422 10 135086622 12 133275309 11 114364328 9 107043718
+    10 101991189 10 90338345 11 83257441 10 80373285 10 58617616 11 64444167 9 46709983 11 50818468
+    11 156040895 10 57227415"""
+
+
+@pytest.mark.parametrize(
+    ("build", "genbank", "table"), [("GRCh37", 1, GRCH37), ("GRCh38", 2, GRCH38)]
+)
+def test_accessions_and_lengths_are_those_of_ncbi(build, genbank, table):
+    numbers = [int(number) for number in table.split()]
+    rows = zip(range(1, 25), numbers[::2], numbers[1::2], strict=True)
+    for number, version, length in rows:
+        chromosome = {23: "X", 24: "Y"}.get(number, str(number))
+        names = ContigNames({f"chr{chromosome}": length})
+        assert names.find(f"NC_{number:06}.{version}") == f"chr{chromosome}"
+        assert names.find(f"CM{662 + number:06}.{genbank}") == f"chr{chromosome}"
+        assert names.find_build() == build
+        other = 1 if build == "GRCh38" else 2
+        assert names.find(f"CM{662 + number:06}.{other}") is None
 
 
 def test_an_accession_is_not_taken_for_the_chromosome_of_the_other_build():

@@ -40,6 +40,13 @@ CLASSES = "single_label_classification"
         ("case", "ctrl"),
         ("on", "OFF"),
         ("+", "-"),
+        ("TP", "FP"),
+        ("tp", "TN"),
+        ("true positive", "false positive"),
+        ("P", "N"),
+        ("y", "n"),
+        ("T", "F"),
+        ("plus", "minus"),
         ("donor", "decoys"),
         ("pathogenic", "benign"),
         ("tumor", "normal"),
@@ -55,7 +62,16 @@ def test_the_names_of_two_classes_tell_in_either_order(positive, negative):
 
 
 @pytest.mark.parametrize(
-    "names", [("kidney", "liver"), ("shuffled", "random"), ("1", "2"), ("a", "b", "none"), ("x",)]
+    "names",
+    [
+        ("kidney", "liver"),
+        ("shuffled", "random"),
+        ("1", "2"),
+        ("FP", "GFP"),
+        ("N", "C"),
+        ("a", "b", "none"),
+        ("x",),
+    ],
 )
 def test_other_names_do_not(names):
     assert guess_positive(names) is None

@@ -43,6 +43,28 @@ def test_columns_can_be_named():
     ]
 
 
+@pytest.mark.parametrize("suffix", [".tsv", ".csv", ".parquet"])
+def test_pairs_of_the_first_dnabert_are_read_by_their_own_headers(tmp_path, suffix):
+    rows = {"seq1": ["ACG CGT"], "seq2": ["TTT TTA"], "label": ["1"]}
+    path = tmp_path / f"dev{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.table(rows), path)
+    else:
+        cells = "\t" if suffix == ".tsv" else ","
+        path.write_text(
+            "".join(f"{cells.join(r)}\n" for r in (list(rows), *zip(*rows.values(), strict=True)))
+        )
+    assert [each[1:4] for each in read_records(path, labelled=True)] == [("ACGT", "1", "TTTA")]
+
+
+def test_seq1_and_seq2_are_no_pair_where_columns_are_named_otherwise(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("seq1\tseq2\tsequence\nAAA\tCCC\tGGG\n")
+    assert [(r.sequence, r.sequence_b) for r in read_records(path)] == [("GGG", None)]
+    named = read_records(path, columns=Columns(sequence="seq2"))
+    assert [(r.sequence, r.sequence_b) for r in named] == [("CCC", None)]
+
+
 def test_quoted_cells_may_hold_the_delimiter():
     assert table('sequence,label\n"AC","a,b"\n', delimiter=",")[0].label == "a,b"
 

@@ -1,10 +1,13 @@
 """The bar that tells how far a run is."""
 
 import io
+import logging
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from dnabert_hf.inference.engine import progress as module
 from dnabert_hf.inference.engine.checkpoint import Checkpoint
 from dnabert_hf.inference.engine.engine import Engine, Window
 from dnabert_hf.inference.engine.progress import Progress
@@ -82,3 +85,18 @@ def test_an_unknown_total_leaves_a_count(engine, terminal):
     shown = terminal()
     assert len([*Progress("variants", lambda: None).follow([["A"] * 5], [engine])]) == 1
     assert "5 variants [00:0" in shown.getvalue()
+
+
+def test_without_a_bar_a_long_run_says_once_how_long_it_will_take(engine, monkeypatch, caplog):
+    """Of 100 sequences 7 were there, 3 take 12 s: the other 90 take 6 minutes."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    clock = iter([0.0, 4, 8, 12])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    progress = Progress("sequences", lambda: 100)
+    progress.skip(["ACGT"] * 7)
+    with caplog.at_level(logging.WARNING):
+        for chunk in progress.follow([["ACGT"] * 3, ["ACGT"] * 3], [engine]):
+            engine.run([Window(each) for each in chunk], compute)
+    assert [record.getMessage() for record in caplog.records] == [
+        "about 6 minutes left: 3 of 100 sequences took 12 s"
+    ]

@@ -1,4 +1,5 @@
 import csv
+import logging
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -300,3 +301,21 @@ def test_command_line(folder, fasta, tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "must not exist yet" in result.stderr
+
+
+def test_regions_that_are_there_twice_are_named(classifier, tokenizer, tmp_path, caplog):
+    fasta = tmp_path / "g.fa"
+    fasta.write_text(">c\n" + "ACGTTGCA" * 5 + "\n")
+    regions = [Interval("c", 4, 6), Interval("c", 4, 6), Interval("c", 5, 7)]
+    with caplog.at_level(logging.WARNING):
+        done = mutagenesis(
+            classifier,
+            regions,
+            output=tmp_path / "m.tsv",
+            genome=open_genome(fasta),
+            flank=9,
+            tokenizer=tokenizer,
+            device="cpu",
+        )
+    assert done.n_mutations == 3 * 6
+    assert "1 regions are there more than once" in caplog.text and "c:4-6(+)" in caplog.text

@@ -4,7 +4,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from dnabert_hf import DNABertForSequenceClassification, DNABertModel
+from dnabert_hf import (
+    DNABertConfig,
+    DNABertForSequenceClassification,
+    DNABertModel,
+    DNABertTokenizer,
+)
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.predict import predict
@@ -57,6 +62,44 @@ def test_layers_and_heads_can_be_chosen(classifier, tokenizer):
     ]:
         with pytest.raises(ValueError, match=message):
             attention_scores(classifier, SEQUENCES, layer=layer, heads=heads, **options)
+
+
+@pytest.fixture
+def of_k4(tmp_path):
+    config = DNABertConfig(
+        k=4,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=30,
+        id2label={0: "no", 1: "yes"},
+        label2id={"no": 0, "yes": 1},
+    )
+    DNABertForSequenceClassification(config).save_pretrained(tmp_path / "k4")
+    DNABertTokenizer(k=4).save_pretrained(tmp_path / "k4")
+    return tmp_path / "k4"
+
+
+def test_scores_of_several_k_are_summed_as_by_the_formula(classifier, tokenizer, of_k4):
+    """Each of norm 1, their sum divided by its norm; probabilities as `predict` averages them."""
+    sequences, options = SEQUENCES[:2], {"tokenizer": tokenizer, "dtype": "float32"}
+    found = attention_scores(classifier, sequences, also=[of_k4], **options)
+    other = DNABertForSequenceClassification.from_pretrained(of_k4).eval()
+    predicted = predict(classifier, sequences, also=[of_k4], both_strands=False, **options)
+    for sequence, each, prediction in zip(sequences, found, predicted, strict=True):
+        total = by_the_formula(classifier.bert, tokenizer, sequence)
+        total = total + by_the_formula(other.bert, DNABertTokenizer(k=4), sequence, k=4)
+        np.testing.assert_allclose(each.scores, total / np.linalg.norm(total), atol=1e-5)
+        assert each.probabilities == pytest.approx(prediction.probabilities, abs=1e-5)
+    with pytest.raises(ValueError, match="at least k = 4 bases long, found 3"):
+        attention_scores(classifier, ["GGC"], also=[of_k4], **options)
+
+
+def test_models_of_other_classes_are_not_summed(classifier, tokenizer, of_k4):
+    classifier.config.id2label = {0: "no", 1: "maybe"}
+    with pytest.raises(ValueError, match="models to average must have the same classes"):
+        attention_scores(classifier, SEQUENCES, also=[of_k4], tokenizer=tokenizer)
 
 
 def attentions_of(encoder, tokenizer, sequence):

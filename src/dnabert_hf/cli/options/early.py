@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from dnabert_hf.checkpoints import locate
+from dnabert_hf.checkpoints import locate, near
 from dnabert_hf.files.outputs import check_output
 
 __all__ = [
@@ -36,8 +36,9 @@ def model_name(value: str | None) -> str | None:
     is_repository = value.count("/") == 1 and not value.startswith((".", "/", "~"))
     if not is_repository:
         raise ValueError(
-            f"no folder {value}{_near(value, folders=True)}; a model is a folder, a checkpoint of "
-            "the package such as dnabert-6-mini, or a repository of the Hub, OWNER/NAME"
+            f"no folder {value}{_near(value, folders=True) or near(value)}; a model is a folder, a "
+            "checkpoint of the package such as dnabert-6-mini, or a repository of the Hub, "
+            "OWNER/NAME"
         )
     if os.environ.get("RANK", "0") == "0":
         where = f"dnabert: no folder {value}{_near(value, folders=True)}; looking for it on the Hub"
@@ -49,8 +50,13 @@ def start_name(value: str) -> str:
     """Take what `--init` takes: also "random" and the networks to compare with."""
     from dnabert_hf.training.shared.names import NETWORKS, RANDOM
 
-    if value not in (RANDOM, *NETWORKS):
-        model_name(value)
+    names = (RANDOM, *NETWORKS)
+    if value not in names:
+        try:
+            model_name(value)
+        except ValueError as error:
+            close = difflib.get_close_matches(value.lower().replace("_", "-"), names, n=1)
+            raise ValueError(f"did you mean {close[0]}? {error}" if close else str(error)) from None
     return value
 
 

@@ -22,6 +22,8 @@ _NEGATIVE = frozenset(
         *("benign", "normal", "healthy"),
     )
 )
+# Names that say something beside each other alone: the first is not looked for.
+_PAIRS = (("fp", "tp"), ("tn", "tp"), ("n", "p"), ("n", "y"), ("f", "t"), ("minus", "plus"))
 _NEGATIONS = ("non", "not", "no", "un", "in")
 
 
@@ -57,6 +59,8 @@ def _is_negative(name: str, other: str) -> bool:
     if name.strip() in ("-", "-1") or not _NEGATIVE.isdisjoint(words):
         return True
     rest = "".join(re.findall(r"[a-z0-9]+", other.lower()))
+    if ("".join(words), rest) in _PAIRS:
+        return True
     return bool(rest) and "".join(words) in {f"{negation}{rest}" for negation in _NEGATIONS}
 
 

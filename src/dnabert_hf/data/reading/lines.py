@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from dnabert_hf.data.reading.streams import open_uncompressed
 
@@ -74,7 +75,29 @@ def regular_file(path: str | Path, *, suffix: str = "") -> Iterator[Path]:
         with ExitStack() as stack:
             source = sys.stdin.buffer if is_stdin else stack.enter_context(path.open("rb"))
             shutil.copyfileobj(source, stack.enter_context(copy.open("wb")))
-        yield copy
+        # What is said of the copy is said of what it was made of.
+        name = "standard input" if is_stdin else str(path)
+        with _renamed(str(copy), name):
+            yield copy
+
+
+@contextmanager
+def _renamed(path: str, name: str) -> Iterator[None]:
+    """Put another name in the place of a path, in errors and in what is logged."""
+    make = logging.getLogRecordFactory()
+
+    def rename(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        record.msg, record.args = record.getMessage().replace(path, name), ()
+        return record
+
+    logging.setLogRecordFactory(rename)
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(str(error).replace(path, name)) from error
+    finally:
+        logging.setLogRecordFactory(make)
 
 
 class BadLines:

@@ -90,12 +90,19 @@ def _decoded_lines(stream: BinaryIO, name: str) -> Iterator[str]:
             ) from error
 
 
+# How the first DNABERT heads the two sequences of its tables of pairs (its task dnapair).
+_PAIR = {"sequence": "seq1", "sequence_b": "seq2"}
+
+
 def _locate(
     header: Sequence[str], columns: Columns, required: frozenset[str], location: str
 ) -> dict[str, int]:
     """Map the attributes of a record to the index of their column."""
     attributes = ("id", "sequence", "label", "sequence_b", "split")
     names = {attribute: getattr(columns, attribute) for attribute in attributes}
+    is_named = columns.renamed() & _PAIR.keys() or _PAIR.keys() & set(header)
+    if not is_named and set(_PAIR.values()) <= set(header):
+        names |= _PAIR
     found = ", ".join(repr(cell[:30]) for cell in header)
     if not set(names.values()) & set(header) and any(map(_reads_as_dna, header)):
         wanted = ", ".join(repr(names[attribute]) for attribute in attributes)

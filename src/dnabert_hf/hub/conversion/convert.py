@@ -167,7 +167,6 @@ def convert(
                 conversion,
                 model.config,
                 source=name,
-                name=destination.resolve().name,
                 task=task,
                 card=repository.card,
                 stock=stock,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from dnabert_hf.checkpoints import locate
+from dnabert_hf.checkpoints import locate, near
 from dnabert_hf.files.weights import quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
@@ -170,9 +170,10 @@ def _check_name(name: str | Path) -> None:
         raise ValueError(
             f"{name} must be a checkpoint folder, found a file; name the folder that holds it"
         )
-    elif isinstance(name, Path) or name.count("/") > 1 or name.startswith((".", "/")):
+    elif isinstance(name, Path) or name.count("/") != 1 or name.startswith((".", "/")):
         raise ValueError(
-            f"{name} must be a checkpoint folder, found no such folder; check the path"
+            f"{name} must be a checkpoint folder, found no such folder{near(str(name))}; check the "
+            "path, or name a repository of the Hub, OWNER/NAME"
         )
 
 

@@ -1,6 +1,8 @@
 """Progress on standard error, in things that a person counts."""
 
+import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
 
@@ -9,6 +11,11 @@ from tqdm import tqdm
 from dnabert_hf.inference.engine.engine import Engine
 
 __all__ = ["Progress"]
+
+logger = logging.getLogger(__name__)
+
+_SOON = 10  # seconds after which the time left can be told where there is no bar
+_LONG = 60  # seconds left from which on it is told
 
 Chunk = TypeVar("Chunk", bound=Sized)
 
@@ -19,8 +26,9 @@ _BAR = "{percentage:3.0f}%|{bar:20}| {n:,.0f} of {total:,.0f}{unit} [{elapsed}, 
 class Progress(Generic[Chunk]):
     """A bar of sequences, windows or variants with their total and the time left.
 
-    It is shown on terminals only. Chunks hold thousands of things, so that a bar that moves with
-    them would stand still for minutes: within a chunk it moves with the tokens of its batches.
+    It is shown on terminals only; elsewhere a run of minutes says once how long it will take.
+    Chunks hold thousands of things, so that a bar that moves with them would stand still for
+    minutes: within a chunk it moves with the tokens of its batches.
 
     Args:
         unit: What is counted, in the plural.
@@ -39,6 +47,11 @@ class Progress(Generic[Chunk]):
     ):
         is_shown = not is_silent and sys.stderr.isatty()
         total = count() if is_shown else None
+        self._unit = unit
+        self._count = None if is_shown or is_silent else count  # for the one estimate
+        self._begin = time.monotonic()
+        self._n_passed = 0.0  # in this run
+        self._n_skipped = 0
         self._bar = tqdm(
             total=total,
             unit=f" {unit}",
@@ -63,6 +76,7 @@ class Progress(Generic[Chunk]):
                 self._n_chunk = len(chunk)
                 yield chunk
                 self._n_done += self._n_chunk
+                self._estimate()
                 self._n_chunk = 0
                 self._bar.update(self._n_done - self._bar.n)
             if self._bar.total is not None:
@@ -73,10 +87,43 @@ class Progress(Generic[Chunk]):
     def skip(self, chunk: Chunk) -> None:
         """Count a chunk that an earlier run has done: it tells nothing of the time left."""
         self._n_done += len(chunk)
+        self._n_skipped += len(chunk)
         if not self._bar.disable:
             self._bar.n = self._bar.initial = self._bar.last_print_n = self._n_done
 
     def _advance(self, share: float) -> None:
         """Note that a share of the chunk has passed an engine once more."""
         step = share * self._n_chunk / self._n_passes
+        self._n_passed += step
+        self._estimate()
         self._bar.update(min(step, self._n_done + self._n_chunk - self._bar.n))
+
+    def _estimate(self) -> None:
+        """Say how long the run will take, once, if nobody sees a bar and it will take long."""
+        if self._count is None or not self._n_passed:
+            return
+        elapsed = time.monotonic() - self._begin
+        if elapsed < _SOON:
+            return
+        total, self._count = self._count(), None
+        if total is None:
+            return
+        left = elapsed / self._n_passed * (total - self._n_skipped - self._n_passed)
+        if left >= _LONG:
+            logger.warning(
+                "about %s left: %s of %s %s took %d s",
+                *(_time(left), f"{self._n_passed:,.0f}", f"{total:,}", self._unit, elapsed),
+            )
+
+
+def _time(seconds: float) -> str:
+    """Write a time as a person says it.
+
+    Example:
+        >>> _time(90), _time(7000), _time(200_000)
+        ('2 minutes', '1.9 hours', '2.3 days')
+    """
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} minutes"
+    hours = seconds / 3600
+    return f"{hours:.1f} hours" if hours < 36 else f"{hours / 24:.1f} days"

@@ -86,9 +86,10 @@ def open_output(
     except KeyboardInterrupt:
         if fingerprint is None:
             raise
-        raise KeyboardInterrupt(
-            f"stopped after {output.n_written:,} records; run the same command again to go on"
-        ) from None
+        kept = f"after {output.n_written:,} records; run the same command again to go on"
+        if not output.n_written:
+            kept = "before the first part was kept; the same command begins anew"
+        raise KeyboardInterrupt(f"stopped {kept}") from None
     except ValueError:
         output.discard()  # the input is wrong: no run goes on from here
         raise

@@ -33,7 +33,7 @@ __all__ = ["MutationMaps", "mutagenesis"]
 logger = logging.getLogger(__name__)
 
 _GROUP_BASES = 1 << 14  # of sequences whose unchanged form is encoded together
-_CHUNK_BASES = 1 << 20  # to encode until rows are written
+_CHUNK_BASES = 1 << 18  # to encode until rows are written: minutes of BERT-base on a CPU
 _TEXT_COLUMNS = ("id", "position", "ref", "alt")
 _GENOME_COLUMNS = ("contig", "genome_position", "strand")
 _GAP = "-"

@@ -1,7 +1,9 @@
 """Sequences and regions whose bases are to be changed, and the kinds of changes."""
 
 import hashlib
+import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from dnabert_hf.inference.variants.mutation_scores import Target
 from dnabert_hf.inference.variants.mutations import Mutation, mutations_at
 
 __all__ = ["Given", "Kinds", "read_regions", "read_sequences"]
+
+logger = logging.getLogger(__name__)
 
 _KNOWN = re.compile("[ACGTUacgtu]")
 
@@ -98,6 +102,13 @@ def _cut_regions(
     on_genome = [
         each._replace(contig=names[each.contig]) for each in regions if each.contig in names
     ]
+    repeated = [region for region, n in Counter(on_genome).items() if n > 1]
+    if repeated:
+        first = repeated[0]
+        logger.warning(
+            "%d regions are there more than once, and so are their changes, such as %s:%d-%d(%s)",
+            *(len(repeated), first.contig, first.start, first.end, first.strand),
+        )
     for region in on_genome:
         length = genome.length(region.contig)
         name = f"{region.contig}:{region.start}-{region.end}"

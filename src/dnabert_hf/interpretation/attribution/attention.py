@@ -43,6 +43,7 @@ def attention_scores(
     heads: Sequence[int] | None = None,
     query: Query | None = None,
     rollout: bool = False,
+    also: Sequence[str | Path] = (),
     genome: Genome | None = None,
     **options: Unpack[RunFields],
 ) -> list[BaseScores] | WrittenResults:
@@ -76,6 +77,10 @@ def attention_scores(
         query: Whose attention: of "cls", or the mean of all "kmers"; None takes what the model
             pools.
         rollout: Whether to follow the attention through all layers and heads.
+        also: Checkpoints to sum with, such as those of other k, as DNABERT-viz sums k = 3 to 6: the
+            scores of each, which have the norm 1, are added up and divided by the norm of the sum,
+            and probabilities are averaged. They must have the same classes; layers and heads are
+            taken in each.
         genome: Genome that coordinates are of: those of a BED file, or of records with names such
             as chr1:100-400 (0-based, half-open). A bedGraph of such records does without.
         **options: The fields of `RunOptions`.
@@ -96,14 +101,21 @@ def attention_scores(
         raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got {query!r}")
     layers = [layer] if isinstance(layer, int) else list(layer)
     run, classifier = start_scoring(model, output, RunOptions.of(options))
-    if query is None:
-        query = pooled_query(run.engines[0].model.config)
-    scorer = (
-        _RolloutScorer(run.engines[0], classifier)
-        if rollout
-        else _Scorer(run.engines[0], classifier, layers=layers, heads=heads, query=query)
-    )
+    for member in also:
+        run.start(member, "encoder" if classifier is None else "sequence-classification")
+    if classifier is not None:
+        Classifier(*run.engines)  # which compares their classes
+    scorers = []
+    for engine in run.engines:
+        of_engine = None if classifier is None else Classifier(engine)
+        asked = query or pooled_query(engine.model.config)
+        scorers.append(
+            _RolloutScorer(engine, of_engine)
+            if rollout
+            else _Scorer(engine, of_engine, layers=layers, heads=heads, query=asked)
+        )
     depends_on = {"layer": layer, "heads": heads, "query": query, "rollout": rollout}
+    scorer = scorers[0] if len(scorers) == 1 else _SumScorer(scorers)
     return score_source(run, source, scorer, genome=genome, depends_on=depends_on)
 
 
@@ -268,6 +280,27 @@ class _RolloutScorer(_Scorer):
             of_heads = [self._follow(share, layer, kept, inputs, head) for head in self._heads]
             share = 0.5 * share + 0.5 * torch.stack(of_heads).mean(dim=0)
         return share
+
+
+class _SumScorer:
+    """Sums the scores of several models, and averages their probabilities."""
+
+    chunk_bases = _CHUNK_BASES
+
+    def __init__(self, scorers: Sequence[_Scorer]):
+        self.n_passes = len(scorers)
+        self.scheme = scorers[0].scheme
+        self._scorers = scorers
+
+    def score(self, records: Sequence[SequenceRecord]) -> Iterator[BaseScores]:
+        """Score records that are in memory."""
+        for members in zip(*(each.score(records) for each in self._scorers), strict=True):
+            scores = np.sum([each.scores for each in members], axis=0, dtype=np.float32)
+            named = members[0].probabilities
+            if named is not None:
+                rows = [list((each.probabilities or {}).values()) for each in members]
+                named = dict(zip(named, np.mean(rows, axis=0).tolist(), strict=True))
+            yield members[0]._replace(scores=scores / np.linalg.norm(scores), probabilities=named)
 
 
 def _of_kmers(inputs: dict[str, torch.Tensor]) -> torch.Tensor:

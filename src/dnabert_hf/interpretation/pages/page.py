@@ -16,7 +16,7 @@ from dnabert_hf.files.atomic import atomic_folder, write_text
 from dnabert_hf.files.environment import command_line, package_versions
 from dnabert_hf.files.outputs import check_folder
 
-__all__ = ["Cell", "Page", "Picture", "check_report", "report_folder"]
+__all__ = ["Cell", "Link", "Page", "Picture", "check_report", "report_folder"]
 
 _MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -33,7 +33,19 @@ class Picture(NamedTuple):
     alt: str
 
 
-Cell = str | int | float | Picture | None
+class Link(NamedTuple):
+    """A link to show in a cell of a table.
+
+    Attributes:
+        text: What is read.
+        address: Where it leads; a path is relative to the page.
+    """
+
+    text: str
+    address: str
+
+
+Cell = str | int | float | Picture | tuple[Link, ...] | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,10 @@ class Page:
         """Add a paragraph."""
         self._add("text", text=text)
 
+    def code(self, text: str) -> None:
+        """Add lines to copy, such as commands; long ones scroll."""
+        self._add("code", text=text)
+
     def table(self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Add a table, which scrolls in its box where it is wider than the screen.
 
@@ -81,7 +97,7 @@ class Page:
             caption: What the table shows.
             columns: Headings of the columns.
             rows: Cells of each row: texts, numbers (a float is shown with four digits), pictures,
-                or None for nothing.
+                tuples of links, or None for nothing.
 
         Raises:
             ValueError: If a row has not a cell for each column.
@@ -178,7 +194,7 @@ class Page:
         self._parts.append(_Part(kind, fields))
 
 
-def _show(cell: Cell) -> dict[str, str]:
+def _show(cell: Cell) -> dict[str, Any]:
     """Prepare a cell for the template.
 
     Example:
@@ -190,6 +206,8 @@ def _show(cell: Cell) -> dict[str, str]:
             return {"text": "-"}
         case Picture():
             return {"source": _embed(cell.path), "alt": cell.alt}
+        case tuple():
+            return {"links": cell} if cell else {"text": "-"}
         case bool() | str():
             return {"text": str(cell)}
         case int():

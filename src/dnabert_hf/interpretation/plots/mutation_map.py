@@ -60,7 +60,7 @@ def check_plot(table: str | Path, plot: str | Path, *, overwrite: bool) -> None:
 def plot_mutation_maps(
     table: str | Path, plot: str | Path, *, label: str | None = None
 ) -> list[Path]:
-    """Draw the maps that `mutagenesis` wrote: heat map and logo, in lines of 100 bases.
+    """Draw the maps that `mutagenesis` wrote: heat map and logo, in lines of some 100 bases.
 
     The heat map shows what each change adds to the score (DNABERT's `diff` of a class, as in
     Figure 5 of Ji et al. 2021; the change of a value; the log-likelihood ratio): blue where it is
@@ -178,8 +178,9 @@ def _draw(grid: _Map, path: Path) -> None:
     shown = [row for row in range(len(_ROWS)) if not np.isnan(grid.effects[row]).all()]
     shown = sorted({*range(4), *shown})
     n_bases = len(grid.sequence)
-    width = min(n_bases, _LINE_BASES)
-    starts = range(0, n_bases, _LINE_BASES)
+    # Lines of equal length: of 101 bases the last one would stand alone.
+    width = -(-n_bases // max(1, round(n_bases / _LINE_BASES)))
+    starts = range(0, n_bases, width)
     logo_height, heat_height = 1.0, 0.2 * len(shown)
     figure = Figure(
         figsize=(
@@ -201,7 +202,7 @@ def _draw(grid: _Map, path: Path) -> None:
     margin = 0.05 * (highest - lowest) or 1.0
     image: Any = None
     for line, start in enumerate(starts):
-        end = min(start + _LINE_BASES, n_bases)
+        end = min(start + width, n_bases)
         logo, heat = axes[2 * line], axes[2 * line + 1]
         _draw_logo(logo, grid.sequence, heights, start, end)
         logo.set_ylim(lowest - margin, highest + margin)

@@ -59,15 +59,15 @@ def plot_letters(scores: BaseScores, path: str | Path) -> None:
             f"{len(sequence):,}; draw a part, or rows (plot_sequences)"
         )
     n_lines = -(-len(sequence) // _BASES_PER_LINE)
+    width = -(-len(sequence) // n_lines)  # lines of equal length
     figure = new_figure(width=11, height=0.6 + 1.25 * n_lines)
     lines = figure.subplots(
         2 * n_lines, 1, squeeze=False, gridspec_kw={"height_ratios": [5, 1] * n_lines}
     )[:, 0]
     colors = color_scale(values)
-    width = min(_BASES_PER_LINE, len(sequence))
     for line in range(n_lines):
-        begin = line * _BASES_PER_LINE
-        end = min(begin + _BASES_PER_LINE, len(sequence))
+        begin = line * width
+        end = min(begin + width, len(sequence))
         letters, strip = lines[2 * line], lines[2 * line + 1]
         _draw_letters(letters, sequence[begin:end], values[begin:end], begin)
         letters.set(xlim=(begin - 0.5, begin + width - 0.5), xticks=[])

@@ -1,0 +1,98 @@
+"""`dnabert run` from peaks to its page, on the example's genome with a tiny model."""
+
+import json
+import re
+import shlex
+
+import pytest
+from typer.testing import CliRunner
+
+from dnabert_hf import DNABertConfig, DNABertForMaskedLM, DNABertTokenizer
+from dnabert_hf.cli.main import app
+from dnabert_hf.data.example.files import write_example_data
+
+N_PEAKS = 40
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a genome, a few of its peaks, variants and a tiny checkpoint."""
+    folder = tmp_path_factory.mktemp("run")
+    files = write_example_data(folder / "example")
+    for name, n in (("peaks.narrowPeak", N_PEAKS), ("variants.vcf", 20)):
+        lines = files[name].read_text().splitlines(keepends=True)
+        (folder / name).write_text("".join(lines[:n]))
+    config = DNABertConfig(
+        k=3,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        both_strands=True,
+        token_pooling="mean",
+    )
+    DNABertForMaskedLM(config).save_pretrained(folder / "tiny")
+    DNABertTokenizer(k=3).save_pretrained(folder / "tiny")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        line = (
+            "run peaks.narrowPeak --genome example/genome.fa -o out --init tiny --epochs 1 --known "
+            "example/motifs.meme --scan chr1:0-1000 --vcf variants.vcf"
+        )
+        first = CliRunner().invoke(app, shlex.split(line))
+        again = CliRunner().invoke(app, shlex.split(line))
+    return first, again
+
+
+def test_peaks_become_a_page_whose_links_and_commands_hold(finished, place):
+    first, _ = finished
+    assert first.exit_code == 0, first.output
+    assert "open out/index.html" in first.stderr
+    page = (place / "out" / "index.html").read_text()
+    steps = json.loads((place / "out" / "run.json").read_text())["steps"]
+    assert list(steps) == [
+        *("data", "check", "finetune", "evaluate", "motifs", "attribute", "mutagenesis"),
+        *("attention", "scan", "variants"),
+    ]
+    for step in steps.values():
+        assert step["command"].replace("'", "&#39;") in page
+    links = re.findall(r'<a href="([^"#]+)"', page)
+    assert {"data.tsv", "motifs/index.html", "attention/index.html", "variants.tsv"} <= set(links)
+    for link in links:
+        assert (place / "out" / link).exists(), link
+    scores = json.loads((place / "out" / "model" / "metrics.json").read_text())
+    assert f'<td class="number">{scores["scores"]["test"]["accuracy"]:.4g}</td>' in page
+    assert "Class of interest: peak" in page
+    assert "leaks: none" in page
+    assert page.count("<figure>") >= 1
+    assert "Made by" in page
+    assert "dnabert run peaks.narrowPeak" in page
+
+
+def test_the_second_time_nothing_is_repeated(finished):
+    _, again = finished
+    assert again.exit_code == 0
+    assert again.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("run peaks.narrowPeak -o none", "peaks or promoters need the genome"),
+        ("run tiny/vocab.txt -o none --vcf variants.vcf", "--vcf need the genome"),
+        ("run peaks.narrowPeak --genome example/genome.fa -o example", "must be empty or new"),
+        ("run peaks.narrowPeak --genome example/genome.fa -o none --scan chr9", "chr9"),
+        ("run nothing.bed --genome example/genome.fa -o none", "no file nothing.bed"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_written(place, monkeypatch, words, problem):
+    monkeypatch.chdir(place)
+    result = CliRunner().invoke(app, shlex.split(words))
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert not (place / "none").exists()
