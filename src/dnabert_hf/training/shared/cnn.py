@@ -55,6 +55,7 @@ class DNACnnConfig(PreTrainedConfig):
         both_strands: As in `DNABertConfig`, and so are positive and training_lengths.
         positive: See there.
         training_lengths: See there.
+        pad_token_id: Id of [PAD].
         **kwargs: Fields of `transformers.PreTrainedConfig`.
 
     Raises:
@@ -79,6 +80,7 @@ class DNACnnConfig(PreTrainedConfig):
     both_strands: bool = False
     positive: str | None = None
     training_lengths: list[int] | None = None
+    pad_token_id: int | None = 0  # the tokenizer's: the Trainer speaks of any other
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill in the sizes that depend on the architecture."""
