@@ -452,7 +452,7 @@ def pretrain_all(
             subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env=environment)
         )
     for process in processes:
-        process.wait(max(1.0, end + 60 - time.time()))
+        process.wait(max(1.0, end + (300 if tiny else 60) - time.time()))  # importing takes time
     found = []
     for run in runs:
         path = work / f"{run.name}.json"
@@ -508,7 +508,11 @@ def main() -> None:
     end = begin + 60 * minutes - (5 if options.tiny else 25)  # to save and to copy
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     genome = tiny_genome(output) if options.tiny else options.genome
-    runs = [Run(**fields) for fields in json.loads(options.runs)] if options.runs else list(RUNS)
+    runs = (
+        [Run(**fields) for fields in json.loads(options.runs)]
+        if options.runs
+        else list(RUNS[: 1 if options.tiny else None])
+    )
     report: dict[str, Any] = {}
     tiny: bool = options.tiny
 
@@ -528,7 +532,7 @@ def main() -> None:
             output,
             max(end, time.time() + 20) if tiny else end,
             tiny=tiny,
-        ),  # fmt: skip
+        ),
     }
     for name in options.parts.split(","):
         started = time.time()
