@@ -68,12 +68,16 @@ def predict(
     from dnabert_hf.inference.predict import predict as predict_sequences
     from dnabert_hf.inference.predict_bases import predict_bases
 
-    if (sequences is None) == (not sequence):
+    source: str | list[str]
+    if sequences is not None and not sequence:
+        source = sequences
+    elif sequence and sequences is None:
+        source = sequence
+    else:
         raise ValueError(
             "sequences must come from a file or from --sequence, found "
             f"{'both' if sequence else 'neither'}; give one of them"
         )
-    source = sequences or sequence
     done: object
     if architecture_of(model).endswith("ForTokenClassification"):
         if also:

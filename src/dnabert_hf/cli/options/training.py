@@ -193,6 +193,13 @@ def _collect(
             show_default="the sequences tell",
         ),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        in_training(
+            "--calibrate",
+            help="Make probabilities as often right as they say, by the dev split.",
+        ),
+    ] = False,
     keep_checkpoints: Annotated[
         bool,
         in_output(
@@ -251,6 +258,7 @@ def _collect(
         "optimizer": optimizer,
         "muon_learning_rate": muon_learning_rate,
         "both_strands": both_strands,
+        "calibrate": calibrate,
         "keep_checkpoints": keep_checkpoints,
         "arguments": add_fields(parse_arguments(set_ or []), named),
         "resume": resume,
