@@ -38,6 +38,7 @@ def _example(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run_command("dnabert finetune peaks.tsv -o peaks-model")
+        run_command("dnabert pretrain genome.fa -o tiny")  # where `dnabert run` starts
     return folder
 
 

@@ -23,6 +23,7 @@ _SHORT = {
     "finetune": (_NETWORK, "--set max_steps=2 --batch-size 4"),
     "search": (_NETWORK, "--set max_steps=2 --batch-size 4"),
     "mine-negatives": (_NETWORK, "--set max_steps=2 --batch-size 4 --windows 50 --rounds 1"),
+    "run": ("--init tiny", "--epochs 1"),
     "pretrain": (_TINY, "--steps 2 --batch-size 4"),
 }
 

@@ -39,6 +39,13 @@ def test_blocks_of_the_guides_run(page, work_folder):
         run_block(language, textwrap.dedent(block), names)
 
 
+@pytest.mark.slow
+def test_commands_of_the_readme_run(work_folder):
+    for _, language, block in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")):
+        if language == "bash":
+            run_block(language, block, {})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_of_the_pages_are_understood(page):
     for line in commands_of(page.read_text(encoding="utf-8")):

@@ -95,6 +95,17 @@ def test_predict_writes_a_table_to_standard_output(model, fasta):
         assert sum(map(float, row[2:])) == pytest.approx(1, abs=1e-5)
 
 
+def test_predict_takes_sequences_themselves(model, fasta, tmp_path):
+    fasta.write_text(">0\nACGTACGT\n>1\nTTTTGA\n")
+    of_file = run("predict", model, fasta).stdout
+    typed = run("predict", model, "--sequence", "acgtacgt", "--sequence", "TTTTGA")
+    assert typed.stdout == of_file
+    assert typed.stderr.endswith("2 sequences\n")
+    assert "found neither" in error_of(run("predict", model))
+    assert "found both" in error_of(run("predict", model, fasta, "--sequence", "ACGT"))
+    assert "'!'" in error_of(run("predict", model, "--sequence", "ACG!"))
+
+
 def test_predict_reads_columns_by_name(model, tmp_path):
     table = tmp_path / "in.csv"
     table.write_text("name,dna\nx,ACGTAC\n")
@@ -148,6 +159,11 @@ def test_evaluate_prints_and_writes_scores(model, tmp_path):
     assert json.loads(output.read_text())["accuracy"] == pytest.approx(
         float(printed["accuracy"]), abs=1e-3
     )
+    assert result.stderr.endswith(f"3 labelled sequences or bases scored -> {output}\n")
+    scores = json.loads(run("evaluate", model, data, "--json").stdout)
+    assert scores.pop("sequences") == 3
+    assert scores.keys() == printed.keys() - {"sequences"}
+    assert scores.items() <= json.loads(output.read_text()).items()
     data.write_text("sequence\tlabel\nACGTAC\tacceptor\n")
     assert "seen in training, 'none', 'donor', found 'acceptor'" in error_of(
         run("evaluate", model, data)

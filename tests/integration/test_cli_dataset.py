@@ -90,7 +90,10 @@ def test_a_planted_leak_is_found(run, tmp_path):
     ("words", "message"),
     [
         (("promoters", "tss.bed", "-o", "d.txt"), "must be a .tsv or .tsv.gz file, got 'd.txt'"),
-        (("promoters", "tss.bed", "-o", "d.tsv", "--columns", "a,b"), "three names divided by"),
+        (
+            ("promoters", "tss.bed", "-o", "d.tsv", "--columns", "a,b"),
+            "three different names divided by",
+        ),
         (("peaks", "none.bed", "-o", "d.tsv"), "none.bed must be a file, found none"),
         (("splice", "tss.bed", "-o", "d.tsv"), "must have 9 columns"),
     ],

@@ -61,7 +61,7 @@ def lines_of_readme():
     text = README.read_text()
     table = re.findall(r"^\| `(dnabert [^`]+)` \|", text, flags=re.MULTILINE)
     blocks = "".join(re.findall(r"```(?:bash|console)\n(.*?)```", text, flags=re.DOTALL))
-    return table, re.findall(r"dnabert [a-z].*", blocks)
+    return table, re.findall(r"dnabert [a-z].*", blocks.replace("\\\n", " "))
 
 
 def parse(line):

@@ -7,7 +7,14 @@ import typer
 
 from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Averaged, BothStrands, Model
+from dnabert_hf.cli.options.shared import (
+    AsJson,
+    Averaged,
+    BothStrands,
+    Model,
+    print_json,
+    report,
+)
 
 __all__ = ["evaluate"]
 
@@ -33,13 +40,14 @@ def evaluate(
     ] = None,
     also: Averaged = None,
     rc: BothStrands = None,
+    as_json: AsJson = False,
     *,
     running: Running,
 ) -> None:
     """Score a fine-tuned model on labelled sequences that it has not seen.
 
     Prints one line a metric: accuracy, F1, MCC, AUROC and more for classes, correlations and RMSE
-    for values.
+    for values; `--json` prints one object for programs to read.
 
     Example:
 
@@ -60,5 +68,11 @@ def evaluate(
         output=output,
         **running,
     )
-    for name, value in {"sequences": evaluation.n_sequences, **evaluation.scores}.items():
-        typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
+    scores = {"sequences": evaluation.n_sequences, **evaluation.scores}
+    if as_json:
+        print_json(scores)
+    else:
+        for name, value in scores.items():
+            typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
+    where = "" if output is None else f" -> {output}"
+    report(f"{evaluation.n_sequences:,} labelled sequences or bases scored{where}")

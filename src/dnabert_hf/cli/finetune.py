@@ -2,13 +2,14 @@
 
 import logging
 
+from dnabert_hf.cli.options.shared import AsJson
 from dnabert_hf.cli.options.training import Training, print_scores, takes_training_options
 
 __all__ = ["finetune"]
 
 
 @takes_training_options
-def finetune(training: Training) -> None:
+def finetune(training: Training, *, as_json: AsJson = False) -> None:
     r"""Train a classifier or regressor on labelled sequences, test it and save it.
 
     The folder receives the model with its card, metrics.json, predictions.tsv and curves.png. The
@@ -39,4 +40,4 @@ def finetune(training: Training) -> None:
     for name in ("dnabert_hf.training", "dnabert_hf.data.labelled.dataset"):
         logging.getLogger(name).setLevel(logging.INFO)
     result = fine_tune(training.init, training.data, **training.options)
-    print_scores(training.options["task"], result)
+    print_scores(training.options["task"], result, as_json=as_json)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Averaged, BothStrands, Model, Output, SequenceFile, close
+from dnabert_hf.cli.options.shared import Averaged, BothStrands, Model, Output, close
 
 __all__ = ["predict"]
 
@@ -14,7 +15,19 @@ __all__ = ["predict"]
 @takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "sequence_b", "id"))
 def predict(
     model: Model,
-    sequences: SequenceFile,
+    sequences: Annotated[
+        str | None,
+        typer.Argument(
+            help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip; - is standard "
+            "input.",
+            show_default=False,
+            callback=input_file,
+        ),
+    ] = None,
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option(help="A sequence itself, in place of a file; repeatable.", metavar="ACGT..."),
+    ] = None,
     output: Output = Path("-"),
     also: Averaged = None,
     rc: BothStrands = None,
@@ -42,6 +55,10 @@ def predict(
 
         dnabert predict islands chr20.fa -o islands.bed
 
+    One sequence:
+
+        dnabert predict my_model --sequence TGACCACCAGGGGGCGCTA
+
     The mean of three models and both strands:
 
         dnabert predict k4 genes.fa --also k5 --also k6 --rc
@@ -51,20 +68,28 @@ def predict(
     from dnabert_hf.inference.predict import predict as predict_sequences
     from dnabert_hf.inference.predict_bases import predict_bases
 
+    source: str | list[str]
+    if sequences is not None and not sequence:
+        source = sequences
+    elif sequence and sequences is None:
+        source = sequence
+    else:
+        raise ValueError(
+            "sequences must come from a file or from --sequence, found "
+            f"{'both' if sequence else 'neither'}; give one of them"
+        )
     done: object
     if architecture_of(model).endswith("ForTokenClassification"):
         if also:
             raise ValueError("--also averages models of sequences, found a model of bases")
-        done = predict_bases(
-            model, sequences, output=output, label=label, both_strands=rc, **running
-        )
+        done = predict_bases(model, source, output=output, label=label, both_strands=rc, **running)
     elif label is not None:
         raise ValueError(
             f"--label has an effect with a model of bases only, found one of sequences in {model}"
         )
     else:
         done = predict_sequences(
-            model, sequences, output=output, also=also or (), both_strands=rc, **running
+            model, source, output=output, also=also or (), both_strands=rc, **running
         )
     if isinstance(done, WrittenResults):
         close(done)

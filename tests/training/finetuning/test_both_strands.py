@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
-from dnabert_hf import finetune
+from dnabert_hf import finetune, predict
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 from dnabert_hf.training.finetuning.collators import OTHER_STRAND, BothStrandsCollator
 
@@ -153,3 +153,37 @@ def test_a_stopped_run_goes_on_with_the_strands_it_would_have_read(tmp_path, sav
     finetune("random", table, output_dir=tmp_path / "parts", resume=True, **options)
     whole, parts = (load_file(tmp_path / n / "model.safetensors") for n in ("whole", "parts"))
     assert all(whole[name].equal(parts[name]) for name in whole)
+
+
+def test_calibrated_probabilities_are_those_of_the_model_divided_by_a_temperature(tmp_path):
+    """The weights of the last layer carry it, so stock code gives calibrated probabilities too."""
+    table = write_table(tmp_path / "d.tsv", ["a", "b", "a", "b"])
+    options = {"config": TINY, "arguments": FAST | {"seed": 1}, "both_strands": True}
+    plain = finetune("random", table, output_dir=tmp_path / "plain", **options)
+    scaled = finetune("random", table, output_dir=tmp_path / "scaled", calibrate=True, **options)
+    report = json.loads((tmp_path / "scaled" / "metrics.json").read_text())["calibration"]
+    temperature = report["temperature"]
+    before, after = (load_file(each.output_dir / "model.safetensors") for each in (plain, scaled))
+    for name, weights in before.items():
+        divided = weights / temperature if name.startswith("classifier") else weights
+        torch.testing.assert_close(after[name], divided)
+    assert temperature != pytest.approx(1, abs=0.01)
+
+    dev = [row.split("\t") for row in table.read_text().splitlines() if row.endswith("\tdev")]
+    chosen = {
+        each: [
+            prediction.probabilities[row[2]]
+            for row, prediction in zip(dev, predict(each, [r[1] for r in dev]), strict=True)
+        ]
+        for each in (plain.output_dir, scaled.output_dir)
+    }
+    loss = {folder: -np.log(values).mean() for folder, values in chosen.items()}
+    assert loss[scaled.output_dir] < loss[plain.output_dir]
+    assert report["expected_calibration_error"].keys() == {"validation", "test"}
+
+
+def test_values_cannot_be_calibrated(tmp_path):
+    table = write_table(tmp_path / "d.tsv", ["0.5", "1.25", "-3.5", "2.5"])
+    with pytest.raises(ValueError, match="calibrate is for classes of sequences, found regression"):
+        finetune("random", table, output_dir=tmp_path / "m", config=TINY, calibrate=True)
+    assert not (tmp_path / "m").exists()

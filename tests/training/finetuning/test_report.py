@@ -130,6 +130,12 @@ def test_the_command_prints_the_regression_as_a_row(tmp_path):
         "test",
         "5-mer regression, test",
     ]
+    again = CliRunner().invoke(app, [*command, "--json", "--calibrate", "--overwrite"])
+    scores = json.loads(again.stdout)
+    assert scores["model"] == str(tmp_path / "m")
+    assert scores["positive"] == "bound"
+    assert scores["scores"].keys() == {"validation", "test"}
+    assert scores["regression"]["test"]["mcc"] == pytest.approx(1, abs=0.2)
 
 
 def test_checkpoints_that_are_kept_show_how_attention_came_about(tmp_path):

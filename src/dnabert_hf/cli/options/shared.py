@@ -1,6 +1,7 @@
 """Options that several commands share, so that they read alike everywhere."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -13,6 +14,7 @@ from dnabert_hf.cli.options.early import input_file, model_name, new_file
 
 __all__ = [
     "Aliases",
+    "AsJson",
     "Averaged",
     "BothStrands",
     "ConfigFields",
@@ -39,6 +41,7 @@ __all__ = [
     "in_output",
     "in_training",
     "parse_fields",
+    "print_json",
     "report",
 ]
 
@@ -67,6 +70,10 @@ SequenceFile = Annotated[
 Output = Annotated[
     Path,
     in_output("-o", "--output", help="File to write; - is standard output.", callback=new_file),
+]
+AsJson = Annotated[
+    bool,
+    in_output("--json", help="Print the scores as one object of JSON.", show_default=False),
 ]
 VariantFile = Annotated[
     Path,
@@ -165,6 +172,17 @@ def report(text: str) -> None:
     """Say on standard error what was done; of processes launched together, the first one does."""
     if os.environ.get("RANK", "0") == "0":
         typer.echo(text, err=True)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print an object of JSON on standard output; what is not finite is null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(each) for name, each in value.items()}
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    typer.echo(json.dumps(plain(content), allow_nan=False))
 
 
 class Done(Protocol):

@@ -23,6 +23,7 @@ from dnabert_hf.cli.options.shared import (
     in_output,
     in_training,
     parse_fields,
+    print_json,
     report,
 )
 
@@ -192,6 +193,13 @@ def _collect(
             show_default="the sequences tell",
         ),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        in_training(
+            "--calibrate",
+            help="Make probabilities as often right as they say, by the dev split.",
+        ),
+    ] = False,
     keep_checkpoints: Annotated[
         bool,
         in_output(
@@ -250,6 +258,7 @@ def _collect(
         "optimizer": optimizer,
         "muon_learning_rate": muon_learning_rate,
         "both_strands": both_strands,
+        "calibrate": calibrate,
         "keep_checkpoints": keep_checkpoints,
         "arguments": add_fields(parse_arguments(set_ or []), named),
         "resume": resume,
@@ -258,11 +267,28 @@ def _collect(
     return Training(init, parse_data(data), options)
 
 
-def print_scores(task: str, result: Any) -> None:
-    """Print the scores of each split, and of the 5-mer regression beside the last, and where."""
+def print_scores(task: str, result: Any, *, as_json: bool = False) -> None:
+    """Print the scores of each split, and of the 5-mer regression beside the last, and where.
+
+    Args:
+        task: Preset that names the scores to show.
+        result: What was trained.
+        as_json: Print all scores as one object of JSON.
+    """
     from dnabert_hf.metrics.scores import METRIC_NAMES
     from dnabert_hf.training.tasks.presets import find_task
 
+    if as_json:
+        print_json(
+            {
+                "model": str(result.output_dir),
+                "positive": result.scheme.positive,
+                "scores": result.scores,
+                "regression": result.regression,
+                "advice": result.advice,
+            }
+        )
+        return
     shown = find_task(task).metrics or METRIC_NAMES[result.scheme.problem_type]
     last = list(result.scores)[-1]
     beside = {f"5-mer regression, {last}": result.regression[last]} if result.regression else {}

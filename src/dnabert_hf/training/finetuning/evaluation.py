@@ -84,7 +84,14 @@ def collect_result(output: Any, ids: Sequence[str], scheme: LabelScheme) -> Spli
 
 
 class FinetuningTrainer(Trainer):
-    """Trainer that averages predictions over both strands where its batches hold them."""
+    """Trainer that averages predictions over both strands where its batches hold them.
+
+    Attributes:
+        strands_apart: Whether to give the logits of each strand instead, shape
+            (batch, 2, classes).
+    """
+
+    strands_apart = False
 
     def prediction_step(
         self,
@@ -110,6 +117,8 @@ class FinetuningTrainer(Trainer):
         if loss is not None and other_loss is not None:
             loss = (loss + other_loss) / 2
         if logits is not None and other is not None:
+            if self.strands_apart:
+                return loss, torch.stack([logits, other], dim=1), labels
             bare: Any = self.model
             logits = _mean_logits(logits, other, bare.config.problem_type)
         return loss, logits, labels

@@ -44,6 +44,7 @@ __all__ = ["Inputs", "read_inputs"]
 
 logger = logging.getLogger(__name__)
 
+_CALIBRATED = ("single_label_classification", "multi_label_classification")
 _MOST_EVALUATIONS = 10  # of a run: with few sequences, passes are short
 
 
@@ -93,6 +94,7 @@ class Inputs(NamedTuple):
             "metric": self.metric,
             "early_stopping": options.early_stopping,
             "class_weights": options.class_weights,
+            "calibrate": options.calibrate,
             "lora": options.lora,
             "freeze": bool(options.freeze),
             "reinitialise_layers": options.reinitialise_layers,
@@ -154,6 +156,11 @@ def read_inputs(
         both_strands = _has_no_strand(splits["train"], scheme)
     config.both_strands = both_strands
     splits = mode.fit_splits(splits, config)
+    if options.calibrate and scheme.problem_type not in _CALIBRATED:
+        raise ValueError(
+            f"calibrate is for classes of sequences, found {scheme.problem_type}; leave it out "
+            "(--calibrate)"
+        )
     metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
     names = metric_names(scheme.problem_type, len(scheme.names))
     check_names([metric], [*names, "loss"], "metrics")

@@ -48,6 +48,9 @@ class FinetuneOptions:
         both_strands: Read each training sequence from the opposite strand half of the time, and
             average predictions over both, for signals that have no strand; by default the training
             sequences tell (`find_strand`), and what the checkpoint was trained with stays.
+        calibrate: Divide the logits by a temperature that makes the probabilities of the validation
+            split as often right as they say (Guo et al. 2017): the last layer's weights are
+            divided, so that whatever runs the model gives calibrated probabilities.
         keep_checkpoints: Keep the model of every checkpoint under `checkpoints/`, for
             `attention_during_training`; an evaluation, and so a checkpoint, comes after each epoch
             unless the arguments say otherwise.
@@ -76,6 +79,7 @@ class FinetuneOptions:
     optimizer: str | None = None
     muon_learning_rate: float | None = None
     both_strands: bool | None = None
+    calibrate: bool = False
     keep_checkpoints: bool = False
     test: bool = True
     reports: bool = True

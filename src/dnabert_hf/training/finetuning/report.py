@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from datasets import Dataset
+from torch import nn
 from transformers import Trainer
 
 from dnabert_hf.cards.finetuned import finetuning_card
@@ -16,6 +19,7 @@ from dnabert_hf.data.labelled.splits import count_labels, labels_of
 from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
 from dnabert_hf.files.environment import package_versions
 from dnabert_hf.files.weights import quiet_transformers
+from dnabert_hf.metrics.calibration import expected_calibration_error, fit_temperature
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.finetuning.evaluation import (
@@ -103,6 +107,12 @@ def report_run(
         for name in ("validation", "test")
         if name in learner.splits
     }
+    calibration = None
+    if mode.options.calibrate:
+        temperature = _calibrate(trainer, learner.splits["validation"], scheme)
+        calibrated = {name: _predict(trainer, learner.splits[name], scheme) for name in results}
+        calibration = _describe_calibration(temperature, results, calibrated)
+        results = calibrated
     scores = {name: result.scores() for name, result in results.items()}
     last = list(results)[-1]
     regression = _fit_regression(inputs) if mode.options.reports else {}
@@ -120,6 +130,7 @@ def report_run(
         report = {
             "scores": scores,
             "regression": regression,
+            "calibration": calibration,
             "predictions": last,
             "collapse": collapse,
             "advice": advice,
@@ -182,6 +193,50 @@ def _predict(trainer: Trainer, dataset: Dataset, scheme: LabelScheme) -> SplitRe
     # Grouped by length, predictions would come back in another order than the ids.
     trainer.args.train_sampling_strategy = "random"
     return collect_result(trainer.predict(dataset), list(dataset["id"]), scheme)
+
+
+def _calibrate(trainer: Any, dataset: Dataset, scheme: LabelScheme) -> float:
+    """Divide the logits of the model by what calibrates it on a split, and give that."""
+    trainer.strands_apart = True
+    try:
+        output = trainer.predict(dataset)
+    finally:
+        trainer.strands_apart = False
+    logits, labels = np.asarray(output.predictions), np.asarray(output.label_ids)
+    by_strand = logits if logits.ndim == 3 else logits[:, None]
+    temperature = fit_temperature(by_strand, labels, scheme.problem_type)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    last_layers = {
+        id(module): module
+        for name, module in model.named_modules()
+        if "classifier" in name
+        and isinstance(module, nn.Linear)
+        and module.out_features == logits.shape[-1]
+    }
+    with torch.no_grad():
+        for layer in last_layers.values():
+            for parameter in layer.parameters():
+                parameter.div_(temperature)
+    return temperature
+
+
+def _describe_calibration(
+    temperature: float, before: Mapping[str, SplitResult], after: Mapping[str, SplitResult]
+) -> dict[str, Any]:
+    """Say how far off probabilities were, and are; and log it."""
+    errors = {
+        name: [
+            expected_calibration_error(each.labels, each.predictions)
+            for each in (before[name], after[name])
+        ]
+        for name in after
+    }
+    texts = [f"{name} {first:.3f} -> {then:.3f}" for name, (first, then) in errors.items()]
+    logger.info(
+        "calibrated with temperature %.3f; expected calibration error: %s",
+        *(temperature, ", ".join(texts)),
+    )
+    return {"temperature": temperature, "expected_calibration_error": errors}
 
 
 def _fit_regression(inputs: Inputs) -> dict[str, Any]:
