@@ -56,7 +56,7 @@ def test_every_sequence_has_a_picture_with_its_id(tmp_path):
     table = write_map(tmp_path / "map.tsv", ["chr1:0-3(+)", "b", "b"])
     drawn = plot_mutation_maps(table, tmp_path / "map.svg", label="no")
     assert [path.name for path in drawn] == ["map-chr1_0-3_+_.svg", "map-b.svg", "map-b-2.svg"]
-    assert "diff of no; its probability is 0.200 unchanged" in drawn[0].read_text()
+    assert "diff of class no; unchanged, its probability is 0.200" in drawn[0].read_text()
 
 
 def test_effects_lie_at_their_base_and_the_logo_shows_the_mean_loss():

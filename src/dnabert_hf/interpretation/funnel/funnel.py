@@ -168,7 +168,8 @@ def variant_funnel(
             f"The {len(kept):,} alleles of {variants} with the strongest effect on the probability "
             f"of {label} by {model}."
         )
-        _write_page(Path(report), done, columns, rows, lead=lead)
+        known_build = genome.contig_names.find_build()
+        _write_page(Path(report), done, columns, rows, lead=lead, build=known_build)
     shutil.rmtree(work)
     return shard.agree(done)
 
@@ -316,11 +317,14 @@ def _write_page(
     rows: Sequence[Sequence[Any]],
     *,
     lead: str,
+    build: str | None,
 ) -> None:
     title = f"Variants with an effect on {done.label}, where the model attends to"
     page = Page(title, lead=lead)
     n_scores = len(_COLUMNS) + len(_SCORES) + 1
-    fill_funnel_page(page, _numbers(done), columns, rows, label=done.label, n_scores=n_scores)
+    fill_funnel_page(
+        page, _numbers(done), columns, rows, label=done.label, n_scores=n_scores, build=build
+    )
     page.files({os.path.relpath(done.path, report.parent): "all rows, as a table"})
     page.write(report)
 

@@ -3,12 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dnabert_hf.interpretation.pages.page import Page
+from dnabert_hf.interpretation.pages.browsers import browser_links
+from dnabert_hf.interpretation.pages.page import Link, Page
 
 __all__ = ["fill_funnel_page"]
 
 _SHOWN = 100  # rows
 _NOT_AGAIN = ("prob_ref", "prob_alt", "log_odds_ratio")  # beside the catalogues
+_TITLES = {
+    "position_1based": "position (1-based)",
+    "ref": "REF",
+    "alt": "ALT",
+    "prob_ref": "probability with REF",
+    "prob_alt": "with ALT",
+    "log_odds_ratio": "log odds ratio",
+}
 _LETTERS = 16  # of an allele or a text of a catalogue that has no space to break it at
 
 
@@ -20,6 +29,7 @@ def fill_funnel_page(
     *,
     label: str,
     n_scores: int,
+    build: str | None = None,
 ) -> None:
     """Show what is left after each step, the strongest effects, and what is known of them.
 
@@ -30,6 +40,7 @@ def fill_funnel_page(
         rows: Its rows.
         label: Class that the scores are of.
         n_scores: Columns before those of the catalogues.
+        build: "GRCh37" or "GRCh38", to link positions to genome browsers; None for no links.
     """
     page.heading("Funnel")
     page.table(
@@ -38,16 +49,20 @@ def fill_funnel_page(
     page.heading("Strongest effects")
     page.text(
         f"Probabilities are those of class {label}, with the reference and the alternative allele. "
-        "diff = (prob_alt - prob_ref) * max(prob_ref, prob_alt). The log odds ratio is positive "
+        "diff = (with ALT - with REF) * the greater of them. The log odds ratio is positive "
         "where signal is lost. Attention is that of the base, 1 being the mean of its window. "
         "Probabilities are what the model says, not what was measured. Of alleles of more than "
         f"{_LETTERS} bases the first and the number are shown."
     )
+    titles = [_TITLES.get(name.removesuffix(f"_{label}"), name) for name in columns]
     shown = [[_plain(cell) for cell in row] for row in rows]
     page.table(
         f"The first {min(_SHOWN, len(rows))} of {len(rows):,}",
-        columns[:n_scores],
-        [row[:n_scores] for row in shown[:_SHOWN]],
+        [*titles[:n_scores], *(["browser"] if build else [])],
+        [
+            [*row[:n_scores], *([_browse(columns, whole, build)] if build else [])]
+            for row, whole in zip(shown[:_SHOWN], rows, strict=False)
+        ],
     )
     if len(columns) > n_scores:
         page.heading("Known variants")
@@ -56,9 +71,16 @@ def fill_funnel_page(
         indices = [i for i, name in enumerate(columns) if name not in again]
         page.table(
             f"{len(found):,} of these are in a catalogue",
-            [columns[i] for i in indices],
+            [titles[i] for i in indices],
             [[row[i] for i in indices] for row in found[:_SHOWN]],
         )
+
+
+def _browse(columns: Sequence[str], row: Sequence[Any], build: str) -> tuple[Link, ...]:
+    """Link the bases of the reference allele of a row."""
+    cells = dict(zip(columns, row, strict=True))
+    start = int(cells["position_1based"]) - 1
+    return browser_links(str(cells["contig"]), start, start + len(str(cells["ref"])), build)
 
 
 def _plain(cell: Any) -> Any:

@@ -125,7 +125,8 @@ def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
         page.text(
             f"No motif was found: of {len(search.candidates):,} candidates {n_enriched:,} are "
             f"enriched (q below {search.settings.max_q:g}), and no words agree on a motif of "
-            f"{search.settings.min_instances} sites."
+            f"{search.settings.min_instances} sites. Try both strands (--rc), another --score, "
+            "shorter candidates (--min-len) or more sequences."
         )
     page.text(
         f"The model looks at {search.n_regions:,} places in sequences of the class. "
@@ -154,7 +155,9 @@ def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
     page.text(
         f"{len(search.candidates):,} different words that the model looks at, {n_enriched:,} of "
         "them in more sequences of the class than chance explains (q below "
-        f"{search.settings.max_q:g}). {seeds}."
+        f"{search.settings.max_q:g}). Instances are places where the model looks at just this "
+        "word; sequences hold it anywhere, positives are those of the class among them. "
+        f"{seeds}."
     )
     if search.candidates:
         shown = search.candidates[:_N_SHOWN]
@@ -165,7 +168,7 @@ def _describe_motifs(page: Page, search: MotifSearch, logos: Sequence[Path]) -> 
     n_others = search.n_sequences - search.n_positives
     page.table(
         "Motifs by enrichment: sequences that hold one, among those of the class and others",
-        ["motif", "logo", "consensus", "sites", "of the class", "others", "p", "like"],
+        ["motif", "logo", "consensus", "sites", "of the class", "others", "p", "best known match"],
         [
             [
                 motif.name,

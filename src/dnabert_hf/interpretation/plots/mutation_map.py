@@ -62,10 +62,10 @@ def plot_mutation_maps(
 ) -> list[Path]:
     """Draw the maps that `mutagenesis` wrote: heat map and logo, in lines of some 100 bases.
 
-    The heat map shows what each change adds to the score (DNABERT's `diff` of a class, as in
-    Figure 5 of Ji et al. 2021; the change of a value; the log-likelihood ratio): blue where it is
-    lost. The logo shows the bases of the sequence, each as high as the mean loss when it is
-    replaced, so that what the model needs stands up.
+    The heat map shows what each change adds to the score (the logit of a class; DNABERT's `diff`,
+    as in Figure 5 of Ji et al. 2021, in maps without it; the change of a value; the log-likelihood
+    ratio): blue where it is lost. The logo shows the bases of the sequence, each as high as the
+    mean loss when it is replaced, so that what the model needs stands up.
 
     Args:
         table: Map, .tsv, .csv (either may end in .gz) or .parquet.
@@ -152,7 +152,10 @@ def _choose_score(rows: dict[str, Any], label: str | None) -> tuple[str, str]:
     if label not in labels:
         raise ValueError(f"the class must be one of {', '.join(labels)}, got {label!r}")
     probability = rows[f"prob_ref_{label}"][0]
-    return f"diff_{label}", f"diff of {label}; its probability is {probability:.3f} unchanged"
+    # A sure sequence has next to no differences of probability, but differences of its logit.
+    column = f"logit_change_{label}"
+    column, what = (column, "logit") if column in rows else (f"diff_{label}", "diff")
+    return column, f"{what} of class {label}; unchanged, its probability is {probability:.3f}"
 
 
 def _arrange(rows: dict[str, Any], column: str, title: str) -> _Map:
@@ -211,7 +214,9 @@ def _draw(grid: _Map, path: Path) -> None:
             axis.set_xlim(start - 0.5, start + width - 0.5)
     axes[-1].set_xlabel("position (0-based)")
     figure.suptitle(f"{grid.id}\n{grid.title}", fontsize=10)
-    figure.colorbar(image, ax=list(axes), label="effect of the change", shrink=0.6, pad=0.01)
+    figure.colorbar(
+        image, ax=list(axes), label="change: lost (blue), gained (red)", shrink=0.6, pad=0.01
+    )
     save_figure(figure, path)
 
 
@@ -234,7 +239,7 @@ def _draw_logo(axis: Any, sequence: str, heights: np.ndarray, start: int, end: i
             table, ax=axis, color_scheme=_COLOURS, flip_below=False, show_spines=False
         )
     axis.axhline(0, color="0.5", linewidth=0.5)
-    axis.set_ylabel("mean loss", fontsize=8)
+    axis.set_ylabel("mean loss\nwhen changed", fontsize=8)
     axis.tick_params(labelbottom=False, bottom=False, labelsize=7)
 
 

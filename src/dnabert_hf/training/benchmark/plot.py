@@ -104,7 +104,9 @@ def _plot_curves(
             panel.fill_between(positions, lowest, highest, **band)
             panel.plot(positions, [np.mean(each) for _, each in points], "-", **style)
         panel.set_xticks(range(len(labels)), ["all" if n is None else f"{n:,}" for n in labels])
-        panel.set(title=_wrap(data), xlabel="labels", ylabel=f"test {title_of(suite.metric)}")
+        panel.set(
+            title=_wrap(data), xlabel="training sequences", ylabel=f"test {title_of(suite.metric)}"
+        )
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(suite.data) :]:
         panel.set_visible(False)

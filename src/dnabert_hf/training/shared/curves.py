@@ -33,9 +33,13 @@ def plot_curves(
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
-    losses.plot(*_series(history, "loss"), color=_TRAIN, linewidth=1, label="train")
+    steps_of_loss, train = _series(history, "loss")
+    losses.plot(steps_of_loss, train, color=_TRAIN, linewidth=0.8, alpha=0.35)
+    losses.plot(steps_of_loss, _smooth(train), color=_TRAIN, linewidth=1.5, label="train, smoothed")
     losses.plot(*_series(history, "eval_loss"), "o-", color=_VALIDATION, label="validation")
-    losses.set(xlabel="step", ylabel="loss", title="Loss")
+    losses.set(
+        xlabel="optimiser step", ylabel="loss (cross-entropy or squared error)", title="Loss"
+    )
     losses.legend(frameon=False)
     steps, values = _series(history, f"eval_{metric}")
     scores.plot(steps, values, "o-", color=_VALIDATION)
@@ -49,8 +53,9 @@ def plot_curves(
         scores.legend(frameon=False)
     if metric not in LOWER_IS_BETTER:
         scores.set_ylim(min([0, *values, regression or 0]) - 0.03, 1.03)
-    scores.set(xlabel="step", ylabel=title_of(metric), title=title)
+    scores.set(xlabel="optimiser step", ylabel=title_of(metric), title=title)
     for axes in (losses, scores):
+        axes.set_xlim(0, 1.03 * max([1, *steps_of_loss, *steps]))
         axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
 
@@ -78,6 +83,19 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], path: str | Path) -> 
     for axes in (losses, bits):
         axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
+
+
+def _smooth(values: Sequence[float], share: float = 0.1) -> list[float]:
+    """Average each value with those before it, recent ones most (exponentially).
+
+    Example:
+        >>> _smooth([1.0, 0.0], share=0.5)
+        [1.0, 0.5]
+    """
+    means: list[float] = []
+    for value in values:
+        means.append(value if not means else means[-1] + share * (value - means[-1]))
+    return means
 
 
 def _series(history: Iterable[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:

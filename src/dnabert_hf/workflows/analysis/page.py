@@ -10,6 +10,7 @@ from dnabert_hf.files.names import name_files
 from dnabert_hf.interpretation.pages.browsers import browser_links
 from dnabert_hf.interpretation.pages.page import Cell, Link, Page, Picture
 from dnabert_hf.metrics.scores import METRIC_NAMES
+from dnabert_hf.training.shared.curves import title_of
 from dnabert_hf.workflows.analysis.plan import Analysis, place_of, read_rows
 
 __all__ = ["write_page"]
@@ -128,7 +129,8 @@ def _describe_scores(page: Page, report: Mapping[str, Any], curves: Path) -> Non
     rows: list[list[Cell]] = [["DNABERT", *(of_model[name] for name in names)]]
     if beside:
         rows.append(["5-mer regression", *(beside.get(name) for name in names)])
-    page.table(f"Scores of the {last} split, which was not trained on", ["", *names], rows)
+    titles = [title_of(name) for name in names]
+    page.table(f"Scores of the {last} split, which was not trained on", ["", *titles], rows)
     if report["advice"]:
         page.text(f"Here {report['advice']}.")
     elif beside:
@@ -151,7 +153,8 @@ def _describe_examples(page: Page, analysis: Analysis, label: str, build: str | 
     rows.sort(key=lambda row: -sureness[row["id"]])
     for is_right, text in ((True, "right"), (False, "wrong")):
         shown = [row for row in rows if (row["label"] == row["true"]) == is_right]
-        page.table(
+        _table(
+            page,
             f"The {min(_N_EXAMPLES, len(shown))} surest of {len(shown):,} that are {text}",
             ["id", "place (0-based)", "truth", "predicted", f"probability of {label}", "browser"],
             [
@@ -166,6 +169,14 @@ def _describe_examples(page: Page, analysis: Analysis, label: str, build: str | 
                 for row in shown[:_N_EXAMPLES]
             ],
         )
+
+
+def _table(
+    page: Page, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]
+) -> None:
+    """Add a table whose last column are links, if there are any."""
+    n = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
+    page.table(caption, columns[:n], [row[:n] for row in rows])
 
 
 def _browse(place: str, build: str | None) -> tuple[Link, ...]:
@@ -213,8 +224,8 @@ def _describe_changes(page: Page, folder: Path, label: str) -> None:
     page.heading("What matters in a sequence")
     page.text(
         f"The surest sequences of class {label} with every base changed to every other. Letters "
-        "are as high as what the class loses, on average, when the base is changed; below, blue "
-        "changes lose it and red ones gain. Dots mark the bases that are there."
+        "are as high as what its logit (ln of its odds) loses, on average, when the base is "
+        "changed; below, blue changes lose and red ones gain. Dots mark the bases that are there."
     )
     lines = (folder / "best.fa").read_text(encoding="utf-8").splitlines()
     ids = [line[1:] for line in lines if line.startswith(">")]
@@ -234,7 +245,8 @@ def _describe_scan(page: Page, folder: Path, region: str, build: str | None) -> 
         f"{windows:,} windows, {len(calls):,} stretches above the threshold. scan.bedgraph and "
         "scan.bed can be loaded into IGV and the UCSC Genome Browser."
     )
-    page.table(
+    _table(
+        page,
         f"The strongest {min(_N_SHOWN, len(calls))} (0-based, half-open)",
         ["contig", "start", "end", "score (of 1,000)", "browser"],
         [
@@ -258,7 +270,8 @@ def _describe_variants(page: Page, folder: Path, label: str, build: str | None) 
         links = browser_links(row["contig"], start, start + len(row["ref"]), build)
         texts: Sequence[Cell] = [row[name] for name in ("contig", "position_1based", "id")]
         rows.append([*texts, row["ref"], row["alt"], *(float(row[name]) for name in names), links])
-    page.table(
+    _table(
+        page,
         f"The {len(rows)} strongest of {len(scored):,} alleles, by their effect on class {label}",
         [
             *("contig", "position (1-based)", "id", "REF", "ALT", "probability with REF"),
