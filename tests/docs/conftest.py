@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dnabert_hf import DNABertConfig, DNABertForMaskedLM, DNABertTokenizer
 from dnabert_hf.data.example.files import write_example_data
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,7 +39,12 @@ def _example(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run_command("dnabert finetune peaks.tsv -o peaks-model")
-        run_command("dnabert pretrain genome.fa -o tiny")  # where `dnabert run` starts
+    # Where `dnabert run` starts.
+    config = DNABertConfig(
+        k=3, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    DNABertForMaskedLM(config).save_pretrained(folder / "tiny")
+    DNABertTokenizer(k=3).save_pretrained(folder / "tiny")
     return folder
 
 

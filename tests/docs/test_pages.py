@@ -16,6 +16,7 @@ LONG = {
     "comparing-models",
     "long-sequences",
     "peaks-to-motifs",
+    "pretraining",
     "promoters-and-a-scan",
     "splice-sites",
 }
