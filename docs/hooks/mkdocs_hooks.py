@@ -8,7 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mkdocs.structure.files import File, Files
-from pages import ROOT, command_pages, name_pages
+from site_pages import ROOT, command_pages, name_pages
 
 _RESULTS = ROOT / "benchmarks" / "results"
 # What the site takes from elsewhere in the repository, by its place in the site.

@@ -11,7 +11,7 @@ from running import ROOT, run_command
 import dnabert_hf
 
 sys.path.insert(0, str(ROOT / "docs" / "hooks"))
-from pages import command_pages, name_pages, walk_commands
+from site_pages import command_pages, name_pages, walk_commands
 
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 
