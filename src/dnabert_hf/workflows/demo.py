@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _SIZES = {"train": 3000, "dev": 300, "test": 1000}
 _N_NEW = 200
-_N_SHOWN = 12
+_N_SHOWN = 6  # right ones, and wrong ones
 _START = "dnabert-6-mini"
 _ARGUMENTS = {
     "num_train_epochs": 2,
@@ -187,10 +187,21 @@ def _render(
         header="".join(f"<th>{name}</th>" for name in names),
         rows="\n".join(rows),
         curves=curves,
-        sequences="\n".join(_sequence_row(*pair) for pair in pairs[:_N_SHOWN]),
+        sequences="\n".join(_sequence_row(*pair) for pair in _choose(pairs)),
         start=_START,
         epochs=_ARGUMENTS["num_train_epochs"],
     )
+
+
+def _choose(
+    pairs: Sequence[tuple[SimulatedSequence, Mapping[str, str]]],
+) -> list[tuple[SimulatedSequence, Mapping[str, str]]]:
+    """Choose the first right ones and the first wrong ones, these in front."""
+    right, wrong = (
+        [pair for pair in pairs if (_label(pair[0]) == pair[1]["label"]) is is_right][:_N_SHOWN]
+        for is_right in (True, False)
+    )
+    return [*wrong, *right]
 
 
 def _sequence_row(item: SimulatedSequence, prediction: Mapping[str, str]) -> str:
@@ -226,6 +237,8 @@ mark { background: #ffd54a }
 .note { background: #fff7e0; border-left: 4px solid #e0a800; padding: .5rem 1rem }
 .wrong td { color: #b00020 }
 img { max-width: 100% }
+.wide { overflow-x: auto }
+.wide img { min-width: 40rem }
 </style>
 <h1>DNABERT demonstration</h1>
 <p class="note"><strong>The data are simulated.</strong> Half of the sequences carry a binding site
@@ -243,11 +256,13 @@ $rows
 <p>The 5-mer regression counts words of five bases: it knows which short words a site is made of,
 but not their order. F1, precision and recall are means over both classes.</p>
 <h2>Training</h2>
+<div class="wide">
 <img alt="Loss and validation MCC by step" src="data:image/png;base64,$curves">
+</div>
 <h2>New sequences</h2>
 <p>$n_right of $n_new sequences in <code>data/new.fa</code> are predicted right
-(<code>predictions.tsv</code>). The first $n_shown, with the planted site marked in yellow, the
-shuffled one underlined and errors in red:</p>
+(<a href="predictions.tsv"><code>predictions.tsv</code></a>). Up to $n_shown wrong ones (in red) and
+$n_shown right ones, with the planted site marked in yellow and the shuffled one underlined:</p>
 <table><tr><th>id</th><th>truth</th><th>predicted</th><th>P(bound)</th><th>sequence</th></tr>
 $sequences
 </table>
@@ -256,8 +271,15 @@ $sequences
     --epochs $epochs --set eval_strategy=steps --set eval_steps=0.125
 dnabert evaluate model-2 data/test.tsv
 dnabert predict model-2 data/new.fa -o predictions-2.tsv</pre>
+<p>More of this model: <a href="model/README.md">its card</a>,
+<a href="model/metrics.json">all scores and settings</a>. Its motifs, and what matters in a
+sequence:</p>
+<pre>dnabert motifs model data/test.tsv --rc -o motifs
+dnabert mutagenesis model data/new.fa -o map.tsv --plot map.png</pre>
 <h2>With your own data</h2>
-<p>Write a table with the columns <code>sequence</code> and <code>label</code> (and, if you have
+<p>From peaks and a genome to a page with motifs, mutation maps and variants:</p>
+<pre>dnabert run ctcf.narrowPeak --genome hg38.fa.gz -o ctcf</pre>
+<p>Or write a table with the columns <code>sequence</code> and <code>label</code> (and, if you have
 them, <code>split</code> with train, dev and test, and <code>id</code>):</p>
 <pre>dnabert finetune peaks.tsv -o peaks-model --init dnabert-6-mini
 dnabert scan peaks-model genome.fa --step 25 -o windows.tsv --calls sites.bed</pre>
