@@ -60,7 +60,7 @@ for _command in COMMANDS.values():
 def lines_of_readme():
     text = README.read_text()
     table = re.findall(r"^\| `(dnabert [^`]+)` \|", text, flags=re.MULTILINE)
-    blocks = "".join(re.findall(r"```(?:bash|console)\n(.*?)```", text, flags=re.DOTALL))
+    blocks = "".join(re.findall(r"```(?:bash|sh)\n(.*?)```", text, flags=re.DOTALL))
     return table, re.findall(r"dnabert [a-z].*", blocks.replace("\\\n", " "))
 
 
