@@ -65,8 +65,6 @@ def run_block(language: str, text: str, names: dict[str, object]) -> None:
 
 def commands_of(text: str) -> list[str]:
     """Find the commands of all blocks of a page, of those that need a cluster too."""
-    blocks = (
-        block for _, language, block in BLOCK.findall(text) if language in ("bash", "sh")
-    )
+    blocks = (block for _, language, block in BLOCK.findall(text) if language in ("bash", "sh"))
     found = (re.search(r"\bdnabert [a-z].*", line) for block in blocks for line in lines_of(block))
     return [match[0] for match in found if match]
