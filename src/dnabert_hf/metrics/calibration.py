@@ -32,7 +32,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, problem_type: str) -
         >>> temperature = fit_temperature(
         ...     sure, np.array([0, 0, 0, 1]), "single_label_classification"
         ... )
-        >>> round(4 / temperature, 3), round(np.log(3), 3)  # odds of 3 to 1
+        >>> round(4 / temperature, 3), round(float(np.log(3)), 3)  # odds of 3 to 1
         (1.099, 1.099)
     """
     from scipy.optimize import minimize_scalar
