@@ -66,6 +66,13 @@ def test_hovering_a_base_shows_its_values(report, model, sequences, browser):
     page.locator(".widget select").select_option(label=HOSTILE)
     assert "".join(page.locator(".letters button").all_inner_texts()) == sequences[0]
     assert (page.outside_requests(), page.problems) == ([], [])
+    # The truth stands beside what the model says.
+    captions = page.locator("figcaption").all_inner_texts()
+    names = [HOSTILE, *(f"s{i}" for i in range(1, 10))]
+    truths = dict(zip(names, ["no", "yes"] * 5, strict=True))
+    for caption in captions[:3]:
+        name, rest = caption.rsplit(", is ", 1)
+        assert rest.startswith(f"{truths[name]}: letters as high as their attention")
 
 
 @pytest.mark.parametrize("is_phone", [False, True])

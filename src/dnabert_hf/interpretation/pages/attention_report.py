@@ -113,8 +113,9 @@ def report_attention(
             positive = known_positive(LabelScheme.from_config(checkpoint.model.config))
         top = _top_first(scores, positive)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
-        _add_sequences(page, folder_in_work, top, explained, align)
-        _add_landscape(page, folder_in_work, _by_label(records, scores, positive), align)
+        groups = _by_label(records, scores, positive)
+        _add_sequences(page, folder_in_work, _with_truth(top, groups), explained, align)
+        _add_landscape(page, folder_in_work, groups, align)
         _add_context(page, folder_in_work, checkpoint.model, top, layer=layer, loaded=loaded)
         page.heading("Files")
         page.files(
@@ -181,6 +182,16 @@ def _by_label(
     return groups
 
 
+def _with_truth(
+    top: Sequence[BaseScores], groups: Mapping[str, Sequence[BaseScores]]
+) -> list[BaseScores]:
+    """Name each sequence's label beside its id, where they have labels."""
+    if len(groups) < 2:
+        return list(top)
+    truth = {id(each): name for name, scores in groups.items() for each in scores}
+    return [each._replace(id=f"{each.id}, is {truth[id(each)]}") for each in top]
+
+
 def _add_sequences(
     page: Page,
     folder_in_work: Path,
@@ -198,7 +209,8 @@ def _add_sequences(
             image,
             alt=f"Letters of {each.id} as high as their scores; the highest is base {best} "
             f"({each.sequence[best]}), {each.scores[best]:.3f}.",
-            caption=f"{each.id}: letters as high as their scores. Positions are 0-based.",
+            caption=f"{each.id}: letters as high as their attention; in brackets what the model "
+            "says, and its probability. Positions are 0-based.",
             is_wide=True,
         )
     rows = list(top[:_N_ROWS])
@@ -206,7 +218,8 @@ def _add_sequences(
     page.figure(
         folder_in_work / "sequences.png",
         alt=f"Heat map of the scores of {len(rows)} sequences by position.",
-        caption=f"The {len(rows):,} top sequences, one a row. Light is a high score.",
+        caption=f"The {len(rows):,} sequences that are surest of the class of interest, one a row, "
+        "the surest on top. Light is where the model looks.",
         is_wide=True,
     )
     if explained:
