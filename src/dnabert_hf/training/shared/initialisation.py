@@ -209,7 +209,8 @@ def is_small(config: Any) -> bool:
 def passes_of_small(n_sequences: int, length: float) -> dict[str, Any]:
     """Choose batch and passes of a small model over its training sequences.
 
-    Measured on 16 sets of 60 to 500 bases with 100 to 3,000 labels (benchmarks/results/fine_tuning.md).
+    Measured on 16 sets of 60 to 500 bases with 100 to 3,000 labels
+    (benchmarks/results/fine_tuning.md).
 
     Args:
         n_sequences: Sequences to train on.
