@@ -13,6 +13,7 @@ import torch
 from dnabert_hf import DNABertForMaskedLM
 from dnabert_hf.training.pretraining.pretrain import pretrain
 
+SHARES = (0.7, 0.1, 0.1, 0.1)
 SCRIPT = Path(__file__).with_name("pretraining_on_ranks.py")
 
 
@@ -20,7 +21,9 @@ SCRIPT = Path(__file__).with_name("pretraining_on_ranks.py")
 def folder(tmp_path_factory):
     """Folder with a genome and the options of the runs, for two processes."""
     path = tmp_path_factory.mktemp("ranks")
-    a, b = ("".join(np.random.default_rng(seed).choice(list("ACGT"), 3000)) for seed in (1, 2))
+    # Mostly A, which six steps are enough to learn something of.
+    draws = (np.random.default_rng(seed).choice(list("ACGT"), 3000, p=SHARES) for seed in (1, 2))
+    a, b = map("".join, draws)
     (path / "genome.fa").write_text(f">a\n{a[:1500]}NN{a[1500:]}\n>b\n{b[:300]}\n")
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     arguments = {"use_cpu": True, "bf16": False, "logging_steps": 1, "save_strategy": "no"}
@@ -68,7 +71,8 @@ def test_two_processes_have_the_losses_of_one_with_twice_the_batch(folder, launc
         assert found_steps == steps
         assert len(found) == n_entries
         assert found == pytest.approx(expected, abs=1e-4)
-    assert history(folder / "whole", "loss")[5][1] < history(folder / "whole", "loss")[0][1] - 0.03
+    losses = [loss for _, loss in history(folder / "whole", "loss")]
+    assert losses[5] < losses[0] - 0.2  # 0.32 to 0.42 with three seeds
     first, second = (
         DNABertForMaskedLM.from_pretrained(folder / name).state_dict()
         for name in ("alone", "whole")
