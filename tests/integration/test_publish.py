@@ -310,16 +310,27 @@ def test_a_folder_that_is_no_repository_is_refused(model, spoil, message):
         publish(model, REPO, dry_run=True)
 
 
-def test_code_that_is_not_of_the_package_is_refused(model):
-    """Whoever loads the repository with `trust_remote_code` runs it."""
+def test_code_is_that_of_the_package_whatever_the_folder_holds(model, caplog):
+    """Whoever loads the repository with `trust_remote_code` runs it; an upgrade leaves old code."""
     code = model / "modeling_dnabert.py"
-    code.write_text(f"import os\nos.system('true')\n{code.read_text()}")
-    with pytest.raises(ValueError, match=r"modeling_dnabert\.py must be the file of this package"):
-        publish(model, "me/tiny", dry_run=True)
-    code.unlink()
+    own = code.read_text()
+    code.write_text(f"import os\nos.system('true')\n{own}")
     files = publish(model, "me/tiny", dry_run=True).files
     content = next(file.content for file in files if file.name == code.name)
-    assert "os.system" not in content.read_text()
+    assert content.read_text() == own
+    assert "modeling_dnabert.py is published as this version of the package has it" in caplog.text
+    assert code.read_text() != own  # the folder stays as it is
+    code.write_text(own)
+    caplog.clear()
+    publish(model, "me/tiny", dry_run=True)
+    assert not caplog.records
+
+
+def test_a_config_of_another_version_that_the_code_does_not_read_is_refused(model):
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"token_pooling": "attentive"}))
+    with pytest.raises(ValueError, match=r"config\.json must be readable by the model's code"):
+        publish(model, "me/tiny", dry_run=True)
 
 
 def test_names_are_checked(model, tmp_path):

@@ -66,20 +66,22 @@ def mine(output, **options):
         output_dir=output,
         held_out=["chr2"],
         rounds=2,
-        windows=400,
         config=CONFIG,
         arguments=ARGUMENTS,
-        **options,
+        **{"windows": 400} | options,
     )
 
 
 def test_false_positives_fall_and_the_last_model_is_kept(files):
     sites = [Interval("chr1", 3000, 3001)]
-    first, second, last = mine("out", sites=sites)
+    # So few windows that the second model has not seen enough; with 400 it is perfect, and the
+    # second round finds nothing more to add.
+    first, second, last = mine("out", sites=sites, windows=30)
     assert first.hard_negatives == 0
     assert first.false_positive_rate > 0.2  # the table teaches GC content
     assert last.false_positive_rate < 0.5 * first.false_positive_rate
-    assert 0 < second.hard_negatives <= last.hard_negatives <= 240
+    assert 0 < second.hard_negatives < last.hard_negatives <= 60
+    assert second.hard_negatives <= 30
     assert last.false_positive_rate_at_recall < first.false_positive_rate_at_recall
     assert last.auprc > first.auprc
     assert last.recall > 0.7

@@ -1,6 +1,7 @@
 """Model folders: the files a repository of the Hub must hold, and those that go there."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,16 @@ from typing import Any
 
 import yaml
 from huggingface_hub import ModelCard
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 
 from dnabert_hf.cards.names import name_card
 from dnabert_hf.modeling import configuration_dnabert
+from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 
 __all__ = ["RepositoryFile", "read_repository"]
+
+logger = logging.getLogger(__name__)
 
 _CARD = "README.md"
 # What a repository of ours runs where the package is not installed.
@@ -69,8 +74,9 @@ class RepositoryFile:
 def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], list[str]]:
     """Check that a folder is a whole model, and list what of it goes to the Hub.
 
-    A card that this package wrote gets the name of the repository; the three model files are the
-    folder's own, or else those of this package.
+    A card that this package wrote gets the name of the repository. The three model files are those
+    of this package, whatever the folder holds in their place, for others run them; a warning says
+    where they differ, as after an upgrade. The configuration must be one that they read.
 
     Args:
         folder: Folder that `finetune`, `pretrain`, `dnabert convert` or `save_pretrained` wrote.
@@ -91,8 +97,11 @@ def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], l
     replaced = {_CARD: _card(folder, name)} | _clean_settings(folder, chosen)
     paths = {file: folder / file for file in chosen}
     package = Path(configuration_dnabert.__file__).parent
-    if _read_json(folder / "config.json")["model_type"] == "dnabert":
-        paths = {file: package / file for file in _CODE} | paths
+    config = _read_json(folder / "config.json")
+    if config["model_type"] == "dnabert":
+        _check_config(config, folder / "config.json")
+        _compare_code(folder, package)
+        paths |= {file: package / file for file in _CODE}
     files = []
     for file, path in sorted(paths.items()):
         content = replaced[file].encode() if file in replaced else path
@@ -100,7 +109,6 @@ def read_repository(folder: Path, *, name: str) -> tuple[list[RepositoryFile], l
             _check_text(path, replaced.get(file) or path.read_text(encoding="utf-8"))
         size = len(content) if isinstance(content, bytes) else path.stat().st_size
         files.append(RepositoryFile(file, size, content))
-    _check_code(paths, package)
     return files, [file for file in present if file not in chosen]
 
 
@@ -179,14 +187,27 @@ def _card(folder: Path, name: str) -> str:
     return text
 
 
-def _check_code(paths: Mapping[str, Path], package: Path) -> None:
-    """Refuse code that is not this package's: others run it by `trust_remote_code`."""
-    for file in _CODE:
-        if file in paths and paths[file].read_bytes() != (package / file).read_bytes():
-            raise ValueError(
-                f"{paths[file]} must be the file of this package, for others run it as theirs, "
-                f"found another content; delete it, and {package / file} is published in its place"
-            )
+def _check_config(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse fields that the code beside them, which is this package's, does not read."""
+    try:
+        DNABertConfig.from_dict(dict(config))
+    except (ValueError, StrictDataclassError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ValueError(
+            f"{path} must be readable by the model's code of this version of the package: {reason}"
+        ) from error
+
+
+def _compare_code(folder: Path, package: Path) -> None:
+    """Say which code of the folder is not published: written by another version, or changed."""
+    there = [file for file in _CODE if (folder / file).exists()]
+    differs = [f for f in there if (folder / f).read_bytes() != (package / f).read_bytes()]
+    if differs:
+        logger.warning(
+            "%s: %s %s published as this version of the package has it, not as the folder does, "
+            "where another version wrote or somebody changed it",
+            *(folder, ", ".join(differs), "is" if len(differs) == 1 else "are"),
+        )
 
 
 def _check_text(path: Path, text: str) -> None:

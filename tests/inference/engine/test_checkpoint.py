@@ -161,3 +161,23 @@ def test_a_name_may_come_with_another_tokenizer(folder, tokenizer):
     assert checkpoint.tokenizer is tokenizer
     assert checkpoint.is_ours
     assert isinstance(checkpoint.model, DNABertForSequenceClassification)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (
+            "token_pooling",
+            "attentive",
+            "no config of a DNABERT model: Field 'token_pooling'",
+        ),
+        ("hidden_size", "a", "no config of a DNABERT model: Field 'hidden_size'"),
+        ("intermediate_size", 48, "weights must have the shapes that its config.json says"),
+    ],
+)
+def test_a_damaged_config_is_told(folder, field, value, message):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {field: value}))
+    with pytest.raises(ValueError, match=message) as info:
+        load_checkpoint(folder, "sequence-classification")
+    assert "\n" not in str(info.value)

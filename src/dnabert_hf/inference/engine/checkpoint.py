@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from dnabert_hf.checkpoints import locate, near
@@ -151,6 +152,13 @@ def load_checkpoint(name: str | Path, task: str) -> tuple[Any, Any]:
                 str(name), config=config, output_loading_info=True, **options
             )
         tokenizer = load_tokenizer(name, config)
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise ValueError(
+            f"{name}: weights must have the shapes that its config.json says, found others; use "
+            "the config.json that belongs to them"
+        ) from error
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
@@ -226,8 +234,8 @@ def build_config(fields: Mapping[str, Any], name: str | Path) -> DNABertConfig:
         )
     try:
         return DNABertConfig.from_dict({**fields, "model_type": "dnabert"})
-    except ValueError as error:
-        reason = " ".join(str(error).split())
+    except (ValueError, StrictDataclassError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"{name} has no config of a DNABERT model: {reason}") from error
 
 
