@@ -58,7 +58,7 @@ def table(tmp_path):
 
 
 def train(table, folder, **changes):
-    options = {"config": TINY, "arguments": FAST} | changes
+    options = {"config": TINY, "arguments": FAST, "optimizer": "adamw"} | changes  # of its rate
     return finetune("random", table, output_dir=folder, **options)
 
 
@@ -270,7 +270,12 @@ def test_fine_tuning_starts_from_a_checkpoint(table, tmp_path):
     first = train(table, tmp_path / "first")
     arguments = {"num_train_epochs": 1, "learning_rate": 1e-9}
     second = finetune(
-        first.output_dir, table, output_dir=tmp_path / "second", arguments=arguments, metric="loss"
+        first.output_dir,
+        table,
+        output_dir=tmp_path / "second",
+        arguments=arguments,
+        optimizer="adamw",
+        metric="loss",
     )
     assert second.scores["test"]["accuracy"] == 1
     report = json.loads((tmp_path / "second" / "metrics.json").read_text())
