@@ -56,8 +56,8 @@ def test_peaks_become_a_page_whose_links_and_commands_hold(finished, place):
     page = (place / "out" / "index.html").read_text()
     steps = json.loads((place / "out" / "run.json").read_text())["steps"]
     assert list(steps) == [
-        *("data", "check", "finetune", "evaluate", "motifs", "attribute", "mutagenesis"),
-        *("attention", "scan", "variants"),
+        *("data", "check", "finetune", "evaluate", "motifs", "motifs-by-gradient", "attribute"),
+        *("mutagenesis", "attention", "scan", "variants"),
     ]
     for step in steps.values():
         assert step["command"].replace("'", "&#39;") in page

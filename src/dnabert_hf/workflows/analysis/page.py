@@ -11,7 +11,7 @@ from dnabert_hf.interpretation.pages.browsers import browser_links
 from dnabert_hf.interpretation.pages.page import Cell, Link, Page, Picture
 from dnabert_hf.metrics.scores import METRIC_NAMES
 from dnabert_hf.training.shared.curves import title_of
-from dnabert_hf.workflows.analysis.plan import Analysis, place_of, read_rows
+from dnabert_hf.workflows.analysis.plan import MOTIF_STEPS, Analysis, place_of, read_rows
 
 __all__ = ["write_page"]
 
@@ -63,7 +63,7 @@ def write_page(analysis: Analysis, done: Mapping[str, Mapping[str, Any]]) -> Pat
     _describe_scores(page, report, folder / "model" / "curves.png")
     if label is not None:
         _describe_examples(page, analysis, label, build)
-        _describe_motifs(page, folder, label)
+        _describe_motifs(page, folder, label, [name for name in MOTIF_STEPS if name in done][-1])
         _describe_changes(page, folder, label)
     if "scan" in done and analysis.region is not None:
         _describe_scan(page, folder, analysis.region, build)
@@ -94,6 +94,7 @@ _FILES = {
     "motifs/index.html": "page of the motifs: logos, candidates, matches",
     "motifs/motifs.meme": "motifs as matrices, for the MEME suite",
     "motifs/instances.tsv": "where each motif was found",
+    "motifs-by-gradient/index.html": "the same by gradients, where attention told nothing",
     "attention/index.html": "page of what the model looks at, sequence by sequence",
     "best.fa": "the sequences whose changes are shown",
     "attributions.parquet": "what each of their bases adds to the class, by occlusion",
@@ -188,25 +189,29 @@ def _browse(place: str, build: str | None) -> tuple[Link, ...]:
     return browser_links(contig, int(start), int(end), build)
 
 
-def _describe_motifs(page: Page, folder: Path, label: str) -> None:
+def _describe_motifs(page: Page, folder: Path, label: str, step: str) -> None:
     page.heading("Motifs")
     motifs = sorted(
-        (folder / "motifs" / "logos").glob("*.png"),
+        (folder / step / "logos").glob("*.png"),
         key=lambda path: int(path.stem.rpartition("_")[2]),
     )
     if not motifs:
         page.text(
             f"No motif was found in what the model looks at in sequences of class {label}; "
-            "motifs/candidates.tsv has the words and their p-values."
+            f"neither by attention nor by gradients; {step}/candidates.tsv has the words and their "
+            "p-values."
         )
         return
-    page.text(f"What sequences of class {label} share where the model looks, most enriched first.")
-    matches = folder / "motifs" / "matches.tsv"
+    page.text(
+        f"What sequences of class {label} share where {MOTIF_STEPS[step]} is high, most enriched "
+        "first."
+    )
+    matches = folder / step / "matches.tsv"
     best: dict[str, dict[str, str]] = {}
     for match in read_rows(matches) if matches.is_file() else ():
         best.setdefault(match["motif"], match)
     sites: dict[str, int] = {}
-    for site in read_rows(folder / "motifs" / "instances.tsv"):
+    for site in read_rows(folder / step / "instances.tsv"):
         sites[site["motif"]] = sites.get(site["motif"], 0) + 1
     rows: list[list[Cell]] = []
     for path in motifs[:_N_SHOWN]:
@@ -217,7 +222,7 @@ def _describe_motifs(page: Page, folder: Path, label: str) -> None:
         rows.append([path.stem, picture, sites.get(path.stem, 0), known, q])
     columns = ["motif", "logo", "sites", "best known match", "q"]
     page.table("Motifs", columns if best else columns[:3], [r if best else r[:3] for r in rows])
-    page.files({"motifs/index.html": "more of them: enrichment, all matches, candidates"})
+    page.files({f"{step}/index.html": "more of them: enrichment, all matches, candidates"})
 
 
 def _describe_changes(page: Page, folder: Path, label: str) -> None:

@@ -14,8 +14,10 @@ from dnabert_hf.data.reading.lines import text_lines
 from dnabert_hf.files.atomic import write_text
 from dnabert_hf.workflows.analysis.steps import Step
 
-__all__ = ["Analysis", "kind_of", "read_rows"]
+__all__ = ["MOTIF_STEPS", "Analysis", "kind_of", "place_of", "read_rows"]
 
+# Steps that look for motifs, the later one if the one before finds none, by what they score with.
+MOTIF_STEPS = {"motifs": "attention", "motifs-by-gradient": "gradient_x_input"}
 _ANNOTATIONS = (".gtf", ".gff", ".gff3")
 _INTERVALS = (".bed", ".bed6", ".narrowpeak", ".broadpeak")
 _N_BEST = 4  # sequences whose mutation maps are drawn
@@ -129,12 +131,15 @@ class Analysis:
 
     def _explain(self, label: str) -> Iterator[Step]:
         folder, model, data = self.folder, str(self.folder / "model"), str(self.data)
-        motifs = folder / "motifs"
         both = ("--rc",) if self.config().get("both_strands") else ()
         known = () if self.known is None else ("--known", str(self.known))
-        words = ["motifs", model, data, "--score", "attention", *both, *known, "-o", str(motifs)]
         read = (model, data) if self.known is None else (model, data, self.known)
-        yield Step("motifs", tuple(words), read, (motifs,))
+        # Which of the two points at the sites differs from model to model.
+        for name, score in MOTIF_STEPS.items():
+            words = ["motifs", model, data, "--score", score, *both, *known]
+            yield Step(name, (*words, "-o", str(folder / name)), read, (folder / name,))
+            if any((folder / name / "logos").glob("*.png")):
+                break
         best, shown = self._choose(label)
         scores, changes = folder / "attributions.parquet", folder / "mutations.tsv"
         words = ["attribute", model, str(best), "--method", "occlusion", "--label", label]
