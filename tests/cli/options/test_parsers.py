@@ -6,6 +6,7 @@ from dnabert_hf.cli.options.training import parse_data
 from dnabert_hf.inference.engine.precision import choose_device
 from dnabert_hf.training.pretraining.recipes import PretrainingRecipe
 from dnabert_hf.training.shared.arguments import parse_arguments
+from dnabert_hf.training.shared.initialisation import load_classifier_config
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,17 @@ from dnabert_hf.training.shared.arguments import parse_arguments
 def test_what_says_nothing_or_two_things_is_refused(parse, given, message):
     with pytest.raises(ValueError, match=message):
         parse(given)
+
+
+def test_null_is_a_value():
+    assert parse_fields(["classifier_dropout=null"]) == {"classifier_dropout": None}
+
+
+@pytest.mark.parametrize("field", ["dtype=x", "id2label=1", "hidden_size=null"])
+@pytest.mark.parametrize("start", ["random", "cnn"])
+def test_fields_of_transformers_itself_are_refused_in_a_line(field, start):
+    with pytest.raises(ValueError, match="config fields must"):
+        load_classifier_config(start, parse_fields([field]))
 
 
 def test_an_option_and_a_field_may_agree_but_not_contradict():

@@ -232,7 +232,8 @@ def parse_fields(assignments: list[str]) -> dict[str, Any]:
             raise ValueError(
                 f"the value of {name} must be finite, or text, got {_shorten(text)}"
             ) from error
-        fields = add_fields(fields, {name: value})
+        _check_once(fields, name, value)
+        fields[name] = value
     return fields
 
 
@@ -252,11 +253,15 @@ def add_fields(fields: dict[str, Any], named: Mapping[str, Any]) -> dict[str, An
     """
     given = {name: value for name, value in named.items() if value is not None}
     for name, value in given.items():
-        if fields.get(name, value) != value:
-            raise ValueError(
-                f"{name} must be given once, got {fields[name]!r} and {value!r}; leave one out"
-            )
+        _check_once(fields, name, value)
     return fields | given
+
+
+def _check_once(fields: Mapping[str, Any], name: str, value: Any) -> None:
+    if fields.get(name, value) != value:
+        raise ValueError(
+            f"{name} must be given once, got {fields[name]!r} and {value!r}; leave one out"
+        )
 
 
 def _refuse_constant(text: str) -> None:

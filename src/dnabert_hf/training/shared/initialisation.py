@@ -109,7 +109,8 @@ def _one_error(model: str | Path) -> Iterator[None]:
     """Turn what a configuration has against its fields into one sentence."""
     try:
         yield
-    except StrictDataclassError as error:
+    # What transformers' own fields, such as dtype and id2label, raise where they are no such thing.
+    except (StrictDataclassError, AttributeError, TypeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"{model}: config fields must make a network: {reason}") from error
 
