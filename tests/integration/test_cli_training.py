@@ -44,7 +44,7 @@ def tables(tmp_path):
 def test_a_model_is_trained_from_three_files_and_its_scores_printed(run, tables, tmp_path):
     result = run(
         *("finetune", *tables, "--init", "random", "-o", "out", *SMALL, "--epochs", 4),
-        *("--learning-rate", 0.01, "--batch-size", 8, "--seed", 3, "--optimizer", "adamw"),
+        *("--learning-rate", 0.01, "--batch-size", 8, "--seed", 3),
         *("--set", "weight_decay=0.1"),
         *("--sequence-column", "dna", "--label-column", "state", "--class-weights"),
     )

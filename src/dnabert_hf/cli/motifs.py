@@ -49,7 +49,8 @@ def motifs(
         str | None,
         typer.Option(
             help="attention, gradient_x_input, integrated_gradients or occlusion.",
-            show_default="attention; gradient_x_input if the model pools k-mers, not [CLS]",
+            show_default="attention; if the model pools k-mers, not [CLS], gradient_x_input and, "
+            "where that finds none, attention",
         ),
     ] = None,
     min_len: Annotated[int, typer.Option(help="Bases of a candidate, at least.")] = 5,

@@ -175,7 +175,8 @@ def write_scored(monkeypatch, records, scores):
     """Give the scores of records in place of a model's: what the command prints is at stake."""
     scheme = LabelScheme("single_label_classification", ("free", "bound"))
     monkeypatch.setattr(
-        "dnabert_hf.interpretation.motifs.find._score", lambda *_, **__: (records, scores, scheme)
+        "dnabert_hf.interpretation.motifs.find._scorings",
+        lambda *_, **__: iter([(records, scores, scheme, "attention")]),
     )
 
 
@@ -214,6 +215,25 @@ def test_command_line_says_what_to_try_when_nothing_is_found(tmp_path, monkeypat
     result = CliRunner().invoke(app, arguments)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no motif: try both strands (--rc)" in result.stderr
+
+
+def test_where_gradients_find_no_motif_attention_is_looked_at(
+    classifier, tokenizer, monkeypatch, caplog
+):
+    """The scores are given: gradients that tell nothing, and attention to the planted word."""
+    records, scores = labelled()
+    flat = [each._replace(scores=np.ones(50, dtype=np.float32)) for each in scores]
+    find = "dnabert_hf.interpretation.motifs.find"
+    monkeypatch.setattr(f"{find}.attribution_scores", lambda *_, **__: flat)
+    monkeypatch.setattr(f"{find}.attention_scores", lambda *_, **__: scores)
+    classifier.config.token_pooling = "mean"
+    found = find_motifs(classifier, records, tokenizer=tokenizer, label="bound")
+    assert SITE in found.motifs[0].matrix.consensus
+    assert "the sequences are scored by attention as well" in caplog.text
+    asked = find_motifs(
+        classifier, records, tokenizer=tokenizer, label="bound", score="gradient_x_input"
+    )
+    assert not asked.motifs
 
 
 def test_the_same_search_writes_the_same_bytes(tmp_path):

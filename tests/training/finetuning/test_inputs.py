@@ -80,6 +80,14 @@ def test_a_small_model_gets_muon_and_at_least_150_steps(table, tmp_path, pretrai
     assert inputs.training.eval_strategy == inputs.training.save_strategy == "steps"
 
 
+def test_one_learning_rate_moves_both_optimisers(table, tmp_path, pretrained):
+    arguments = {"learning_rate": 2e-3}  # usual at this width: 1e-3
+    inputs = inputs_of(pretrained, table, tmp_path, arguments=arguments)
+    assert inputs.muon_learning_rate == pytest.approx(0.01)
+    own = inputs_of(pretrained, table, tmp_path, arguments=arguments, muon_learning_rate=0.03)
+    assert own.muon_learning_rate == 0.03
+
+
 def test_what_is_asked_for_comes_before_the_defaults_of_small_models(table, tmp_path, pretrained):
     inputs = inputs_of(
         pretrained, table, tmp_path, optimizer="adamw", arguments={"num_train_epochs": 2}

@@ -180,7 +180,7 @@ def _collect(
         float | None,
         in_training(
             help="Learning rate of Muon; --learning-rate is AdamW's, of all the rest.",
-            show_default="0.005",
+            show_default="0.005, in proportion to --learning-rate",
         ),
     ] = None,
     both_strands: Annotated[

@@ -1,7 +1,7 @@
 """Motifs that a fine-tuned model looks at, from a model and labelled sequences in one call."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -60,7 +60,9 @@ def find_motifs(
             the model predicts are taken.
         output: Folder to write: matrices, tables, logos and index.html.
         label: Class whose motifs are looked for, against all others; the second of two by default.
-        score: "attention", "gradient_x_input", "integrated_gradients" or "occlusion".
+        score: "attention", "gradient_x_input", "integrated_gradients" or "occlusion"; by default
+            attention, and of classifiers that pool k-mers, not [CLS], gradient_x_input and, where
+            that finds no motif, attention.
         settings: How to search.
         known: MEME file of known motifs to compare with, such as JASPAR's.
         columns: Names of the columns, for a table.
@@ -83,23 +85,23 @@ def find_motifs(
     known_motifs = None if known is None else read_meme(known)
     if output is not None:
         import_logomaker()
-    records, scored, scheme = _score(
-        model,
-        source,
-        score=score,
-        label=label,
-        columns=columns,
-        running={"tokenizer": tokenizer, "device": device, "dtype": dtype}
-        | {"batch_tokens": batch_tokens},
-    )
-    chosen = choose_class(scheme, label)
-    is_positive, by = _classes(records, scored, chosen, scheme)
-    search = search_motifs(
-        [each.sequence for each in scored],
-        [each.scores for each in scored],
-        is_positive,
-        settings,
-    )
+    running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
+    search = None
+    for records, scored, scheme, name in _scorings(
+        model, source, score, label, columns=columns, tokenizer=tokenizer, running=running
+    ):
+        if search is not None:
+            logger.warning("no motif so far: the sequences are scored by %s as well", name)
+        chosen = choose_class(scheme, label)
+        is_positive, by = _classes(records, scored, chosen, scheme)
+        search = search_motifs(
+            [each.sequence for each in scored],
+            [each.scores for each in scored],
+            is_positive,
+            settings,
+        )
+        if search.motifs:
+            break
     matches = None if known_motifs is None else compare_motifs(search.motifs, known_motifs)
     search = replace(search, label=chosen, matches=matches)
     if output is None:
@@ -115,39 +117,49 @@ def find_motifs(
     return search
 
 
-def _score(
+def _scorings(
     model: Any,
     source: Source,
-    *,
     score: MotifScore | None,
     label: str | None,
+    *,
     columns: Columns | None,
+    tokenizer: Any | None,
     running: dict[str, Any],
-) -> tuple[list[SequenceRecord], list[BaseScores], LabelScheme]:
-    """Read the sequences, score their bases, and find out which classes there are."""
+) -> Iterator[tuple[list[SequenceRecord], list[BaseScores], LabelScheme, str]]:
+    """Read the sequences, and score their bases in each way to be tried, one after the other."""
     if isinstance(model, list | tuple):
         records = list(open_source(source, k=1, columns=columns))
         _check_scores(records, model)
-        return records, list(model), _scheme_of(records, model)
+        yield records, list(model), _scheme_of(records, model), "the given scores"
+        return
     is_classifier = architecture_of(model).endswith("ForSequenceClassification")
     task = "sequence-classification" if is_classifier else "encoder"
-    checkpoint = as_checkpoint(model, running.pop("tokenizer"), task=task)
+    checkpoint = as_checkpoint(model, tokenizer, task=task)
     config, tokenizer = checkpoint.model.config, checkpoint.tokenizer
     records = list(open_source(source, k=tokenizer.k, columns=columns))
-    if score is None:
-        is_cls_used = config.token_pooling == "cls" or not is_classifier
-        score = "attention" if is_cls_used else "gradient_x_input"
-    if score == "attention":
-        scored = attention_scores(checkpoint.model, records, tokenizer=tokenizer, **running)
-    else:
-        target = choose_class(LabelScheme.from_config(config), label) if is_classifier else None
-        scored = attribution_scores(
-            checkpoint.model, records, tokenizer=tokenizer, method=score, label=target, **running
+    scores: tuple[MotifScore, ...] = ("attention",)
+    if score is not None:
+        scores = (score,)
+    elif is_classifier and config.token_pooling != "cls":
+        # Which of the two tells more depends on the training (results/motifs.md).
+        scores = ("gradient_x_input", "attention")
+    for each in scores:
+        if each == "attention":
+            scored = attention_scores(checkpoint.model, records, tokenizer=tokenizer, **running)
+        else:
+            target = choose_class(LabelScheme.from_config(config), label) if is_classifier else None
+            scored = attribution_scores(
+                checkpoint.model, records, tokenizer=tokenizer, method=each, label=target, **running
+            )
+        if not isinstance(scored, list):
+            raise TypeError(f"scores must be a list, got {type(scored).__name__}")
+        yield (
+            records,
+            scored,
+            LabelScheme.from_config(config) if is_classifier else _scheme_of(records, scored),
+            each,
         )
-    if not isinstance(scored, list):
-        raise TypeError(f"scores must be a list, got {type(scored).__name__}")
-    scheme = LabelScheme.from_config(config) if is_classifier else _scheme_of(records, scored)
-    return records, scored, scheme
 
 
 def _check_scores(records: Sequence[SequenceRecord], scored: Sequence[BaseScores]) -> None:

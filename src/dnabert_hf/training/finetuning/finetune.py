@@ -24,8 +24,6 @@ from dnabert_hf.training.tasks.presets import find_task
 
 __all__ = ["FinetuneResult", "finetune"]
 
-_MUON_RATE = 0.005
-
 
 def finetune(
     model: str | Path,
@@ -101,7 +99,7 @@ def finetune(
             inputs.optimizer,
             learner.model,
             inputs.training,
-            muon_learning_rate=options.muon_learning_rate or _MUON_RATE,
+            muon_learning_rate=inputs.muon_learning_rate,
         ),
         callbacks=[
             *learner.callbacks,

@@ -45,6 +45,7 @@ __all__ = ["Inputs", "read_inputs"]
 logger = logging.getLogger(__name__)
 
 _CALIBRATED = ("single_label_classification", "multi_label_classification")
+_MUON_RATE = 0.005
 _MOST_EVALUATIONS = 10  # of a run: with few sequences, passes are short
 
 
@@ -60,6 +61,7 @@ class Inputs(NamedTuple):
         metric: Metric that chooses the checkpoint.
         training: Arguments of the Trainer.
         optimizer: "adamw" or "muon".
+        muon_learning_rate: Highest learning rate of Muon.
         loss: Loss for the Trainer, None for that of the model.
         is_stranded: Whether the task is of a signal with a strand.
     """
@@ -72,6 +74,7 @@ class Inputs(NamedTuple):
     metric: str
     training: TrainingArguments
     optimizer: str
+    muon_learning_rate: float
     loss: Any
     is_stranded: bool
 
@@ -164,12 +167,17 @@ def read_inputs(
     metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
     names = metric_names(scheme.problem_type, len(scheme.names))
     check_names([metric], [*names, "loss"], "metrics")
+    recipe = _recipe(start, mode, config, task, arguments, len(splits["train"]))
     training = fine_tuning_arguments(
         checkpoints,
         arguments,
         metric=metric,
-        recipe=_recipe(start, mode, config, task, arguments, len(splits["train"])),
+        recipe=recipe,
         varies_in_length=varies_in_length and not mode.is_frozen,
+    )
+    # As in pretraining, one learning rate moves both.
+    muon_rate = options.muon_learning_rate or _MUON_RATE * (
+        training.learning_rate / recipe.get("learning_rate", training.learning_rate)
     )
     splits = with_validation_split(splits, scheme, seed=training.seed)
     check_splits(splits, scheme)
@@ -179,7 +187,7 @@ def read_inputs(
     if options.class_weights:
         loss = BalancedLoss.from_labels(splits["train"], scheme)
     return Inputs(
-        start, config, tokenizer, splits, scheme, metric, training, optimizer, loss,
+        start, config, tokenizer, splits, scheme, metric, training, optimizer, muon_rate, loss,
         task.is_stranded,
     )  # fmt: skip
 

@@ -43,8 +43,8 @@ class FinetuneOptions:
         optimizer: "adamw", or "muon" for the matrices of the encoder and AdamW for the rest
             (`dnabert_hf.training.shared.muon.Muon`); by default Muon where all weights of a
             DNABERT up to 512 wide are trained to classify or value sequences, or else AdamW.
-        muon_learning_rate: Learning rate of Muon; by default 0.005. `learning_rate` among the
-            arguments is that of AdamW.
+        muon_learning_rate: Learning rate of Muon; by default 0.005, and in proportion where the
+            arguments have another `learning_rate`, that of AdamW, than is usual for the model.
         both_strands: Read each training sequence from the opposite strand half of the time, and
             average predictions over both, for signals that have no strand; by default the training
             sequences tell (`find_strand`), and what the checkpoint was trained with stays.
