@@ -224,7 +224,8 @@ def prepare(data: Path, path: Path, labels: Sequence[int]) -> None:
     from dnabert_hf.training.benchmark.suite_yaml import read_suite
     from dnabert_hf.training.kmer_counts.strandedness import find_strand
 
-    suite, arrays = read_suite(SUITE, data_folder=data), {}
+    suite = read_suite(SUITE, data_folder=data)
+    arrays: dict[str, Any] = {}
     names = CURVES if labels else suite.data
     cases = [(name, n) for name in names for n in labels or suite.labels_of(name)]
     with tempfile.TemporaryDirectory() as folder:
@@ -264,7 +265,8 @@ def codes_of(sequences: Sequence[str], name: str) -> np.ndarray:
 
 def tiny_sets() -> dict[str, np.ndarray]:
     """Make two small sets for a rehearsal, of which each has a word in the sequences of a class."""
-    rng, sets = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    sets: dict[str, np.ndarray] = {}
     for name, seed in (("rehearsal, both strands", 0), ("rehearsal, one strand", 0)):
         key = f"{name}|64|{seed}"
         for split, n in (("train", 64), ("dev", 32), ("test", 32)):
