@@ -10,6 +10,8 @@ from dnabert_hf.data.labelled.splits import (
     count_labels,
     labels_of,
     warn_of_bias,
+    warn_of_few,
+    warn_of_repeats,
     with_lengths,
     with_validation_split,
 )
@@ -38,6 +40,37 @@ def test_classes_that_gc_or_length_tells_apart_are_warned_of_once(caplog):
     start = "warned_of_once.tsv: {} alone tells the classes apart with an AUROC of 1.000"
     assert [message.startswith(start.format(name)) for message, name in
             zip(caplog.messages, ("GC", "length"), strict=True)] == [True, True]  # fmt: skip
+
+
+def of(rows):
+    sequences, labels = zip(*rows, strict=True)
+    return Dataset.from_dict({"sequence": list(sequences), "labels": list(labels)})
+
+
+def test_sequences_of_two_splits_and_of_two_labels_are_warned_of(caplog):
+    """Of four test sequences one is in the training split, and one is its reverse complement."""
+    train = of([("AACCG", 0), ("ACGTA", 1), ("GGGTT", 0), ("AACCC", 1)])  # the last two are equal
+    test = of([("AACCG", 0), ("TACGT", 1), ("CCCCA", 0), ("GAGAG", 1)])
+    fair = DatasetDict({"train": of([("AACCG", 0), ("ACGTA", 1)]), "test": of([("GAGAG", 1)])})
+    with caplog.at_level(logging.WARNING):
+        warn_of_repeats(fair, TWO, source="fair.tsv")
+        assert caplog.messages == []
+        for _ in range(2):
+            warn_of_repeats(DatasetDict({"train": train, "test": test}), TWO, source="leak.tsv")
+    assert len(caplog.messages) == 2
+    assert caplog.messages[0].startswith("leak.tsv: 2 of 4 test sequences are in the training")
+    assert caplog.messages[1].startswith("leak.tsv: 1 sequence (or reverse complements) have more")
+
+
+def test_splits_of_a_few_sequences_are_warned_of(caplog):
+    rows = [("ACGTA", 0), ("ACGTC", 1)]
+    few, many = of(rows * 2), of(rows * 10)
+    with caplog.at_level(logging.WARNING):
+        warn_of_few(DatasetDict({"train": few, "validation": many}))
+        assert caplog.messages == []
+        warn_of_few(DatasetDict({"train": few, "validation": few, "test": few}))
+    assert caplog.messages[0].startswith("the validation split has 4 sequences: scores, and the ch")
+    assert caplog.messages[1].startswith("the test split has 4 sequences: scores on so few are")
 
 
 def test_a_tenth_of_each_class_is_set_apart_and_said(caplog):

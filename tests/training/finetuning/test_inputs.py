@@ -115,7 +115,7 @@ def test_networks_heads_and_models_of_berts_width_keep_adamw(
 @pytest.mark.parametrize(
     ("n", "length", "batch", "epochs"),
     [
-        (1, 100, 32, 100),
+        (1, 100, 32, 150),
         (100, 100, 32, 38),  # 4 steps a pass: 38 x 4 = 152 steps
         (480, 100, 32, 10),
         (3000, 100, 32, 10),

@@ -10,6 +10,7 @@ from datasets import Dataset, DatasetDict
 
 from dnabert_hf.data.labelled.composition_bias import describe_bias, measure_bias, measure_sequences
 from dnabert_hf.data.labelled.labels import UNLABELLED_ID, LabelScheme
+from dnabert_hf.data.labelled.similarity_split import number_equal
 
 __all__ = [
     "check_splits",
@@ -17,6 +18,8 @@ __all__ = [
     "labels_of",
     "measure_lengths",
     "warn_of_bias",
+    "warn_of_few",
+    "warn_of_repeats",
     "with_lengths",
     "with_validation_split",
 ]
@@ -25,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _VALIDATION_SHARE = 0.1
 _MEASURED = 50_000  # sequences that tell of a bias
+_FEW = 20  # sequences of a split whose scores are chance
 
 
 def labels_of(dataset: Dataset) -> np.ndarray:
@@ -176,6 +180,58 @@ def warn_of_bias(train: Dataset, scheme: LabelScheme, *, source: str) -> None:
     for name, values in (("GC", measures.gc), ("length", measures.lengths)):
         if sentence := describe_bias(name, measure_bias(values, labels)):
             _warn_once(f"{source}: {sentence}")
+
+
+def warn_of_repeats(splits: DatasetDict, scheme: LabelScheme, *, source: str) -> None:
+    """Warn of sequences that stand in two splits, and of those with two labels.
+
+    Reverse complements count as equal; pairs and labels of bases are not looked at.
+
+    Args:
+        splits: Data sets by split.
+        scheme: Their labels.
+        source: Where they are from; the same is said once a process.
+    """
+    is_pair = "sequence_b" in splits["train"].column_names
+    if is_pair or scheme.problem_type == "token_classification":
+        return
+    sizes = [len(each) for each in splits.values()]
+    forms = number_equal(
+        [sequence for each in splits.values() for sequence in each["sequence"][:]],
+        both_strands=True,
+    )
+    parts = dict(zip(splits, np.split(forms, np.cumsum(sizes)[:-1]), strict=True))
+    if shared := {
+        f"{np.isin(part, parts['train']).sum():,} of {len(part):,} {name} sequences"
+        for name, part in parts.items()
+        if name != "train" and np.isin(part, parts["train"]).any()
+    }:
+        _warn_once(
+            f"{source}: {' and '.join(sorted(shared))} are in the training split too, or their "
+            "reverse complements are: scores there say how well the model remembers; `dnabert "
+            "dataset check` names some, and finds near duplicates as well"
+        )
+    labels = np.concatenate([labels_of(each) for each in splits.values()])
+    if scheme.problem_type == "regression" or not len(labels):
+        return
+    pairs = np.unique(np.column_stack([forms, labels.reshape(len(labels), -1)]), axis=0)
+    if n := int((np.bincount(pairs[:, 0].astype(np.int64)) > 1).sum()):
+        _warn_once(
+            f"{source}: {n:,} sequence{'s' * (n != 1)} (or reverse complements) have more than one "
+            "label: no model can get all of them right; `dnabert dataset check` names some"
+        )
+
+
+def warn_of_few(splits: DatasetDict) -> None:
+    """Warn of splits that are too small to choose a checkpoint by, or to believe a score of."""
+    for name, each in splits.items():
+        if name != "train" and len(each) < _FEW:
+            logger.warning(
+                "the %s split has %d sequences: %s on so few are mostly chance; have 100 or more",
+                name,
+                len(each),
+                "scores, and the choice of a checkpoint," if name == "validation" else "scores",
+            )
 
 
 @lru_cache

@@ -1,5 +1,7 @@
 """Fine-tuning of DNABERT on labelled sequences."""
 
+import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from dnabert_hf.training.shared.run_folder import RunFolder
 from dnabert_hf.training.tasks.presets import find_task
 
 __all__ = ["FinetuneResult", "finetune"]
+
+logger = logging.getLogger(__name__)
 
 
 def finetune(
@@ -114,9 +118,24 @@ def finetune(
         folder.begin(settings, is_new=options.overwrite or not options.resume)
     trainer.accelerator.wait_for_everyone()
     mode.before_training(trainer)
+    _say_how_long(trainer)
     seconds = _train(trainer, folder, checkpoint)
     known = settings | {"train_seconds": seconds} | dict(options.notes or {})
     return report_run(trainer, folder, mode, learner, inputs, known)
+
+
+def _say_how_long(trainer: Trainer) -> None:
+    """Say how much training there will be, before the first evaluation does."""
+    args, n = trainer.args, len(trainer.train_dataset)  # type: ignore[arg-type]
+    if not trainer.is_world_process_zero():
+        return
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    epochs = args.max_steps * batch / n if args.max_steps > 0 else args.num_train_epochs
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(math.ceil(n / batch) * epochs)
+    logger.info(
+        "training on %d sequences: %.3g epochs, %d steps of %d (--epochs, --batch-size)",
+        *(n, epochs, steps, batch),
+    )
 
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:

@@ -16,6 +16,8 @@ from dnabert_hf.data.labelled.splits import (
     labels_of,
     measure_lengths,
     warn_of_bias,
+    warn_of_few,
+    warn_of_repeats,
     with_lengths,
     with_validation_split,
 )
@@ -46,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 _CALIBRATED = ("single_label_classification", "multi_label_classification")
 _MUON_RATE = 0.005
+_SEED = 42  # of the Trainer, if none is given
 _MOST_EVALUATIONS = 10  # of a run: with few sequences, passes are short
 
 
@@ -155,6 +158,7 @@ def read_inputs(
     config.positive = scheme.positive
     config.training_lengths = measure_lengths(splits["train"])
     warn_of_bias(splits["train"], scheme, source=str(data))
+    warn_of_repeats(splits, scheme, source=str(data))
     if both_strands is None:
         both_strands = _has_no_strand(splits["train"], scheme)
     config.both_strands = both_strands
@@ -164,6 +168,9 @@ def read_inputs(
             f"calibrate is for classes of sequences, found {scheme.problem_type}; leave it out "
             "(--calibrate)"
         )
+    splits = with_validation_split(splits, scheme, seed=int(arguments.get("seed", _SEED)))
+    check_splits(splits, scheme)
+    warn_of_few(splits)
     metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
     names = metric_names(scheme.problem_type, len(scheme.names))
     check_names([metric], [*names, "loss"], "metrics")
@@ -179,8 +186,6 @@ def read_inputs(
     muon_rate = options.muon_learning_rate or _MUON_RATE * (
         training.learning_rate / recipe.get("learning_rate", training.learning_rate)
     )
-    splits = with_validation_split(splits, scheme, seed=training.seed)
-    check_splits(splits, scheme)
     if not options.test:
         splits.pop("test", None)
     loss = mode.loss

@@ -267,7 +267,7 @@ def _advise(
         ideas.append("a pretrained model (--init dnabert-6-mini)")
     if inputs.optimizer == "adamw" and is_dnabert and mode.trains_encoder:
         ideas.append("--optimizer muon")
-    if not inputs.config.both_strands and mode.one_strand is None and not inputs.is_stranded:
+    if mode.options.both_strands is False and not inputs.is_stranded:
         ideas.append("--both-strands, if the signal has no strand")
     ideas.append("more epochs or sequences")
     return (

@@ -219,7 +219,7 @@ def passes_of_small(n_sequences: int, length: float) -> dict[str, Any]:
 
     Returns:
         Training arguments: 10 epochs, of more than 3,000 sequences 5, of few sequences as many as
-        make 150 steps (100 at the most), in batches of 32, of more than 200 bases 16.
+        make 150 steps, in batches of 32, of more than 200 bases 16.
 
     Example:
         >>> passes_of_small(1000, length=101)
@@ -231,7 +231,7 @@ def passes_of_small(n_sequences: int, length: float) -> dict[str, Any]:
     epochs = 5
     if n_sequences <= _MANY:
         epochs = max(10, math.ceil(_LEAST_STEPS / math.ceil(n_sequences / batch)))
-    return {"per_device_train_batch_size": batch, "num_train_epochs": min(100, epochs)}
+    return {"per_device_train_batch_size": batch, "num_train_epochs": epochs}
 
 
 def recipe_of(model: str | Path, config: DNABertConfig | DNACnnConfig) -> dict[str, Any]:
