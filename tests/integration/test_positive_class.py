@@ -81,7 +81,7 @@ def read(path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-@pytest.mark.parametrize(("positive", "negative"), PAIRS, ids="/".join)
+@pytest.mark.parametrize(("positive", "negative"), PAIRS, ids=map("/".join, PAIRS))
 def test_every_command_is_about_the_class_of_interest(inputs, tmp_path, positive, negative):
     model = make_model(tmp_path / "model", (positive, negative))
     genome, vcf = inputs / "genome.fa", inputs / "in.vcf"
@@ -114,10 +114,10 @@ def test_every_command_is_about_the_class_of_interest(inputs, tmp_path, positive
 
     picture = tmp_path / "map.svg"
     run("mutagenesis", model, inputs / "one.fa", "-o", tmp_path / "m.tsv", "--plot", picture)
-    assert f"<!-- diff of {positive};" in picture.read_text()
+    assert f"<!-- logit of class {positive};" in picture.read_text()
 
 
-@pytest.mark.parametrize(("positive", "negative"), PAIRS[:2], ids="/".join)
+@pytest.mark.parametrize(("positive", "negative"), PAIRS[:2], ids=map("/".join, PAIRS[:2]))
 def test_scores_and_mined_negatives_are_told_apart_alike(inputs, tmp_path, positive, negative):
     model = make_model(tmp_path / "model", (positive, negative))
     sequences = random_dna(40, LENGTH, seed=1)
