@@ -25,14 +25,14 @@ __all__ = ["Demonstration", "demonstrate"]
 
 logger = logging.getLogger(__name__)
 
-_SIZES = {"train": 3000, "dev": 300, "test": 1000}
+_SIZES = {"train": 1500, "dev": 200, "test": 1000}
 _N_NEW = 200
 _N_SHOWN = 6  # right ones, and wrong ones
 _START = "dnabert-6-mini"
 _ARGUMENTS = {
     "num_train_epochs": 2,
     "eval_strategy": "steps",
-    "eval_steps": 0.125,
+    "eval_steps": 0.25,
 }
 
 
