@@ -415,7 +415,8 @@ def test_a_cache_that_cannot_be_written_to_is_refused(tmp_path):
         (("chr1", 0, 12), "interval of chr1 must have .* <= 11, .* got 0 to 12"),
         (("chr1", 5, 4), "interval of chr1 must have .* got 5 to 4"),
         (("Chr1", 0, 1), "one of the 2 of the genome, found 'Chr1'; did you mean 'chr1'"),
-        (("1", 0, 0), "found '1'; did you mean 'chr1' or 'chr2'?"),
+        (("1", 0, 0), r"found '1'; did you mean 'chr1'\?"),
+        (("9", 0, 0), "found '9'; did you mean 'chr1' or 'chr2'?"),
         (("chr1", 0, 1, "."), r"strand must be '\+' or '-', got '\.'"),
     ],
 )
