@@ -154,7 +154,7 @@ class _Writer:
     def _refuse_kmers(self, letters: bytes) -> None:
         """Raise an error if a contig begins with k-mers: it would become k times too long."""
         if len(letters) == _BEGINNING:  # the last word may go on
-            letters = letters[: -len(letters.split()[-1])]
+            letters = letters[: letters.rindex(letters.split()[-1])]
         if len(set(letters.split())) < 2:  # lines of N
             return
         source = f"{self._file}, record {self._name}"
