@@ -8,8 +8,10 @@ import pytest
 import torch
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertForTokenClassification,
     BertTokenizer,
+    TextClassificationPipeline,
     TokenClassificationPipeline,
     pipeline,
 )
@@ -17,13 +19,22 @@ from transformers import (
 from dnabert_hf import (
     DNABertConfig,
     DNABertForMaskedLM,
+    DNABertForSequenceClassification,
     DNABertForTokenClassification,
     DNABertTokenizer,
     FillBasePipeline,
+    predict,
     predict_bases,
     register_with_transformers,
 )
-from dnabert_hf.pipelines import DNATokenClassificationPipeline
+from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.data.reading.sequences import reverse_complement
+from dnabert_hf.pipelines import (
+    DNATokenClassificationPipeline,
+    TwoStrandClassificationPipeline,
+    opposite_strand,
+)
+from dnabert_hf.training.shared.cnn import DNACnnConfig, DNACnnForSequenceClassification
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 SIZES |= {"intermediate_size": 16, "max_position_embeddings": 40}
@@ -241,3 +252,92 @@ def test_unknown_options_are_refused(random_model, tiny_config):
         pipeline("fill-mask", **fill)("ACGT[MASK]GCA", top_k=2, targets=["A"])
     with pytest.raises(ValueError, match="no options, got top_k"):
         pipeline("fill-mask", **fill, top_k=2)
+
+
+def of_both_strands(kind: str):
+    torch.manual_seed(0)
+    names = {"id2label": {0: "a", 1: "b", 2: "c"}, "both_strands": True}
+    if kind == "dna_cnn":
+        return DNACnnForSequenceClassification(DNACnnConfig(k=3, **names)).eval()
+    config = DNABertConfig(k=3, initializer_range=1.0, **names, **SIZES)
+    return DNABertForSequenceClassification(config).eval()
+
+
+@pytest.mark.parametrize("kind", ["dnabert", "dna_cnn"])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_text_classification_is_the_mean_over_both_strands(kind, batch_size, tmp_path):
+    model, tokenizer = of_both_strands(kind), DNABertTokenizer(k=3)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    texts = [dna(n, "ACGTN", seed=n) for n in (3, 17, 30, 30, 90)]
+    pipe = pipeline("text-classification", model=str(tmp_path))
+    assert type(pipe) is TwoStrandClassificationPipeline
+    stock = pipeline(
+        "text-classification", model=str(tmp_path), pipeline_class=TextClassificationPipeline
+    )
+    found = pipe(texts, top_k=None, batch_size=batch_size)
+    for text, entries in zip(texts, found, strict=True):
+        strands = [stock(each, top_k=None) for each in (text, reverse_complement(text))]
+        assert [each["score"] for each in entries] == sorted(
+            (each["score"] for each in entries), reverse=True
+        )
+        for entry in entries:
+            scores = [e["score"] for one in strands for e in one if e["label"] == entry["label"]]
+            assert entry["score"] == pytest.approx(sum(scores) / 2, abs=1e-5)
+    if kind == "dna_cnn":  # which `predict` refuses
+        return
+    predictions = predict(str(tmp_path), texts, device="cpu", dtype="float32")
+    for prediction, entries in zip(predictions, found, strict=True):
+        assert prediction.probabilities == pytest.approx(
+            {each["label"]: each["score"] for each in entries}, abs=1e-5
+        )
+
+
+def test_answers_of_both_strands_have_the_forms_of_the_standard_pipeline():
+    model, tokenizer = of_both_strands("dnabert"), DNABertTokenizer(k=3)
+    given = {"model": model, "tokenizer": tokenizer}
+    both = pipeline("text-classification", **given)
+    stock = pipeline("text-classification", pipeline_class=TextClassificationPipeline, **given)
+    palindrome = "ACGTTGCAACGT"  # its own opposite strand: both pipelines must agree
+    assert reverse_complement(palindrome) == palindrome
+    for options in ({}, {"top_k": 1}, {"top_k": 2}, {"function_to_apply": "none", "top_k": None}):
+        for texts in (palindrome, [palindrome] * 2, {"text": palindrome, "text_pair": "AATT"}):
+            one, two = both(texts, **options), stock(texts, **options)
+            assert str(one).count("label") == str(two).count("label")
+            assert type(one) is type(two)
+            flat = [np.ravel(x).tolist() for x in (one, two)]
+            for a, b in zip(*flat, strict=True):
+                assert a["label"] == b["label"]
+                assert a["score"] == pytest.approx(b["score"], abs=1e-5)
+    first, second = dna(9), dna(12, seed=1)
+    answer = both({"text": first, "text_pair": second}, top_k=None)
+    pair = SequenceRecord("x", first, sequence_b=second)
+    (expected,) = predict(model, [pair], tokenizer=tokenizer, device="cpu", dtype="float32")
+    found = {each["label"]: each["score"] for each in answer}
+    assert found == pytest.approx(expected.probabilities, abs=1e-5)
+
+
+def test_one_strand_and_other_models_keep_the_standard_pipeline(tmp_path):
+    model = of_both_strands("dnabert")
+    model.config.both_strands = False
+    (file,) = DNABertTokenizer(k=3).save_vocabulary(str(tmp_path))
+    bert = BertForSequenceClassification(BertConfig(vocab_size=69, **SIZES))
+    for each, tokenizer in ((model, DNABertTokenizer(k=3)), (bert, BertTokenizer(file))):
+        pipe = pipeline("text-classification", model=each, tokenizer=tokenizer)
+        assert type(pipe) is TextClassificationPipeline
+
+
+@pytest.mark.parametrize("k", [3, 4, 5, 6])
+def test_the_opposite_strand_of_ids_is_that_of_the_letters(k):
+    tokenizer = DNABertTokenizer(k=k)
+    texts = [dna(30, "ACGTN", seed=k), dna(11, seed=k + 1)]
+    pairs = [(text, text[:9]) for text in texts]
+    for each in (texts, pairs):
+        opposites = [
+            tuple(map(reverse_complement, t)) if isinstance(t, tuple) else reverse_complement(t)
+            for t in each
+        ]
+        ids, expected = (
+            tokenizer(t, padding=True, return_tensors="pt")["input_ids"] for t in (each, opposites)
+        )
+        assert opposite_strand(ids, k=k).tolist() == expected.tolist()

@@ -1,11 +1,12 @@
 """Pipelines for what the standard ones cannot say about DNA."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import Pipeline, TokenClassificationPipeline
+from transformers import Pipeline, TextClassificationPipeline, TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from dnabert_hf.data.masking.base_windows import BaseWindow, cut_for_bases
@@ -13,11 +14,16 @@ from dnabert_hf.data.masking.masked_bases import vote_for_bases
 from dnabert_hf.data.reading.sequences import clean_sequence, is_kmer_text, join_kmers
 from dnabert_hf.inference.embed import spread_over_bases
 
-__all__ = ["DNATokenClassificationPipeline", "FillBasePipeline"]
+__all__ = [
+    "DNATokenClassificationPipeline",
+    "FillBasePipeline",
+    "TwoStrandClassificationPipeline",
+]
 
 _BASES = "ACGT"
 _VOCABULARY_BASES = "ATCG"  # in the order of the k-mers
 _N_SPECIAL = 5  # [PAD] [UNK] [CLS] [SEP] [MASK] have the ids 0 to 4
+_BORDERS = [0, 2, 3]  # [PAD] [CLS] [SEP]
 
 
 class FillBasePipeline(Pipeline):
@@ -82,6 +88,85 @@ class FillBasePipeline(Pipeline):
             entry = {"position": position, "base": best, "score": scores[best]}
             entries.append(entry | {base: scores[base] for base in _BASES})
         return entries
+
+
+class TwoStrandClassificationPipeline(TextClassificationPipeline):
+    """Classifies DNA by the mean over a sequence and its reverse complement, as `predict` does.
+
+    `pipeline("text-classification", model=...)` is this one if the model's config has
+    `both_strands`. It takes and gives what the standard one does, and so do the options: scores are
+    means, over the strands, of what `function_to_apply` makes of the logits. With
+    `pipeline_class=transformers.TextClassificationPipeline` the strand that is given is read alone.
+
+    Example:
+        pipe = pipeline("text-classification", model="someone/ctcf-sites")
+        pipe("TGACCACCAGGGGGCGCTA")  # [{"label": "bound", "score": 0.97}]
+    """
+
+    model: Any
+
+    def _forward(self, model_inputs: Any) -> dict[str, torch.Tensor]:
+        opposite = opposite_strand(model_inputs["input_ids"], k=self.model.config.k)
+        other = super()._forward({**model_inputs, "input_ids": opposite})
+        given = super()._forward(model_inputs)
+        return {"logits": given.logits, "other_logits": other.logits}
+
+    def postprocess(  # type: ignore[override]
+        self,
+        model_outputs: Any,
+        function_to_apply: Any = None,
+        top_k: int | None = 1,
+        _legacy: bool = True,
+    ) -> Any:
+        """Average the scores of the strands; the arguments are those of the standard pipeline."""
+        given, other = (
+            super(TwoStrandClassificationPipeline, self).postprocess(
+                {"logits": model_outputs[name]}, function_to_apply, top_k=None
+            )
+            for name in ("logits", "other_logits")
+        )
+        classes = [
+            {"label": one["label"], "score": (one["score"] + two["score"]) / 2}
+            for one, two in zip(given, other, strict=True)
+        ]
+        best_first = sorted(classes, key=lambda each: each["score"], reverse=True)
+        if _legacy:
+            return best_first[0] if top_k == 1 else classes
+        return best_first[:top_k]
+
+
+def opposite_strand(input_ids: torch.Tensor, *, k: int) -> torch.Tensor:
+    """Turn the k-mers of each sequence into those of its opposite strand, 5' end first.
+
+    Args:
+        input_ids: Token ids of `DNABertTokenizer`, shape (rows, tokens). What stands between
+            [CLS], [SEP] and [PAD] is a sequence; these stay where they are.
+        k: Bases per k-mer.
+
+    Returns:
+        Token ids of the same shape.
+
+    Example:
+        >>> opposite_strand(torch.tensor([[2, 5 + 1, 5 + 6, 1, 3, 0]]), k=2)  # AT TC [UNK]
+        tensor([[ 2,  1, 17,  6,  3,  0]])
+    """
+    # The digits of A, T, C, G are 0 to 3: a base and its complement differ in the last bit.
+    kmers = torch.arange(4**k)
+    digits = [kmers >> 2 * place & 3 for place in range(k)]  # the last base first
+    complements = sum((digit ^ 1) << 2 * (k - 1 - place) for place, digit in enumerate(digits))
+    table = torch.cat([torch.arange(_N_SPECIAL), _N_SPECIAL + torch.as_tensor(complements)])
+    is_kmer = (input_ids < len(table)) & ~torch.isin(
+        input_ids, torch.tensor(_BORDERS).to(input_ids)
+    )
+    result = input_ids.clone()
+    for row, of_row in zip(result, is_kmer.tolist(), strict=True):
+        start = 0
+        for inside, run in groupby(of_row):
+            end = start + len(list(run))
+            if inside:
+                row[start:end] = table.to(row.device)[row[start:end].flip(0)]
+            start = end
+    return result
 
 
 class DNATokenClassificationPipeline(TokenClassificationPipeline):

@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
+    TextClassificationPipeline,
     TokenClassificationPipeline,
 )
 from transformers.pipelines import PIPELINE_REGISTRY
@@ -23,7 +24,7 @@ from dnabert_hf.modeling.modeling_dnabert import (
     DNABertModel,
 )
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
-from dnabert_hf.pipelines import DNATokenClassificationPipeline
+from dnabert_hf.pipelines import DNATokenClassificationPipeline, TwoStrandClassificationPipeline
 from dnabert_hf.training.shared.cnn import DNACnnConfig, DNACnnForSequenceClassification
 
 __all__ = ["MODEL_CLASSES", "register_with_transformers"]
@@ -41,7 +42,8 @@ def register_with_transformers() -> None:
     """Make the Auto classes know "dnabert" and "dna_cnn"; calling it again changes nothing.
 
     `pipeline("token-classification")` gives a `DNATokenClassificationPipeline` where the model is a
-    DNABERT, and for every other model what it gave before.
+    DNABERT, `pipeline("text-classification")` a `TwoStrandClassificationPipeline` where the config
+    is ours and has `both_strands`; for every other model they give what they gave before.
     """
     AutoConfig.register("dnabert", DNABertConfig, exist_ok=True)
     AutoTokenizer.register(DNABertConfig, DNABertTokenizer, exist_ok=True)
@@ -52,10 +54,15 @@ def register_with_transformers() -> None:
     AutoModelForSequenceClassification.register(
         DNACnnConfig, DNACnnForSequenceClassification, exist_ok=True
     )
-    task = PIPELINE_REGISTRY.supported_tasks["token-classification"]
-    if task["impl"] is not _TokenClassification:
-        _TokenClassification.others = task["impl"]
-        task["impl"] = _TokenClassification
+    choosers = {
+        "token-classification": _TokenClassification,
+        "text-classification": _TextClassification,
+    }
+    for name, chooser in choosers.items():
+        task = PIPELINE_REGISTRY.supported_tasks[name]
+        if task["impl"] is not chooser:
+            chooser.others = task["impl"]
+            task["impl"] = chooser
 
 
 class _TokenClassification(TokenClassificationPipeline):
@@ -64,13 +71,32 @@ class _TokenClassification(TokenClassificationPipeline):
     others: Any = None  # the class of all other models, or where it is found
 
     def __new__(cls, **kwargs: Any) -> Any:
-        model, tokenizer = kwargs.get("model"), kwargs.get("tokenizer")
-        is_dnabert = getattr(getattr(model, "config", None), "model_type", None) == "dnabert"
         # multimolecule's models are of the type "dnabert" too, but its tokenizer is another one.
-        if is_dnabert and isinstance(getattr(tokenizer, "k", None), int):
+        is_ours = isinstance(getattr(kwargs.get("tokenizer"), "k", None), int)
+        if is_ours and _model_type(kwargs) == "dnabert":
             return DNATokenClassificationPipeline(**kwargs)
-        chosen = cls.others
-        if isinstance(chosen, str):
-            module, _, name = chosen.rpartition(".")
-            chosen = getattr(import_module(module), name)
-        return chosen(**kwargs)
+        return _found(cls.others)(**kwargs)
+
+
+class _TextClassification(TextClassificationPipeline):
+    """Chooses the pipeline of text classification by the model."""
+
+    others: Any = None  # as above
+
+    def __new__(cls, **kwargs: Any) -> Any:
+        is_ours = _model_type(kwargs) in ("dnabert", "dna_cnn")
+        # Only our configs have the field, and all that have it have k.
+        if is_ours and getattr(kwargs["model"].config, "both_strands", False):
+            return TwoStrandClassificationPipeline(**kwargs)
+        return _found(cls.others)(**kwargs)
+
+
+def _model_type(kwargs: dict[str, Any]) -> str | None:
+    return getattr(getattr(kwargs.get("model"), "config", None), "model_type", None)
+
+
+def _found(chosen: Any) -> Any:
+    if isinstance(chosen, str):
+        module, _, name = chosen.rpartition(".")
+        chosen = getattr(import_module(module), name)
+    return chosen

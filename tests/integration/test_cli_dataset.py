@@ -137,7 +137,7 @@ def test_check_says_task_classes_and_doubts(run, tmp_path):
     rows.append(f"{DNA[5000:5090]}\t2.0\ttrain\n")
     (tmp_path / "d.tsv").write_text("sequence\tlabel\tsplit\n" + "".join(rows))
     lines = run("check", "d.tsv").stdout.splitlines()
-    assert lines[0] == "task: one class a sequence; 21 labels: 0 (10), 1 (10), 2 (1)"
+    assert lines[0] == "task: one class a sequence; 21 sequences, 3 classes: 0 (10), 1 (10), 2 (1)"
     assert any("the classes '2' (1) have fewer than 5 records" in line for line in lines)
 
 

@@ -112,6 +112,8 @@ def motifs(
 
 def _print(found: "MotifSearch") -> None:
     """Print the best motifs as a table, and how much of what the model looks at they explain."""
+    from dnabert_hf.interpretation.motifs.results import NOTHING_STANDS_OUT
+
     if found.motifs:
         columns = ["motif", "consensus", "sites", "p_value"]
         typer.echo("\t".join(columns + ["known", "known_q"] * (found.matches is not None)))
@@ -129,14 +131,14 @@ def _print(found: "MotifSearch") -> None:
         + (f", the best {_N_PRINTED} above" if n > _N_PRINTED else ""),
         err=True,
     )
-    typer.echo(
+    explained = (
         f"{left:,} of {found.n_regions:,} attended places ({found.unexplained_share:.0%}) lie in "
-        "no site of a motif",
-        err=True,
+        "no site of a motif"
     )
+    typer.echo(explained if found.n_regions else NOTHING_STANDS_OUT, err=True)
     if not n:
         typer.echo(
-            "no motif: try both strands (--rc), another --score, shorter candidates (--min-len), "
-            "or more sequences; candidates.tsv has the words and their p-values",
+            f"no motif: {found.advice()}"
+            + ("; candidates.tsv has the words and their p-values" if found.candidates else ""),
             err=True,
         )

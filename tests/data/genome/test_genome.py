@@ -69,6 +69,12 @@ def test_contigs_codes_offsets_and_runs_are_as_counted_by_hand(make, tmp_path):
     assert repr(opened) == f"Genome(3 contigs, 18 bases, {str(opened.folder)!r})"
 
 
+@pytest.mark.parametrize("text", [b"CCTCTG CTCTGC TCTGCC", b"CCT\nCTC\nTCT\n", b"ACA CAC " * 999])
+def test_a_genome_of_kmer_text_is_refused(make, text):
+    with pytest.raises(ValueError, match=r"record chr2: a genome must be DNA, found overlapping"):
+        make(b">chr1\nACGTTTACGG\n>chr2\n" + text)
+
+
 def test_a_sequence_comes_in_upper_case_or_soft_masked_from_either_strand(make):
     opened = make(TINY)
     assert opened.sequence("chr1", 0, 11) == "ACGTNNACTRY"
@@ -415,7 +421,8 @@ def test_a_cache_that_cannot_be_written_to_is_refused(tmp_path):
         (("chr1", 0, 12), "interval of chr1 must have .* <= 11, .* got 0 to 12"),
         (("chr1", 5, 4), "interval of chr1 must have .* got 5 to 4"),
         (("Chr1", 0, 1), "one of the 2 of the genome, found 'Chr1'; did you mean 'chr1'"),
-        (("1", 0, 0), "found '1'; did you mean 'chr1' or 'chr2'?"),
+        (("1", 0, 0), r"found '1'; did you mean 'chr1'\?"),
+        (("9", 0, 0), "found '9'; did you mean 'chr1' or 'chr2'?"),
         (("chr1", 0, 1, "."), r"strand must be '\+' or '-', got '\.'"),
     ],
 )

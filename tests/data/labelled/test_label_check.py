@@ -30,9 +30,14 @@ def doubts(*labels):
         (["5"] * 9 + ["6"] * 9 + ["<5"] * 7, "'<5' (7) stand among numbers"),
         (["0.1;0.5", "0.2;NA"], "'0.1' are taken for classes: if they are values"),
         (["bound"] * 9 + ["free"] * 9 + ["fre"] * 2, "'fre' (2) have fewer than 5 records"),
-        (["id1", "id2", "id3"], "'id1' (1), 'id2' (1), 'id3' (1) have fewer than 5 records"),
-        ([str(i) for i in range(60)], "60 whole numbers are taken for classes: if they are values"),
-        ([f"{i}.0" for i in range(60)], "60 whole numbers are taken for classes"),
+        (["id1", "id2", "id3"], "3 classes with one record each, such as 'id1': nothing can be"),
+        ([str(i) for i in range(60)], "60 numbers with one record each are taken for classes: if"),
+        ([f"{i}.0" for i in range(60)], "60 numbers with one record each are taken for classes"),
+        ([str(i) for i in range(30)] * 9, "30 whole numbers are taken for classes: if they are"),
+        ([f"{i}%" for i in range(60)], "60 numbers with percent signs, such as '0%', are taken"),
+        (["1.5 %"] * 9 + ["2 %", "3 %"], "if they are values, write '1.5' and say so"),
+        (["a;b", "a", "NA"], "the class 'NA' (1) looks like a missing value"),
+        (["a;b", "a;n/a", "#N/A"], "'#N/A' (1), 'n/a' (1) looks like a missing value"),
     ],
 )
 def test_what_may_be_no_class_is_named(labels, text):
@@ -47,6 +52,7 @@ def test_what_may_be_no_class_is_named(labels, text):
         ["donor"] * 9 + ["acceptor"] * 9 + ["none"] * 9,
         ["1.5", "2.5"],
         ["a", "b"],
+        ["5%"] * 9 + ["10%"] * 9,
         ["a;b", "A"],
         ["1;2", "2;3"],
     ],
@@ -61,13 +67,13 @@ def test_nothing_is_said_of_ordinary_labels(labels):
         (
             LabelScheme("single_label_classification", ("0", "1", "NA")),
             {"0": 90, "1": 89, "NA": 1},
-            "task: one class a sequence; 180 labels: 0 (90), 1 (89), NA (1)",
+            "task: one class a sequence; 180 sequences, 3 classes: 0 (90), 1 (89), NA (1)",
         ),
-        (LabelScheme("regression", ("value",)), {}, "task: regression (values); 180 labels"),
+        (LabelScheme("regression", ("value",)), {}, "task: regression (values); 180 sequences"),
         (
             LabelScheme("regression", ("value_0", "value_1")),
             {},
-            "task: regression (values); 180 labels of 2 values each",
+            "task: regression (values); 180 sequences with 2 values each",
         ),
         (
             LabelScheme("single_label_classification", tuple(map(str, range(12)))),
@@ -87,7 +93,7 @@ def test_reading_a_data_set_says_what_was_found(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         read_dataset(path)
     assert caplog.messages == [
-        f"{path}: task: one class a sequence; 13 labels: 0 (6), 1 (6), 2 (1)",
+        f"{path}: task: one class a sequence; 13 sequences, 3 classes: 0 (6), 1 (6), 2 (1)",
         f"{path}: the classes '2' (1) have fewer than 5 records: add some, or take them out if "
         "they are mistakes",
     ]

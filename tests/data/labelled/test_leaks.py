@@ -4,7 +4,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from dnabert_hf.data.labelled.composition_bias import measure_bias
+from dnabert_hf.data.labelled.composition_bias import (
+    bound_bias,
+    measure_bias,
+    standard_error,
+)
 from dnabert_hf.data.labelled.leaks import format_report, report_dataset
 from dnabert_hf.data.reading.sequences import reverse_complement
 
@@ -158,7 +162,9 @@ def test_a_class_that_a_split_lacks_has_no_line():
 
 def test_classes_that_gc_tells_apart_are_warned_of():
     # GC 0.25, 0.5 against 0.5, 1: of four pairs three are won and one is tied. All have 4 bases.
-    report = report_dataset(["ATTC", "ACGT", "GATC", "GGCC"], list("0011"), ["train"] * 4)
+    report = report_dataset(
+        ["ATTC", "ACGT", "GATC", "GGCC"] * 20, list("0011") * 20, ["train"] * 80
+    )
     assert report.bias == {"GC": 0.875, "length": 0.5}
     (warning,) = report.warnings
     assert "GC alone tells the classes apart with an AUROC of 0.875" in warning
@@ -167,7 +173,9 @@ def test_classes_that_gc_tells_apart_are_warned_of():
 
 
 def test_classes_that_length_tells_apart_are_warned_of():
-    report = report_dataset(["AC", "ACG", "ACGTAC", "ACGTACG"], list("1100"), ["train"] * 4)
+    report = report_dataset(
+        ["AC", "ACG", "ACGTAC", "ACGTACG"] * 5, list("1100") * 5, ["train"] * 20
+    )
     assert report.bias["length"] == 1.0
     assert any("length alone" in w and "one length" in w for w in report.warnings)
 
@@ -236,8 +244,6 @@ def test_the_text_says_what_was_found():
         "  sequences with two labels: 0",
         "duplicates within a split (no leak): 1 in train",
         "AUROC between classes by one number alone (chance: 0.5): GC 1.000, length 0.500",
-        "warning: GC alone tells the classes apart with an AUROC of 1.000 (chance: 0.5), so a "
-        "model may score well without reading any motif; draw other negatives, matched by GC",
     ]
 
 
@@ -263,3 +269,18 @@ def test_the_text_of_many_classes_stays_short():
 def test_columns_that_make_no_data_set_are_refused(columns, options, message):
     with pytest.raises(ValueError, match=message):
         report_dataset(*columns, **options)
+
+
+def test_the_standard_error_is_that_of_the_paper():
+    """The example of Hanley & McNeil 1982: 0.893 from 51 abnormal and 58 normal images."""
+    assert standard_error(0.893, 51, 58) == pytest.approx(0.0325, abs=5e-4)
+
+
+def test_few_sequences_may_differ_in_gc_by_chance_and_many_may_not():
+    values, classes = np.array([0.3, 0.4, 0.5, 0.6]), np.array(list("0011"))
+    assert measure_bias(values, classes) == 1.0
+    few = report_dataset(["ATTA", "ACTA", "ACGA", "ACGC"], classes, ["train"] * 4)
+    assert (few.bias["GC"], few.warnings) == (1.0, ())
+    # 0.6 is exceeded by 1.96 errors of 0.6: (0.24 + 99 (0.4286 - 0.36) + 99 (0.45 - 0.36)) / 1e4.
+    many = bound_bias(np.tile(values, 50), np.tile(classes, 50))
+    assert many == pytest.approx(1 - 1.96 * 0.0399, abs=1e-3)

@@ -97,6 +97,19 @@ def test_rare_classes_are_in_both_parts_and_single_ones_stay_for_training(caplog
     assert np.bincount(labels_of(made["validation"]), minlength=3).tolist() == [1, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([0] * 59 + [1], "found 1 of 'b'; add some"),
+        ([0, 1, 2, 3, 4], "of 'a', 'b', 'c' and 2 more"),
+    ],
+)
+def test_too_few_of_a_class_to_set_one_apart_are_named(labels, found):
+    scheme = LabelScheme("single_label_classification", tuple("abcde"))
+    with pytest.raises(ValueError, match=f"each class must have at least 2 .*{found}"):
+        with_validation_split(DatasetDict({"train": make(labels)}), scheme, seed=0)
+
+
 def test_regression_sets_apart_a_tenth_of_all(caplog):
     made = with_validation_split(
         DatasetDict({"train": make([float(value) for value in range(30)])}), VALUE, seed=0

@@ -40,3 +40,16 @@ def test_a_protein_is_refused(tmp_path, sequence):
 def test_dna_with_unknown_bases_is_no_protein(sequence, caplog):
     assert len(list(open_source([sequence], k=6))) == 1
     assert "become [UNK]" in caplog.text
+
+
+def test_sequences_of_unknown_kmers_alone_are_counted_and_the_first_is_named(tmp_path, caplog):
+    records = {"good": "ACGTNNNNNN", "a": "N" * 9, "b": "MKVSTAHGR", "c": "ACNGTNACN"}
+    path = tmp_path / "x.fa"
+    path.write_text("".join(f">{name}\n{dna}\n" for name, dna in records.items()))
+    list(read_records(path, k=3))
+    half = SequenceRecord("half", "NNNN", sequence_b="ACGT")
+    list(open_source([half, SequenceRecord("pair", "NNNN", sequence_b="NNN")], k=3))
+    said = [r.getMessage() for r in caplog.records if "says nothing" in r.getMessage()]
+    text = "sequences with no k-mer of A, C, G and T alone: {} (first: {}); what is predicted of "
+    text += "them says nothing"
+    assert said == [f"{path}: {text.format(3, 'a')}", text.format(1, "pair")]

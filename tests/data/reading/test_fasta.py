@@ -22,6 +22,21 @@ def test_block_borders_change_nothing(monkeypatch, block_size):
     assert records(text) == [("a", "ACGTAC"), ("b", "GG"), ("c", "TTTTT")]
 
 
+@pytest.mark.parametrize("block_size", [1, 7, 20, 1000])
+def test_kmer_text_is_joined_whatever_its_lines(monkeypatch, block_size):
+    monkeypatch.setattr(fasta, "_BLOCK_SIZE", block_size)
+    text = b">a\nCCTCTG CTCTGC\nTCTGCC\n>b\nCCTC\nCTCT\r\nTCTG\n>c\nACGTACGTAC CGTACGTACG\nGTACG\n"
+    text += b">d\nCCT CTC TCT CTG\n"
+    expected = [("a", "CCTCTGCC"), ("b", "CCTCTG"), ("c", "ACGTACGTACCGTACGTACGGTACG")]
+    assert records(text) == [*expected, ("d", "CCTCTG")]
+
+
+def test_lines_of_few_letters_that_do_not_overlap_stay_dna(monkeypatch):
+    monkeypatch.setattr(fasta, "_BLOCK_SIZE", 1)
+    text = b">a\nACGT\nTTAC\nGGCA\nGG\n"
+    assert records(text) == [("a", "ACGTTTACGGCAGG")]
+
+
 @pytest.mark.parametrize("block_size", [1, 1000])
 def test_fasta_errors_name_record_position_and_letter(monkeypatch, block_size):
     monkeypatch.setattr(fasta, "_BLOCK_SIZE", block_size)

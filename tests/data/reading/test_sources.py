@@ -37,11 +37,34 @@ def test_letters_that_are_no_nucleotides_are_refused():
 
 def test_unknown_kmers_are_counted_once(caplog):
     with caplog.at_level(logging.WARNING, logger="dnabert_hf"):
-        # ACN, CNG, NGT are unknown; ACG and CGT are not.
-        list(open_source(["ACNGT", "ACGT"], k=3))
+        # ACN, CNG, NGT are unknown; ACG twice and CGT are not.
+        list(open_source(["ACGNGT", "ACGT"], k=3))
     assert [record.getMessage() for record in caplog.records] == [
-        "3 of 5 k-mers (k = 3) hold letters other than A, C, G, T and become [UNK]"
+        "3 of 6 k-mers (k = 3) hold letters other than A, C, G, T and become [UNK]"
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["CCTCTG CTCTGC TCTGCC", "cct ctc\ntct\tctg\r\ntgc gcc", "CCUC CUCU UCUG CTGC TGCC"]
+)
+def test_kmer_text_is_joined_in_lists_and_records(text):
+    """CCTCTGCC, written in words of 6, 3 and 4 letters."""
+    assert [r.sequence for r in open_source([text], k=3)] == ["CCTCTGCC"]
+    (pair,) = open_source([SequenceRecord("x", text, sequence_b=text)], k=3)
+    assert (pair.sequence, pair.sequence_b) == ("CCTCTGCC", "CCTCTGCC")
+
+
+@pytest.mark.parametrize(
+    "text", ["ACGTACGTAC CGTACGTACG GTACGTACGT", "ATG GCC TTA GGA", "ATGGCC\nTTAGGA", "AC CG GT"]
+)
+def test_dna_in_blocks_codons_and_lines_stays_dna(text):
+    expected = "".join(text.split())
+    assert [r.sequence for r in open_source([text], k=3)] == [expected]
+
+
+def test_kmer_text_with_a_fault_is_refused():
+    with pytest.raises(ValueError, match=r"record 0: .*found 'TTT' after 'TCT' at k-mer 3"):
+        list(open_source(["CCT CTC TCT TTT TTG TGC"], k=3))
 
 
 def test_chunks_end_when_they_hold_the_bases_asked_for():

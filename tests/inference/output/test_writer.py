@@ -257,3 +257,17 @@ def test_what_cannot_be_shared_is_said(monkeypatch):
     assert resolve_shard(None, "o.tsv") == Shard(1, 2, is_rank=True)
     with pytest.raises(ValueError, match="got shard 0/2 on one of 2 processes; leave one"):
         resolve_shard("0/2", "o.tsv")
+
+
+def test_standard_output_has_its_header_with_the_first_row(capfdbinary):
+    def failing():
+        yield "a"
+        raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad"):
+        run("-", (row for row in failing() if row != "a"))
+    assert capfdbinary.readouterr().out == b""
+    run("-", "ab")
+    assert capfdbinary.readouterr().out == b"id\na\nb\n"
+    run("-", "")
+    assert capfdbinary.readouterr().out == b"id\n"

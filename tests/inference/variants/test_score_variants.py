@@ -399,6 +399,33 @@ def test_every_allele_is_in_the_result_scored_or_not(promoters, fasta, tmp_path,
     assert reasons in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("lines", "reasons"),
+    [
+        (["1\t22\tG\tT", "1\t22\tG\tA,T"], "3: 3 REF is not the base of the genome;"),
+        (["1\t470\tA\tC"] * 2, "2: 2 beyond the end of the contig;"),
+        (["1\t20\tA\t<DEL>", "1\t20\tA\tA"], "2: 1 symbolic alternative allele, 1 ALT is the same"),
+    ],
+)
+def test_no_allele_scored_is_an_error_and_no_file(promoters, fasta, tmp_path, lines, reasons):
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.tsv"
+    cells = [line.split("\t") for line in lines]
+    vcf.write_text(HEADER + "".join(f"{c}\t{p}\t.\t{r}\t{a}\t.\t.\t.\n" for c, p, r, a in cells))
+    result = run_variants(promoters, vcf, fasta, out)
+    assert (result.exit_code, f"scored 0 of {reasons}" in result.stderr) == (2, True), result.stderr
+    assert not list(tmp_path.glob("out*"))
+    assert run_variants(promoters, vcf, fasta, out, "--force").exit_code == 0
+    assert len(read_table(out)) == int(reasons[0])
+
+
+def test_a_file_without_variants_is_warned_of(promoters, fasta, tmp_path, caplog):
+    vcf, out = tmp_path / "in.vcf", tmp_path / "out.tsv"
+    vcf.write_text(HEADER)
+    result = run_variants(promoters, vcf, fasta, out)
+    assert (result.exit_code, read_table(out)) == (0, []), result.stderr
+    assert "in.vcf: there are no variants in the file" in caplog.text
+
+
 def test_places_that_cannot_be_written_to_are_named(promoters, vcf, fasta, tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("")

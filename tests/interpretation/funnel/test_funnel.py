@@ -13,6 +13,8 @@ from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.funnel import funnel as module
 from dnabert_hf.interpretation.funnel.funnel import variant_funnel
 from dnabert_hf.interpretation.funnel.high_attention import high_attention_regions
+from dnabert_hf.interpretation.funnel.page import fill_funnel_page
+from dnabert_hf.interpretation.pages.page import Page
 
 HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 WINDOW = 41
@@ -230,3 +232,17 @@ def test_what_cannot_be_used_ends_in_one_line(model, vcf, fasta, tmp_path, monke
     result = CliRunner().invoke(app, [str(each) for each in base])
     assert result.exit_code == 0, result.stderr
     assert "in high-attention regions" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [([], "No allele is left"), ([["chr1", 5, 0.5, ""]], "None of these are in a catalogue")],
+)
+def test_nothing_left_is_a_sentence_and_no_empty_table(rows, sentence):
+    page = Page("Funnel")
+    columns = ["contig", "position_1based", "diff_yes", "clinvar_match"]
+    fill_funnel_page(page, {"records": 3}, columns, rows, label="yes", n_scores=3)
+    text = page.render()
+    assert sentence in text
+    assert text.count("<table") == text.count("<tbody>\n<tr>") == 1 + len(rows)
+    assert "0 of" not in text

@@ -129,7 +129,10 @@ def test_nothing_found_is_a_page_too(tmp_path):
     flat = [each._replace(scores=np.ones(50, dtype=np.float32)) for each in scores]
     found = find_motifs(flat, records, output=tmp_path / "out", label="bound")
     assert found.motifs == []
-    assert "No motif was found" in (tmp_path / "out" / "index.html").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "No motif was found: nothing stands out" in page
+    assert "try both strands (--rc), another --score" in page
+    assert ("0 places" in page, "0 candidates" in page) == (False, False)
     assert read_table(tmp_path / "out" / "candidates.tsv") == []
 
 
@@ -215,6 +218,10 @@ def test_command_line_says_what_to_try_when_nothing_is_found(tmp_path, monkeypat
     result = CliRunner().invoke(app, arguments)
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no motif: try both strands (--rc)" in result.stderr
+    assert "nothing stands out" in result.stderr
+    assert "0%" not in result.stderr
+    result = CliRunner().invoke(app, [*arguments, "--rc", "--overwrite"])
+    assert "no motif: try another --score" in result.stderr
 
 
 def test_where_gradients_find_no_motif_attention_is_looked_at(
@@ -260,3 +267,19 @@ def test_the_page_says_how_much_no_motif_explains(tmp_path):
     page = (tmp_path / "out" / "index.html").read_text()
     assert "The model looks at 24 places" in page
     assert "4\u00a0(16.7\u00a0%) of them lie in no site" in page
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        (
+            MotifSettings(both_strands=True),
+            "try another --score, shorter candidates (--min-len) or",
+        ),
+        (MotifSettings(both_strands=True, min_len=2), "try another --score or more sequences"),
+    ],
+)
+def test_what_was_done_is_not_advised(settings, advice):
+    records, scores = labelled(n=12)
+    flat = [each._replace(scores=np.ones(50, dtype=np.float32)) for each in scores]
+    assert find_motifs(flat, records, label="bound", settings=settings).advice().startswith(advice)

@@ -1,6 +1,9 @@
 """Pages in a real browser, and the folders they come in."""
 
+import io
+
 import pytest
+from PIL import Image
 
 from dnabert_hf.interpretation.pages.page import Page, Picture, report_folder
 
@@ -153,3 +156,18 @@ def test_a_folder_in_use_is_refused(tmp_path):
     ):
         pass
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_table_that_goes_on_beside_the_screen_has_a_shadow_there(page, tmp_path, browser):
+    page.write(tmp_path / "index.html")
+    shown = browser.open(tmp_path / "index.html", is_phone=True)
+    wide = shown.query_selector(".box")
+
+    def edges():
+        picture = Image.open(io.BytesIO(wide.screenshot())).convert("RGB")
+        middle = picture.height // 4  # no line of the table
+        return [picture.getpixel((x, middle)) != (255, 255, 255) for x in (0, picture.width - 1)]
+
+    assert edges() == [False, True]
+    wide.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    assert edges() == [True, False]

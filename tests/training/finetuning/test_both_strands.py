@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    TextClassificationPipeline,
+    TrainerCallback,
+    pipeline,
+)
 
 from dnabert_hf import finetune, predict
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
@@ -124,12 +130,29 @@ def test_evaluation_averages_what_stock_code_gives_of_either_strand(tmp_path, la
             for row in csv.DictReader(file, delimiter="\t")
         ]
     assert np.array(found) == pytest.approx(expected, abs=1e-4)
+    check_code_of_card(tmp_path / "out")
 
 
 class StopInSecondEpoch(TrainerCallback):
     def on_step_begin(self, args, state, control, **kwargs):
         if state.global_step == 6:
             raise KeyboardInterrupt
+
+
+def check_code_of_card(folder):
+    """What the card shows for the pipeline that reads one strand gives what `predict` gives."""
+    card = (folder / "README.md").read_text()
+    assert "reads only the strand it is given" in card
+    _, code, *_ = [part for part in card.split("```") if part.startswith("python\n")]
+    *steps, answer = code.removeprefix("python\n").strip().splitlines()
+    names = {
+        "classify": pipeline(
+            "text-classification", str(folder), pipeline_class=TextClassificationPipeline
+        )
+    }
+    exec("\n".join(steps), names)
+    (expected,) = predict(folder, [names["sequence"]], dtype="float32")
+    assert eval(answer, names) == pytest.approx(expected.probabilities, abs=1e-5)
 
 
 @pytest.mark.parametrize("save", [{}, {"eval_strategy": "steps", "eval_steps": 5}])

@@ -161,7 +161,9 @@ class Genome:
                 f"an interval of {contig} must have 0 <= start <= end <= {length}, the length of "
                 f"the contig (0-based, half-open), got {start} to {end}; correct it"
             )
-        names = difflib.get_close_matches(contig, self._extents) or list(self._extents)[:3]
+        same = self.contig_names.find(contig)  # 20 is chr20, which few letters show
+        close = [same] if same else difflib.get_close_matches(contig, self._extents)
+        names = close or list(self._extents)[:3]
         raise ValueError(
             f"a contig must be one of the {len(self.contigs)} of the genome, found {contig!r}; "
             f"did you mean {' or '.join(map(repr, names))}?"

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dnabert_hf.data.reading.fasta import read_fasta_pieces
-from dnabert_hf.data.reading.sequences import clean_letters
+from dnabert_hf.data.reading.sequences import begins_as_kmers, clean_letters
 
 __all__ = [
     "BASE_CODES",
@@ -31,6 +31,7 @@ STORE_VERSION = 2  # of the files below; part of the name of a store's folder
 
 _CODES_FILE, _RUNS_FILE, _CONTIGS_FILE = "codes.bin", "runs.npy", "contigs.json"
 _BLOCK_SIZE = 1 << 20  # bytes
+_BEGINNING = 1 << 10  # bytes that tell k-mer text
 _WHITE_SPACE = b" \t\n\r\v\f"
 _INVALID = b"\xff"
 
@@ -139,6 +140,8 @@ class _Writer:
             return
         if _INVALID in codes:  # clean_letters raises, saying which letter it is
             clean_letters(letters, source=f"{self._file}, record {self._name}", start=self._length)
+        if not self._length and begins_as_kmers(letters[:_BEGINNING]):
+            self._refuse_kmers(letters[:_BEGINNING])
         is_base = (np.frombuffer(codes, dtype=np.uint8) & ~np.uint8(SOFT_MASKED)) < 4
         if is_base[0] != self._in_run:
             self._add_bounds(np.array([self._length]))
@@ -147,6 +150,19 @@ class _Writer:
         self._length += len(codes)
         self._stream.write(codes)
         self.digest.update(codes)
+
+    def _refuse_kmers(self, letters: bytes) -> None:
+        """Raise an error if a contig begins with k-mers: it would become k times too long."""
+        if len(letters) == _BEGINNING:  # the last word may go on
+            letters = letters[: letters.rindex(letters.split()[-1])]
+        if len(set(letters.split())) < 2:  # lines of N
+            return
+        source = f"{self._file}, record {self._name}"
+        if len(clean_letters(letters, source=source)) < len(letters.translate(None, _WHITE_SPACE)):
+            raise ValueError(
+                f"{source}: a genome must be DNA, found overlapping k-mers "
+                f"({letters.decode()[:20].strip()}...); write the sequence they were cut from"
+            )
 
     def finish(self) -> None:
         """End the contig, if one has begun."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from dnabert_hf.data.labelled.composition_bias import (
     PartStatistics,
+    bound_bias,
     describe_bias,
     measure_bias,
     measure_sequences,
@@ -77,7 +78,7 @@ class DatasetReport:
             reverse complement; no leak.
         bias: AUROC of "GC" and "length" alone between the classes, as `measure_bias` gives it;
             empty where sequences do not have one class each.
-        warnings: A sentence on each bias that is not small.
+        warnings: A sentence on each bias that is not small, nor chance (see `bound_bias`).
     """
 
     statistics: tuple[PartStatistics, ...]
@@ -158,13 +159,15 @@ def report_dataset(
     cleaned = clean_all(letters, source_of=lambda row: f"sequence {ids[row]}")
     measured = measure_sequences(cleaned)
     bias: dict[str, float] = {}
+    at_least: dict[str, float] = {}
     if len(classes) > 1:
         label_column = np.array(table.labels)
-        bias = {
-            "GC": measure_bias(measured.gc, label_column),
-            "length": measure_bias(measured.lengths, label_column),
-        }
-    sentences = (describe_bias(name, auroc) for name, auroc in bias.items())
+        values = {"GC": measured.gc, "length": measured.lengths}
+        bias = {name: measure_bias(each, label_column) for name, each in values.items()}
+        at_least = {name: bound_bias(each, label_column) for name, each in values.items()}
+    sentences = (
+        describe_bias(name, auroc, at_least=at_least[name]) for name, auroc in bias.items()
+    )
     doubts = [] if scheme is None else find_doubtful_labels(scheme, scheme.count(labels))
     forms = number_equal(cleaned, both_strands=True)
     leaks = _find_leaks(cleaned, forms, table)

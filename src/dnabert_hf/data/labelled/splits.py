@@ -8,7 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
-from dnabert_hf.data.labelled.composition_bias import describe_bias, measure_bias, measure_sequences
+from dnabert_hf.data.labelled.composition_bias import (
+    bound_bias,
+    describe_bias,
+    measure_bias,
+    measure_sequences,
+)
 from dnabert_hf.data.labelled.labels import UNLABELLED_ID, LabelScheme
 from dnabert_hf.data.labelled.similarity_split import number_equal
 
@@ -93,7 +98,8 @@ def with_validation_split(splits: DatasetDict, scheme: LabelScheme, *, seed: int
         The splits with "validation" among them.
 
     Raises:
-        ValueError: If there are fewer than two sequences to train on.
+        ValueError: If there are fewer than two sequences to train on, or fewer than two classes
+            have two.
     """
     if "validation" in splits:
         return splits
@@ -113,6 +119,7 @@ def with_validation_split(splits: DatasetDict, scheme: LabelScheme, *, seed: int
         # At least one of every class, or scores such as MCC would be undefined; but not the last.
         n_held = min(max(round(_VALIDATION_SHARE * len(members)), 1), len(members) - 1)
         is_held[generator.permutation(members)[:n_held]] = True
+    _check_held(groups, is_held, scheme)
     logger.warning(
         "there is no validation split: %d of %d training sequences were set apart for it "
         "(seed %d); add a dev file or a split column to choose them yourself",
@@ -125,6 +132,20 @@ def with_validation_split(splits: DatasetDict, scheme: LabelScheme, *, seed: int
         "validation": train.select(np.flatnonzero(is_held)),
     }
     return DatasetDict({**splits, **chosen})
+
+
+def _check_held(groups: np.ndarray, is_held: np.ndarray, scheme: LabelScheme) -> None:
+    """Name classes with too few sequences, if that leaves one class or none for validation."""
+    names, counts = np.unique(groups, return_counts=True)
+    if len(names) < 2 or len(np.unique(groups[is_held])) >= 2:
+        return
+    single = [scheme.names[name] for name in names[counts == 1]]
+    more = f" and {len(single) - 3:,} more classes" if len(single) > 3 else ""
+    raise ValueError(
+        "each class must have at least 2 training sequences, one of them to set apart for "
+        f"validation, found 1 of {', '.join(map(repr, single[:3]))}{more}; add some (5 or more of "
+        "each class), or give a validation split"
+    )
 
 
 def check_splits(splits: DatasetDict, scheme: LabelScheme) -> None:
@@ -165,6 +186,8 @@ def check_splits(splits: DatasetDict, scheme: LabelScheme) -> None:
 def warn_of_bias(train: Dataset, scheme: LabelScheme, *, source: str) -> None:
     """Warn where GC content or length alone tells the classes apart, with the AUROC.
 
+    Not where so few sequences may do so by chance (see `bound_bias`).
+
     Args:
         train: Training sequences; 50,000 at most are used, evenly spaced.
         scheme: Their labels; only those of one class a sequence are used.
@@ -178,7 +201,8 @@ def warn_of_bias(train: Dataset, scheme: LabelScheme, *, source: str) -> None:
         return
     measures = measure_sequences(rows["sequence"][:])
     for name, values in (("GC", measures.gc), ("length", measures.lengths)):
-        if sentence := describe_bias(name, measure_bias(values, labels)):
+        at_least = bound_bias(values, labels)
+        if sentence := describe_bias(name, measure_bias(values, labels), at_least=at_least):
             _warn_once(f"{source}: {sentence}")
 
 

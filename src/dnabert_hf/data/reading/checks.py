@@ -19,8 +19,8 @@ def check_records(
 ) -> Iterator[SequenceRecord]:
     """Yield records that a model of k-mers can read.
 
-    K-mers that the model sees as [UNK], and records left out, are counted and reported once at the
-    end, through logging.
+    K-mers that the model sees as [UNK], records that have no others, and records left out, are
+    counted and reported once at the end, through logging.
 
     Args:
         records: Cleaned records.
@@ -33,6 +33,7 @@ def check_records(
             letters are codes of several bases.
     """
     n_kmers = n_unknown = n_short = 0
+    n_all_unknown, first_unknown = 0, ""
     begin = f"{name}: " if name else ""
     for record in records:
         parts: tuple[str, ...] = (record.sequence,)
@@ -48,12 +49,18 @@ def check_records(
                 f"{source}: a sequence must be at least k = {k} bases long, found {shortest}; "
                 "leave it out (--skip-short, where a model is run) or use a model with a smaller k"
             )
+        of_record = 0
         for part in parts:
             of_part = count_unknown(part, k)
             if of_part > (len(part) - k + 1) / 2:
                 _refuse_protein(part, source)
-            n_kmers += len(part) - k + 1
-            n_unknown += of_part
+            of_record += of_part
+        n_of_record = sum(map(len, parts)) - len(parts) * (k - 1)
+        n_kmers += n_of_record
+        n_unknown += of_record
+        if of_record == n_of_record:
+            n_all_unknown += 1
+            first_unknown = first_unknown or record.id
         yield record
     if n_short:
         logger.warning("%s%d sequences shorter than k = %d left out", begin, n_short, k)
@@ -64,6 +71,14 @@ def check_records(
             n_unknown,
             n_kmers,
             k,
+        )
+    if n_all_unknown:
+        logger.warning(
+            "%ssequences with no k-mer of A, C, G and T alone: %d (first: %s); what is predicted "
+            "of them says nothing",
+            begin,
+            n_all_unknown,
+            first_unknown,
         )
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from dnabert_hf.data.reading.records import SequenceRecord
-from dnabert_hf.data.reading.sequences import clean_all, clean_letters
+from dnabert_hf.data.reading.sequences import begins_as_kmers, clean_all, clean_letters
 from dnabert_hf.data.reading.streams import open_uncompressed
 
 __all__ = ["read_fasta", "read_fasta_pieces", "read_fastq"]
 
 _BLOCK_SIZE = 1 << 20  # bytes; what follows is faster in the processor's cache
+_BEGINNING = 64  # bytes in which the first two words of k-mer text stand
 
 
 def read_fasta(stream: BinaryIO, name: str) -> Iterator[SequenceRecord]:
@@ -31,46 +32,72 @@ def read_fasta(stream: BinaryIO, name: str) -> Iterator[SequenceRecord]:
             nucleotide code.
     """
     n_records = 0
-    record_id = ""
-    pieces: list[str] = []
+    last: _LastRecord | None = None  # of a block; it may go on in the next one
     # The rest of the last line comes along, so that every block begins at the start of a line.
     while block := stream.read(_BLOCK_SIZE) + stream.readline():
         continued, *entries = (b"\n" + block).split(b"\n>")
-        if n_records:
-            # Cleaning piece by piece keeps a whole chromosome in memory twice at most.
-            start = sum(map(len, pieces))
-            source = _source(name, record_id)
-            pieces.append(clean_letters(continued, source=source, start=start))
+        if last is not None:
+            last.extend(continued)
         elif continued.strip():
             raise ValueError(
                 f"{name}: a FASTA file must begin with a header line '>name', found text before "
                 "the first '>'; add the header or name the file's format"
             )
         if entries:
-            if n_records:
-                yield _whole(record_id, pieces, name)
-            # The last entry may go on in the next block.
-            *records, (record_id, sequence) = _clean_entries(entries, n_records, name)
+            if last is not None:
+                yield last.finish()
+            *records, (last_id, letters) = _split_entries(entries, n_records, name)
             n_records += len(entries)
-            for complete_id, complete in records:
+            for complete_id, complete in _clean_entries(records, name):
                 if not complete:
                     _raise_for_empty(_source(name, complete_id))
                 yield SequenceRecord(complete_id, complete)
-            pieces = [sequence]
-    if n_records:
-        yield _whole(record_id, pieces, name)
+            last = _LastRecord(last_id, letters, name)
+    if last is not None:
+        yield last.finish()
+
+
+class _LastRecord:
+    """A record that may go on: cleaned piece by piece, so that a chromosome is there twice at most.
+
+    What may be k-mer text is kept as it stands, for only the whole tells.
+    """
+
+    def __init__(self, record_id: str, letters: bytes, name: str):
+        self._id = record_id
+        self._source = _source(name, record_id)
+        self._waiting: list[bytes] = []
+        self._beginning = b""
+        self._pieces: list[str] = []
+        self.extend(letters)
+
+    def extend(self, letters: bytes) -> None:
+        """Add whole lines."""
+        if len(self._beginning) < _BEGINNING:
+            self._beginning += letters[:_BEGINNING]
+        self._waiting.append(letters)
+        if not begins_as_kmers(self._beginning):
+            self._clean()
+
+    def _clean(self) -> None:
+        start = sum(map(len, self._pieces))
+        letters = b"".join(self._waiting)
+        self._waiting = []
+        self._pieces.append(clean_letters(letters, source=self._source, start=start))
+
+    def finish(self) -> SequenceRecord:
+        """Give the record, which must have a sequence."""
+        if self._waiting:
+            self._clean()
+        sequence = "".join(self._pieces)
+        self._pieces = []
+        if not sequence:
+            _raise_for_empty(self._source)
+        return SequenceRecord(self._id, sequence)
 
 
 def _source(name: str, record_id: str) -> str:
     return f"{name}, record {record_id}"
-
-
-def _whole(record_id: str, pieces: list[str], name: str) -> SequenceRecord:
-    sequence = "".join(pieces)
-    pieces.clear()
-    if not sequence:
-        _raise_for_empty(_source(name, record_id))
-    return SequenceRecord(record_id, sequence)
 
 
 def _raise_for_empty(source: str) -> NoReturn:
@@ -79,12 +106,18 @@ def _raise_for_empty(source: str) -> NoReturn:
     )
 
 
-def _clean_entries(entries: list[bytes], n_before: int, name: str) -> list[tuple[str, str]]:
+def _split_entries(entries: list[bytes], n_before: int, name: str) -> list[tuple[str, bytes]]:
     parts = [entry.partition(b"\n") for entry in entries]
     numbered = enumerate(parts, start=n_before)
-    ids = [_first_word(header, number, name) for number, (header, _, _) in numbered]
+    return [(_first_word(header, n, name), letters) for n, (header, _, letters) in numbered]
+
+
+def _clean_entries(entries: list[tuple[str, bytes]], name: str) -> list[tuple[str, str]]:
+    if not entries:
+        return []
+    ids = [record_id for record_id, _ in entries]
     sequences = clean_all(
-        [letters for _, _, letters in parts],
+        [letters for _, letters in entries],
         source_of=lambda index: _source(name, ids[index]),
     )
     return list(zip(ids, sequences, strict=True))

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 __all__ = [
+    "begins_as_kmers",
     "clean_all",
     "clean_letters",
     "clean_sequence",
@@ -19,6 +20,7 @@ _CODES = b"ACGTRYSWKMBDHVN"
 _COMPLEMENTS = b"TGCAYRSWMKVHDBN"
 _KNOWN = b"ACGTUacgtu"
 _WHITE_SPACE = b" \t\n\r\v\f"
+_KMER_LENGTHS = range(3, 9)
 _NOT_A_NUCLEOTIDE = b"?"
 _BREAK = b"\0"
 
@@ -67,8 +69,11 @@ def reverse_complement(sequence: str) -> str:
 def clean_sequence(sequence: str, *, source: str) -> str:
     """Bring a sequence into the one form used everywhere: upper-case DNA without white space.
 
+    White space, line breaks included, is dropped, unless it parts overlapping k-mers, which are
+    joined: two or more words of one length from 3 to 8, each one base further than the last.
+
     Args:
-        sequence: DNA or RNA in any case, line breaks and blanks allowed.
+        sequence: DNA or RNA in any case, line breaks and blanks allowed, or k-mer text.
         source: Where the sequence stands, for the error, such as "genome.fa, record chr1".
 
     Returns:
@@ -76,11 +81,14 @@ def clean_sequence(sequence: str, *, source: str) -> str:
 
     Raises:
         ValueError: If a letter is no IUPAC nucleotide code; positions count letters without white
-            space, 0-based. Gaps ("-") and stops ("*") are no nucleotides.
+            space, 0-based. Gaps ("-") and stops ("*") are no nucleotides. Or if most words overlap
+            as k-mers do, and some do not.
 
     Example:
         >>> clean_sequence("acgu nn", source="the example")
         'ACGTNN'
+        >>> clean_sequence("ATG TGG GGC", source="the example")
+        'ATGGC'
     """
     return clean_letters(_encode(sequence, source), source=source)
 
@@ -97,7 +105,8 @@ def clean_letters(letters: bytes, *, source: str, start: int = 0) -> str:
     Args:
         letters: ASCII letters of any case, white space allowed.
         source: Where the sequence stands, for the error.
-        start: Position of the first letter within its sequence (0-based), for the error.
+        start: Position of the first letter within its sequence (0-based), for the error; what goes
+            on from an earlier piece is not taken for k-mers.
 
     Returns:
         The sequence in upper case, with T for U.
@@ -109,6 +118,8 @@ def clean_letters(letters: bytes, *, source: str, start: int = 0) -> str:
         >>> clean_letters(b"acg UN", source="the example")
         'ACGTN'
     """
+    if not start:
+        letters = _join_overlapping(letters, source)
     cleaned = letters.translate(_CLEANED, _WHITE_SPACE)
     _check_letters(cleaned, letters, source, start)
     return cleaned.decode("ascii")
@@ -131,11 +142,48 @@ def clean_all(sequences: Sequence[bytes], *, source_of: Callable[[int], str]) ->
         >>> clean_all([b"acg", b"UN"], source_of="record {}".format)
         ['ACG', 'TN']
     """
+    # k-mers have no more than 8 letters, and checking that first is fast.
+    if not all(letters[: _KMER_LENGTHS.stop].isalpha() for letters in sequences):
+        pairs = enumerate(sequences)
+        sequences = [_join_overlapping(letters, source_of(index)) for index, letters in pairs]
     cleaned = _BREAK.join(sequences).translate(_CLEANED_OR_BREAK, _WHITE_SPACE)
     if _NOT_A_NUCLEOTIDE in cleaned or cleaned.count(_BREAK) != len(sequences) - 1:
         pairs = enumerate(sequences)
         return [clean_letters(letters, source=source_of(index)) for index, letters in pairs]
     return cleaned.decode("ascii").split("\0")
+
+
+def begins_as_kmers(letters: bytes) -> bool:
+    """Tell whether words of one length from 3 to 8 may follow, as in k-mer text.
+
+    Args:
+        letters: The beginning of a sequence as it stands in a file.
+
+    Returns:
+        False if the first two words, as far as they are there, tell that it is no k-mer text.
+
+    Example:
+        >>> begins_as_kmers(b"ATG TGG"), begins_as_kmers(b"ATG"), begins_as_kmers(b"ACGTACGTAC")
+        (True, True, False)
+    """
+    words = letters.split(None, 2)[:2]
+    return len(set(map(len, words))) < 2 and all(len(word) in _KMER_LENGTHS for word in words)
+
+
+def _join_overlapping(letters: bytes, source: str) -> bytes:
+    """Join k-mers if they are ones; leave any other letters and their white space as they are."""
+    if letters[: _KMER_LENGTHS.stop].isalpha() or not begins_as_kmers(letters):
+        return letters
+    words = letters.upper().replace(b"U", b"T").split()
+    overlapping = [pair for pair in pairwise(words) if pair[0][1:] == pair[1][:-1]]
+    # A few may do so by chance in DNA with spaces, as runs of N or A do; more than half of others
+    # are k-mers with a fault, which the error names.
+    n_telling = sum(before != kmer for before, kmer in overlapping)
+    n_pairs = len(words) - 1
+    if not n_pairs or (len(overlapping) < n_pairs and 2 * n_telling <= n_pairs):
+        return letters
+    text = b" ".join(words).decode("utf-8", "replace")
+    return join_kmers(text, source=source).encode()
 
 
 def _check_letters(translated: bytes, letters: bytes, source: str, start: int) -> None:

@@ -98,10 +98,14 @@ class WindowCutter:
         if contig is None:
             return "contig not in the genome"
         contig_length = self.genome.length(contig)
-        if allele.start < 0 or allele.end > contig_length:
+        if allele.start < 0:
+            return "POS 0 (a position is a whole number from 1 on)"
+        if allele.end > contig_length:
             return "beyond the end of the contig"
         if self.genome.sequence(contig, allele.start, allele.end) != allele.ref:
             return self._note_mismatch(allele, contig)
+        if allele.ref == allele.alt:
+            return "ALT is the same as REF"
         allele = normalize_allele(allele, self.genome, contig)
         if max(len(allele.ref), len(allele.alt)) > self.length // 2:
             return "allele longer than half of the window"

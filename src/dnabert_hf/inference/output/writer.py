@@ -110,14 +110,22 @@ class StreamOutput:
         self.tally: Counter[str] = Counter()
         self.is_complete = True
         self._format = result_format
-        sys.stdout.buffer.write(result_format.header())
+        self._is_begun = False
 
     def remaining(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Yield all chunks."""
+        """Yield all chunks; where there are none, the header is written after the last."""
         yield from chunks
+        self._begin()
+
+    def _begin(self) -> None:
+        """Write the header, unless it is there: a run that fails at once leaves nothing."""
+        if not self._is_begun:
+            sys.stdout.buffer.write(self._format.header())
+            self._is_begun = True
 
     def write(self, rows: Sequence[Row], tally: Mapping[str, int] | None = None) -> None:
         """Write the rows of the next chunk."""
+        self._begin()
         sys.stdout.buffer.write(self._format.encode(rows))
         sys.stdout.buffer.flush()
         self.n_written += len(rows)

@@ -1,8 +1,7 @@
 """Effects of variants: every allele of a VCF scored, and written beside it or into it."""
 
-import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,15 +33,17 @@ from dnabert_hf.inference.variants.allele_scores import (
     ShiftedWindows,
     VariantScorer,
 )
+from dnabert_hf.inference.variants.tally import (
+    LINES,
+    PARTLY,
+    SCORED,
+    check_any_scored,
+    report_tally,
+)
 
 __all__ = ["ScoredVariants", "choose_task", "score_variants"]
 
-logger = logging.getLogger(__name__)
-
 _CHUNK_RECORDS = 1024
-_SCORED = "scored"
-_LINES = "lines"
-_PARTLY = "partly"
 _TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
 
 
@@ -110,7 +111,8 @@ def score_variants(
         shifts: Windows on either side of the one with the variant in its middle, up to a quarter of
             a window away; the scores are those where the effect is strongest (the largest |diff|,
             or log-likelihood ratio), and `shift` says by how many bases that window is shifted.
-        force: Whether to go on where the file seems to be made for another genome.
+        force: Whether to go on where the file seems to be made for another genome, or none of its
+            alleles can be scored.
         also: Further checkpoints, classifiers or masked language models, each with scores of its
             own; the names of the folders are added to those of the scores.
         **options: The fields of `RunOptions`; there are no columns.
@@ -119,7 +121,7 @@ def score_variants(
         How many were scored and how many not, by reason.
 
     Raises:
-        ValueError: If a file or an option cannot be used.
+        ValueError: If a file or an option cannot be used, or no allele can be scored.
         ImportError: If .vcf.gz is asked for and pysam is not installed.
         KeyboardInterrupt: If it is stopped; the same again goes on.
     """
@@ -159,33 +161,16 @@ def score_variants(
             before = cutter.skipped.copy()
             rows, tally = _score_chunk(chunk, cutter, scorer, to_rows, steps)
             writer.write(rows, {**tally, **(cutter.skipped - before)})
+        if run.shard.count == 1 and not force:
+            check_any_scored(writer.tally, variants)
     if writer.is_complete and str(output).endswith(".vcf.gz"):
         index_vcf(Path(output))
     cutter.report_contigs()
-    counts = _report(writer.tally, variants, is_silent=run.shard.index > 0)
+    counts = report_tally(writer.tally, variants, is_silent=run.shard.index > 0)
     of_classifiers = [s.label for s in scorers.values() if isinstance(s, ClassifierScorer)]
     return ScoredVariants(
         Path(output), *counts, window, of_classifiers[0] if of_classifiers else None
     )
-
-
-def _report(
-    tally: Mapping[str, int], variants: str | Path, *, is_silent: bool
-) -> tuple[int, int, dict[str, int]]:
-    """Say what was not scored, and give the numbers of records and alleles, and the reasons."""
-    skipped = dict(tally)
-    n_records, n_scored, n_partly = (skipped.pop(key, 0) for key in (_LINES, _SCORED, _PARTLY))
-    if skipped and not is_silent:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in skipped.items())
-        logger.warning("%s: not scored: %s", variants, reasons)
-    if n_partly and not is_silent:
-        logger.warning(
-            "%s: %d alleles have no log-likelihood ratio, which is of single bases with k bases or "
-            "more on either side",
-            variants,
-            n_partly,
-        )
-    return n_records, n_scored, skipped
 
 
 def choose_task(model: Any) -> str:
@@ -279,7 +264,7 @@ def _score_chunk(
         found = [each if isinstance(each, str) else next(scores) for each in of_record]
         rows += to_rows(record, found, len(scorer.names))
     n_partly = int(np.isnan(of_windows).any(axis=1).sum())
-    return rows, {_LINES: len(chunk), _SCORED: len(windows), _PARTLY: n_partly}
+    return rows, {LINES: len(chunk), SCORED: len(windows), PARTLY: n_partly}
 
 
 def _cut(cutter: WindowCutter, allele: Allele, shifts: Sequence[int]) -> ShiftedWindows | str:
@@ -309,7 +294,7 @@ def _table_rows(
             rows.append([*variant, *[None] * n_names, each])
         else:
             numbers = [None if np.isnan(value) else float(value) for value in each]
-            rows.append([*variant, *numbers, _SCORED])
+            rows.append([*variant, *numbers, SCORED])
     return rows
 
 

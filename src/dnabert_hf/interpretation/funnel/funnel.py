@@ -164,10 +164,11 @@ def variant_funnel(
         label=label,
     )
     if report is not None:
-        lead = (
-            f"The {len(kept):,} alleles of {variants} with the strongest effect on the probability "
-            f"of {label} by {model}."
-        )
+        lead = f"the effect on the probability of {label} by {model}."
+        if kept:
+            lead = f"The {len(kept):,} alleles of {variants} that are strongest in {lead}"
+        else:
+            lead = f"No allele of {variants} is left to be ranked by {lead}"
         known_build = genome.contig_names.find_build()
         _write_page(Path(report), done, columns, rows, lead=lead, build=known_build)
     shutil.rmtree(work)

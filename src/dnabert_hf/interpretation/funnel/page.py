@@ -47,6 +47,9 @@ def fill_funnel_page(
         "How many are left after each step", ["step", "number"], [list(s) for s in steps.items()]
     )
     page.heading("Strongest effects")
+    if not rows:
+        page.text("No allele is left: the table of the funnel says at which step the last went.")
+        return
     page.text(
         f"Probabilities are those of class {label}, with the reference and the alternative allele. "
         "diff = (with ALT - with REF) * the greater of them. The log odds ratio is positive "
@@ -69,6 +72,9 @@ def fill_funnel_page(
         found = [row for row in shown if any(cell is not None for cell in row[n_scores:])]
         again = {f"{name}_{label}" for name in _NOT_AGAIN} | {"attention"}
         indices = [i for i, name in enumerate(columns) if name not in again]
+        if not found:
+            page.text("None of these are in a catalogue.")
+            return
         page.table(
             f"{len(found):,} of these are in a catalogue",
             [titles[i] for i in indices],

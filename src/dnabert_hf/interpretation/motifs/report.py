@@ -7,7 +7,12 @@ from dnabert_hf.data.genome.coordinates import parse_interval
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.output.formats import DelimitedFormat, Row
 from dnabert_hf.interpretation.motifs.files import format_jaspar, format_meme
-from dnabert_hf.interpretation.motifs.results import Motif, MotifSearch, MotifSite
+from dnabert_hf.interpretation.motifs.results import (
+    NOTHING_STANDS_OUT,
+    Motif,
+    MotifSearch,
+    MotifSite,
+)
 from dnabert_hf.interpretation.pages.page import Page, Picture
 from dnabert_hf.interpretation.plots.logos import draw_logo
 
@@ -119,14 +124,19 @@ def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
     """Put motifs, matches and candidates on the page."""
     page.heading("Motifs")
     n_enriched = sum(each.q_value < search.settings.max_q for each in search.candidates)
+    if not search.n_regions:
+        page.text(
+            f"No motif was found: {NOTHING_STANDS_OUT}. Look at the scores of the model, and "
+            f"{search.advice()}."
+        )
+        return
     if search.motifs:
         _describe_motifs(page, search, logos)
     else:
         page.text(
             f"No motif was found: of {len(search.candidates):,} candidates {n_enriched:,} are "
             f"enriched (q below {search.settings.max_q:g}), and no words agree on a motif of "
-            f"{search.settings.min_instances} sites. Try both strands (--rc), another --score, "
-            "shorter candidates (--min-len) or more sequences."
+            f"{search.settings.min_instances} sites. To find one, {search.advice()}."
         )
     page.text(
         f"The model looks at {search.n_regions:,} places in sequences of the class. "

@@ -7,7 +7,22 @@ import numpy as np
 
 from dnabert_hf.interpretation.motifs.matrices.pwm import PositionWeightMatrix
 
-__all__ = ["Candidate", "Motif", "MotifMatch", "MotifSearch", "MotifSettings", "MotifSite"]
+__all__ = [
+    "NOTHING_STANDS_OUT",
+    "Candidate",
+    "Motif",
+    "MotifMatch",
+    "MotifSearch",
+    "MotifSettings",
+    "MotifSite",
+]
+
+# Said where there are no places at all, on the page and by the command.
+NOTHING_STANDS_OUT = (
+    "nothing stands out: in no sequence of the class does the model look at some bases in a row "
+    "far more than at the others"
+)
+_LEAST_LEN = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,7 @@ class MotifSettings:
     is_refined: bool = True
 
     def __post_init__(self) -> None:
-        for name, least in (("min_len", 2), ("window", 2), ("min_instances", 1)):
+        for name, least in (("min_len", _LEAST_LEN), ("window", 2), ("min_instances", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.max_q <= 1:
@@ -166,6 +181,14 @@ class MotifSearch:
     def best_match(self, motif: str) -> MotifMatch | None:
         """Give the known motif that a motif, by its name, resembles most; None if it does none."""
         return next((match for match in self.matches or () if match.motif == motif), None)
+
+    def advice(self) -> str:
+        """Say what may help where no motif was found, without what was done already."""
+        ways = [] if self.settings.both_strands else ["both strands (--rc)"]
+        ways.append("another --score")
+        if self.settings.min_len > _LEAST_LEN:
+            ways.append("shorter candidates (--min-len)")
+        return f"try {', '.join(ways)} or more sequences"
 
     @property
     def unexplained_share(self) -> float:
