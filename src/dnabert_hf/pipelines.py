@@ -105,7 +105,9 @@ class TwoStrandClassificationPipeline(TextClassificationPipeline):
 
     model: Any
 
-    def _forward(self, model_inputs: Any) -> dict[str, torch.Tensor]:
+    def _forward(  # type: ignore[override]
+        self, model_inputs: Any
+    ) -> dict[str, torch.Tensor]:
         opposite = opposite_strand(model_inputs["input_ids"], k=self.model.config.k)
         other = super()._forward({**model_inputs, "input_ids": opposite})
         given = super()._forward(model_inputs)

@@ -54,7 +54,7 @@ def register_with_transformers() -> None:
     AutoModelForSequenceClassification.register(
         DNACnnConfig, DNACnnForSequenceClassification, exist_ok=True
     )
-    choosers = {
+    choosers: dict[str, Any] = {
         "token-classification": _TokenClassification,
         "text-classification": _TextClassification,
     }

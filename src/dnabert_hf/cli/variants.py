@@ -53,7 +53,7 @@ def variants(
     ALT raises it) and log odds ratio (REF over ALT: below 0 there); a pretrained model the
     log-likelihood ratio of the base and the distance of the embeddings. Writes .vcf or .vcf.gz
     (with index) with INFO fields, .tsv, .csv or .parquet. What cannot be scored stays, with the
-    reason; REF must be the genome's.
+    reason; REF must be the genome's. If nothing can be scored, that is an error.
 
     Example:
 

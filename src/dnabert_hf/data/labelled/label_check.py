@@ -93,7 +93,8 @@ def _doubt_of_all(names: tuple[str, ...], counts: Mapping[str, int]) -> str | No
         )
     return (
         f"{n:,} classes with one record each, such as {names[0]!r}: nothing can be learnt from "
-        "them; if the column holds names of records, name the one that holds the labels"
+        "them; if the column holds names of records, name the one that holds the labels "
+        "(--label-column)"
     )
 
 

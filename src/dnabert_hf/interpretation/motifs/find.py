@@ -102,6 +102,7 @@ def find_motifs(
         )
         if search.motifs:
             break
+    assert search is not None  # at least one way of scoring is tried
     matches = None if known_motifs is None else compare_motifs(search.motifs, known_motifs)
     search = replace(search, label=chosen, matches=matches)
     if output is None:
