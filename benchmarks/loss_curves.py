@@ -3,7 +3,7 @@
     python benchmarks/loss_curves.py DATA --output benchmarks/results/loss_curves.png
 
 As Figure 6d of Ji et al. 2021, on core promoters (labelled_sets.yaml) with 500 labels, one seed,
-the defaults of `dnabert finetune`; both starts read the same sequences. Four minutes of one core (measured).
+the defaults of `dnabert finetune`; both starts read the same sequences. 260 seconds of one core.
 The losses are written beside the picture, as a table (`.tsv`).
 """
 
