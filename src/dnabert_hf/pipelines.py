@@ -14,11 +14,7 @@ from dnabert_hf.data.masking.masked_bases import vote_for_bases
 from dnabert_hf.data.reading.sequences import clean_sequence, is_kmer_text, join_kmers
 from dnabert_hf.inference.embed import spread_over_bases
 
-__all__ = [
-    "DNATokenClassificationPipeline",
-    "FillBasePipeline",
-    "TwoStrandClassificationPipeline",
-]
+__all__ = ["DNATokenClassificationPipeline", "FillBasePipeline", "TwoStrandClassificationPipeline"]
 
 _BASES = "ACGT"
 _VOCABULARY_BASES = "ATCG"  # in the order of the k-mers
@@ -105,9 +101,7 @@ class TwoStrandClassificationPipeline(TextClassificationPipeline):
 
     model: Any
 
-    def _forward(  # type: ignore[override]
-        self, model_inputs: Any
-    ) -> dict[str, torch.Tensor]:
+    def _forward(self, model_inputs: Any) -> dict[str, Any]:  # type: ignore[override]
         opposite = opposite_strand(model_inputs["input_ids"], k=self.model.config.k)
         other = super()._forward({**model_inputs, "input_ids": opposite})
         given = super()._forward(model_inputs)
@@ -157,9 +151,8 @@ def opposite_strand(input_ids: torch.Tensor, *, k: int) -> torch.Tensor:
     digits = [kmers >> 2 * place & 3 for place in range(k)]  # the last base first
     complements = sum((digit ^ 1) << 2 * (k - 1 - place) for place, digit in enumerate(digits))
     table = torch.cat([torch.arange(_N_SPECIAL), _N_SPECIAL + torch.as_tensor(complements)])
-    is_kmer = (input_ids < len(table)) & ~torch.isin(
-        input_ids, torch.tensor(_BORDERS).to(input_ids)
-    )
+    is_border = torch.isin(input_ids, torch.tensor(_BORDERS).to(input_ids))
+    is_kmer = (input_ids < len(table)) & ~is_border
     result = input_ids.clone()
     for row, of_row in zip(result, is_kmer.tolist(), strict=True):
         start = 0
@@ -270,14 +263,10 @@ class DNATokenClassificationPipeline(TokenClassificationPipeline):
         names = [self.model.config.id2label[i] for i in range(scores.shape[1])]
         ignored = ["O"] if ignore_labels is None else ignore_labels
         if aggregation_strategy == AggregationStrategy.NONE:
-            entities = _entities_of_bases(sequence, scores, names)
+            entities, name = _entities_of_bases(sequence, scores, names), "entity"
         else:
-            entities = self._entities_of_runs(sequence, scores, names)
-        return [
-            entity
-            for entity in entities
-            if entity.get("entity", entity.get("entity_group")) not in ignored
-        ]
+            entities, name = self._entities_of_runs(sequence, scores, names), "entity_group"
+        return [entity for entity in entities if entity[name] not in ignored]
 
     def _entities_of_runs(
         self, sequence: str, scores: np.ndarray, names: list[str]
