@@ -3,7 +3,9 @@
 import gc
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 
 # Before torch and huggingface_hub are imported. Each worker of pytest-xdist has its own folder.
@@ -11,6 +13,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # there are as many workers as cores
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dnabert-hf-tests-")
 os.environ["DNABERT_HF_CACHE"] = os.environ["HF_HOME"] + "/dnabert_hf"
+# A shell in the background ignores Ctrl-C, and so would every command that a test starts and stops.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import torch
