@@ -105,3 +105,12 @@ def test_unknown_kmers_are_those_with_a_letter_that_is_no_base(k):
     sequence = random_sequence(500, "ACGTACGTACGTN", seed=k)
     kmers = [sequence[start : start + k] for start in range(len(sequence) - k + 1)]
     assert count_unknown(sequence, k) == sum("N" in kmer for kmer in kmers)
+
+
+@pytest.mark.parametrize("text", ["ATG TGA", "AAA AAA AAA", "ACGT CGTA", "NNNNNN NNNNNN"])
+def test_few_words_that_may_overlap_by_chance_stay_dna(text):
+    assert clean_sequence(text, source="s") == text.replace(" ", "")
+
+
+def test_one_word_more_tells_that_they_are_kmers():
+    assert clean_sequence("ACGT CGTA GTAC", source="s") == "ACGTAC"

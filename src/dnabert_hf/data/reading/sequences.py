@@ -21,6 +21,7 @@ _COMPLEMENTS = b"TGCAYRSWMKVHDBN"
 _KNOWN = b"ACGTUacgtu"
 _WHITE_SPACE = b" \t\n\r\v\f"
 _KMER_LENGTHS = range(3, 9)
+_LEAST_AGREEING = 4  # letters that neighbouring words share
 _NOT_A_NUCLEOTIDE = b"?"
 _BREAK = b"\0"
 
@@ -70,7 +71,8 @@ def clean_sequence(sequence: str, *, source: str) -> str:
     """Bring a sequence into the one form used everywhere: upper-case DNA without white space.
 
     White space, line breaks included, is dropped, unless it parts overlapping k-mers, which are
-    joined: two or more words of one length from 3 to 8, each one base further than the last.
+    joined: words of one length from 3 to 8, each one base further than the last, as long as four
+    letters agree that need not (two codons such as ATG TGA are DNA).
 
     Args:
         sequence: DNA or RNA in any case, line breaks and blanks allowed, or k-mer text.
@@ -89,6 +91,8 @@ def clean_sequence(sequence: str, *, source: str) -> str:
         'ACGTNN'
         >>> clean_sequence("ATG TGG GGC", source="the example")
         'ATGGC'
+        >>> clean_sequence("ATG TGA", source="the example")
+        'ATGTGA'
     """
     return clean_letters(_encode(sequence, source), source=source)
 
@@ -180,7 +184,11 @@ def _join_overlapping(letters: bytes, source: str) -> bytes:
     # are k-mers with a fault, which the error names.
     n_telling = sum(before != kmer for before, kmer in overlapping)
     n_pairs = len(words) - 1
-    if not n_pairs or (len(overlapping) < n_pairs and 2 * n_telling <= n_pairs):
+    # Codons such as ATG TGA and runs such as AAA AAA overlap as well: four letters or more must
+    # agree that need not, which chance does in less than one of 250 sequences.
+    if n_pairs < 1 or n_telling * (len(words[0]) - 1) < _LEAST_AGREEING:
+        return letters
+    if len(overlapping) < n_pairs and 2 * n_telling <= n_pairs:
         return letters
     text = b" ".join(words).decode("utf-8", "replace")
     return join_kmers(text, source=source).encode()
