@@ -1,6 +1,8 @@
 """`dnabert run` from peaks to its page, on the example's genome with a tiny model."""
 
+import gzip
 import json
+import random
 import re
 import shlex
 
@@ -12,6 +14,7 @@ from dnabert_hf.cli.main import app
 from dnabert_hf.data.example.files import write_example_data
 
 N_PEAKS = 40
+SPLITS = ("train", "train", "dev", "test")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def test_peaks_become_a_page_whose_links_and_commands_hold(finished, place):
     page = (place / "out" / "index.html").read_text()
     steps = json.loads((place / "out" / "run.json").read_text())["steps"]
     assert list(steps) == [
-        *("data", "check", "finetune", "evaluate", "motifs", "motifs-by-gradient", "attribute"),
+        *("data", "check", "finetune", "evaluate", "motifs", "attribute"),
         *("mutagenesis", "attention", "scan", "variants"),
     ]
     for step in steps.values():
@@ -78,6 +81,44 @@ def test_the_second_time_nothing_is_repeated(finished):
     _, again = finished
     assert again.exit_code == 0
     assert again.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv.gz"])
+def test_a_table_of_any_format_becomes_a_page(place, monkeypatch, name):
+    """Commas, gzip, CRLF, no column of ids: what `finetune` reads."""
+    monkeypatch.chdir(place)
+    generator = random.Random(0)
+    divider = "," if name.endswith("csv") else "\t"
+    rows = [["sequence", "label", "split"]]
+    for i in range(48):
+        word = "TGACGTCA" if i % 2 else ""
+        sequence = word + "".join(generator.choice("ACGT") for _ in range(24 - len(word)))
+        rows.append([sequence, ("free", "bound")[i % 2], SPLITS[i // 12]])
+    text = "".join(f"{divider.join(row)}\r\n" for row in rows)
+    content = text.encode()
+    (place / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    line = f"run {name} -o of_{name} --init tiny --epochs 1"
+    result = CliRunner().invoke(app, shlex.split(line))
+    assert result.exit_code == 0, result.output
+    folder = place / f"of_{name}"
+    assert (folder / "scores.json").is_file()
+    records = (folder / "best.fa").read_text().split()
+    assert len(records) == 8  # a line of name and one of letters for each of the four
+    assert set(records[1::2]) <= {row[0] for row in rows if row[1:] == ["bound", "test"]}
+
+
+def test_what_needs_a_class_of_interest_is_said_to_be_left_out(place, monkeypatch, caplog):
+    monkeypatch.chdir(place)
+    rows = [f"{'ACGGTCATTGCA'[i % 5:]}ACGTAC\t{'abc'[i % 3]}\t{SPLITS[1 + i // 12]}"
+            for i in range(36)]  # fmt: skip
+    (place / "three.tsv").write_text("\n".join(["sequence\tlabel\tsplit", *rows]) + "\n")
+    line = "run three.tsv --genome example/genome.fa --scan chr1:0-500 -o three --init tiny"
+    result = CliRunner().invoke(app, shlex.split(f"{line} --epochs 1"))
+    assert result.exit_code == 0, result.output
+    assert "no class of interest: motifs, maps, scan and variants are left out" in (
+        caplog.text + result.stderr
+    )
+    assert (place / "three" / "index.html").is_file()
 
 
 @pytest.mark.parametrize(

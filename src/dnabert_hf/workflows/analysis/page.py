@@ -11,7 +11,7 @@ from dnabert_hf.interpretation.pages.browsers import browser_links
 from dnabert_hf.interpretation.pages.page import Cell, Link, Page, Picture
 from dnabert_hf.metrics.scores import METRIC_NAMES
 from dnabert_hf.training.shared.curves import title_of
-from dnabert_hf.workflows.analysis.plan import MOTIF_STEPS, Analysis, place_of, read_rows
+from dnabert_hf.workflows.analysis.plan import Analysis, read_rows
 
 __all__ = ["write_page"]
 
@@ -63,7 +63,7 @@ def write_page(analysis: Analysis, done: Mapping[str, Mapping[str, Any]]) -> Pat
     _describe_scores(page, report, folder / "model" / "curves.png")
     if label is not None:
         _describe_examples(page, analysis, label, build)
-        _describe_motifs(page, folder, label, [name for name in MOTIF_STEPS if name in done][-1])
+        _describe_motifs(page, folder / "motifs", label)
         _describe_changes(page, folder, label)
     if "scan" in done and analysis.region is not None:
         _describe_scan(page, folder, analysis.region, build)
@@ -94,7 +94,6 @@ _FILES = {
     "motifs/index.html": "page of the motifs: logos, candidates, matches",
     "motifs/motifs.meme": "motifs as matrices, for the MEME suite",
     "motifs/instances.tsv": "where each motif was found",
-    "motifs-by-gradient/index.html": "the same by gradients, where attention told nothing",
     "attention/index.html": "page of what the model looks at, sequence by sequence",
     "best.fa": "the sequences whose changes are shown",
     "attributions.parquet": "what each of their bases adds to the class, by occlusion",
@@ -148,7 +147,7 @@ def _describe_scores(page: Page, report: Mapping[str, Any], curves: Path) -> Non
 def _describe_examples(page: Page, analysis: Analysis, label: str, build: str | None) -> None:
     """Show the surest right and the surest wrong ones."""
     page.heading("Right and wrong")
-    places = {row.get("id", ""): place_of(row) for row in read_rows(analysis.data)}
+    places = {name: place for name, (place, _) in analysis.sequences().items()}
     rows = read_rows(analysis.folder / "model" / "predictions.tsv")
     sureness = {row["id"]: float(row[f"prob_{row['label']}"]) for row in rows}
     rows.sort(key=lambda row: -sureness[row["id"]])
@@ -189,29 +188,25 @@ def _browse(place: str, build: str | None) -> tuple[Link, ...]:
     return browser_links(contig, int(start), int(end), build)
 
 
-def _describe_motifs(page: Page, folder: Path, label: str, step: str) -> None:
+def _describe_motifs(page: Page, folder: Path, label: str) -> None:
     page.heading("Motifs")
     motifs = sorted(
-        (folder / step / "logos").glob("*.png"),
+        (folder / "logos").glob("*.png"),
         key=lambda path: int(path.stem.rpartition("_")[2]),
     )
     if not motifs:
         page.text(
             f"No motif was found in what the model looks at in sequences of class {label}; "
-            f"neither by attention nor by gradients; {step}/candidates.tsv has the words and their "
-            "p-values."
+            "motifs/candidates.tsv has the words and their p-values."
         )
         return
-    page.text(
-        f"What sequences of class {label} share where {MOTIF_STEPS[step]} is high, most enriched "
-        "first."
-    )
-    matches = folder / step / "matches.tsv"
+    page.text(f"What sequences of class {label} share where the model looks, most enriched first.")
+    matches = folder / "matches.tsv"
     best: dict[str, dict[str, str]] = {}
     for match in read_rows(matches) if matches.is_file() else ():
         best.setdefault(match["motif"], match)
     sites: dict[str, int] = {}
-    for site in read_rows(folder / step / "instances.tsv"):
+    for site in read_rows(folder / "instances.tsv"):
         sites[site["motif"]] = sites.get(site["motif"], 0) + 1
     rows: list[list[Cell]] = []
     for path in motifs[:_N_SHOWN]:
@@ -222,7 +217,7 @@ def _describe_motifs(page: Page, folder: Path, label: str, step: str) -> None:
         rows.append([path.stem, picture, sites.get(path.stem, 0), known, q])
     columns = ["motif", "logo", "sites", "best known match", "q"]
     page.table("Motifs", columns if best else columns[:3], [r if best else r[:3] for r in rows])
-    page.files({f"{step}/index.html": "more of them: enrichment, all matches, candidates"})
+    page.files({"motifs/index.html": "more of them: enrichment, all matches, candidates"})
 
 
 def _describe_changes(page: Page, folder: Path, label: str) -> None:

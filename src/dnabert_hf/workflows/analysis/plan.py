@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +11,15 @@ from typing import Any
 
 from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.data.genome.regions import parse_region
+from dnabert_hf.data.labelled.dataset import iterate_labelled
 from dnabert_hf.data.reading.lines import text_lines
 from dnabert_hf.files.atomic import write_text
 from dnabert_hf.workflows.analysis.steps import Step
 
-__all__ = ["MOTIF_STEPS", "Analysis", "kind_of", "place_of", "read_rows"]
+__all__ = ["Analysis", "kind_of", "place_of", "read_rows"]
 
-# Steps that look for motifs, the later one if the one before finds none, by what they score with.
-MOTIF_STEPS = {"motifs": "attention", "motifs-by-gradient": "gradient_x_input"}
+logger = logging.getLogger(__name__)
+
 _ANNOTATIONS = (".gtf", ".gff", ".gff3")
 _INTERVALS = (".bed", ".bed6", ".narrowpeak", ".broadpeak")
 _N_BEST = 4  # sequences whose mutation maps are drawn
@@ -37,9 +39,12 @@ def kind_of(source: str | Path) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read a table divided by tabs, a mapping a row."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    """Read a table, a mapping a row; none of a file that is no text, such as Parquet."""
+    if path.suffix == ".parquet":
+        return []
+    lines = (line for _, line in text_lines(path))
+    delimiter = "," if ".csv" in path.suffixes else "\t"
+    return list(csv.DictReader(lines, delimiter=delimiter))
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,16 @@ class Analysis:
             words = ("evaluate", str(model), str(data), "--split", "test", "-o", str(scores))
             yield Step("evaluate", words, (model, data), (scores,))
         label = self.positive_class()
-        if label is not None:
-            yield from self._explain(label)
-        if self.region is not None and label is not None:
+        if label is None:
+            logger.warning(
+                "there is no class of interest: motifs, maps, scan and variants are left out; with "
+                "two classes, name one (--positive), with more, use the commands by themselves"
+            )
+            return
+        yield from self._explain(label)
+        if self.region is not None:
             yield self._scan(self.region)
-        if self.vcf is not None and label is not None:
+        if self.vcf is not None:
             effects = folder / "variants.tsv"
             variants = ("variants", str(model), str(self.vcf), *genome, "-o", str(effects))
             yield Step("variants", variants, (model, self.vcf, *self.genome), (effects,))
@@ -122,8 +132,6 @@ class Analysis:
     def _finetune(self) -> Step:
         model = self.folder / "model"
         words = ["finetune", str(self.data), "--init", self.init]
-        # With some thousands of labels, better than AdamW: benchmarks/results/gpu.md.
-        words += ["--optimizer", "muon"]
         words += [] if self.epochs is None else ["--epochs", f"{self.epochs:g}"]
         words += [] if self.positive is None else ["--positive", self.positive]
         words += ["--seed", str(self.seed), "-o", str(model)]
@@ -134,12 +142,9 @@ class Analysis:
         both = ("--rc",) if self.config().get("both_strands") else ()
         known = () if self.known is None else ("--known", str(self.known))
         read = (model, data) if self.known is None else (model, data, self.known)
-        # Which of the two points at the sites differs from model to model.
-        for name, score in MOTIF_STEPS.items():
-            words = ["motifs", model, data, "--score", score, *both, *known]
-            yield Step(name, (*words, "-o", str(folder / name)), read, (folder / name,))
-            if any((folder / name / "logos").glob("*.png")):
-                break
+        motifs = folder / "motifs"
+        words = ["motifs", model, data, *both, *known, "-o", str(motifs)]
+        yield Step("motifs", tuple(words), read, (motifs,))
         best, shown = self._choose(label)
         scores, changes = folder / "attributions.parquet", folder / "mutations.tsv"
         words = ["attribute", model, str(best), "--method", "occlusion", "--label", label]
@@ -165,16 +170,16 @@ class Analysis:
 
     def _choose(self, label: str) -> tuple[Path, Path]:
         """Write the surest right ones of the class as FASTA, and some of either side as a table."""
-        rows = {row.get("id") or str(i): row for i, row in enumerate(read_rows(self.data))}
+        rows = self.sequences()
         predicted = read_rows(self.folder / "model" / "predictions.tsv")
         predicted.sort(key=lambda row: -float(row[f"prob_{label}"]))
         own = [row for row in predicted if row["true"] == label and row["id"] in rows]
         others = [row for row in predicted if row["true"] != label and row["id"] in rows]
         best, shown = self.folder / "best.fa", self.folder / "shown.tsv"
-        records = [(place_of(rows[row["id"]]), rows[row["id"]]) for row in own[:_N_BEST]]
-        write_text("".join(f">{name}\n{row['sequence']}\n" for name, row in records), best)
+        records = [rows[row["id"]] for row in own[:_N_BEST]]
+        write_text("".join(f">{name}\n{letters}\n" for name, letters in records), best)
         lines = ["id\tsequence\tlabel"] + [
-            f"{row['id']}\t{rows[row['id']]['sequence']}\t{row['true']}"
+            f"{row['id']}\t{rows[row['id']][1]}\t{row['true']}"
             for row in (*own[:_N_ATTENTION], *others[-_N_ATTENTION:])
         ]
         write_text("\n".join(lines) + "\n", shown)
@@ -195,12 +200,13 @@ class Analysis:
 
     def has_test(self) -> bool:
         """Tell whether the table has a test split."""
-        lines = text_lines(self.data)
-        header = next(lines)[1].split("\t")
-        if "split" not in header:
-            return False
-        column = header.index("split")
-        return any(line.split("\t")[column : column + 1] == ["test"] for _, line in lines)
+        return any(split == "test" for split, _, _ in iterate_labelled(self.data))
+
+    def sequences(self) -> dict[str, tuple[str, str]]:
+        """Read the table: by id, what a sequence is called (place on the genome or id) and is."""
+        places = {row.get("id"): place_of(row) for row in read_rows(self.data)}
+        records = (record for _, record, _ in iterate_labelled(self.data))
+        return {each.id: (places.get(each.id, each.id), each.sequence) for each in records}
 
 
 def place_of(row: dict[str, str]) -> str:
