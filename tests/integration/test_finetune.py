@@ -306,6 +306,7 @@ def test_a_collapsed_model_is_named(tmp_path, caplog):
 def test_evaluations_are_logged_in_one_line(table, tmp_path, caplog, capsys):
     with caplog.at_level(logging.INFO, logger="dnabert_hf"):
         train(table, tmp_path / "out", arguments=FAST | {"num_train_epochs": 2})
+    assert "training on 64 sequences: epochs 2, steps 16, sequences a step 8" in caplog.text
     assert "epoch 2 of 2, step 16 of 16: validation loss" in caplog.text
     assert capsys.readouterr().out == ""
 

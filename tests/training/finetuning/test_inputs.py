@@ -88,6 +88,18 @@ def test_one_learning_rate_moves_both_optimisers(table, tmp_path, pretrained):
     assert own.muon_learning_rate == 0.03
 
 
+def test_passes_go_with_the_batch_that_is_asked_for(table, tmp_path, pretrained):
+    arguments = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    inputs = inputs_of(pretrained, table, tmp_path, arguments=arguments)
+    assert inputs.training.num_train_epochs == 30  # 36 sequences, steps of 8: 5 a pass, 30 x 5
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused_before_it_draws(table, tmp_path, seed):
+    with pytest.raises(ValueError, match="seed must be from 0"):
+        finetune("random", table, output_dir=tmp_path / "out", arguments={"seed": seed})
+
+
 def test_what_is_asked_for_comes_before_the_defaults_of_small_models(table, tmp_path, pretrained):
     inputs = inputs_of(
         pretrained, table, tmp_path, optimizer="adamw", arguments={"num_train_epochs": 2}

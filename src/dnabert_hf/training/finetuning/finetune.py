@@ -133,7 +133,7 @@ def _say_how_long(trainer: Trainer) -> None:
     epochs = args.max_steps * batch / n if args.max_steps > 0 else args.num_train_epochs
     steps = args.max_steps if args.max_steps > 0 else math.ceil(math.ceil(n / batch) * epochs)
     logger.info(
-        "training on %d sequences: %.3g epochs, %d steps of %d (--epochs, --batch-size)",
+        "training on %d sequences: epochs %.3g, steps %d, sequences a step %d",
         *(n, epochs, steps, batch),
     )
 

@@ -28,7 +28,7 @@ from dnabert_hf.training.finetuning.losses import BalancedLoss
 from dnabert_hf.training.finetuning.modes import LabelsOfBases, WholeModel
 from dnabert_hf.training.finetuning.options import FinetuneOptions
 from dnabert_hf.training.kmer_counts.strandedness import find_strand
-from dnabert_hf.training.shared.arguments import fine_tuning_arguments
+from dnabert_hf.training.shared.arguments import check_arguments, fine_tuning_arguments
 from dnabert_hf.training.shared.initialisation import (
     STARTS,
     is_small,
@@ -128,7 +128,7 @@ def read_inputs(
         ValueError: If data or options cannot be used.
     """
     task = find_task(options.task)
-    arguments = dict(options.arguments or {})
+    arguments = check_arguments(options.arguments or {})
     if options.keep_checkpoints:
         if options.lora is not None or mode.is_frozen:
             raise ValueError(
@@ -204,11 +204,14 @@ def _recipe(
     if mode.recipe:
         return mode.recipe
     recipe = recipe_of(start, config)
-    if _suits_muon(mode, config) and not {"num_train_epochs", "max_steps"} & set(arguments):
-        recipe |= passes_of_small(n, config.training_lengths[1])
-        if recipe["num_train_epochs"] > _MOST_EVALUATIONS:
-            recipe |= {"eval_strategy": "steps", "eval_steps": 1 / _MOST_EVALUATIONS}
-    return recipe | task.recipe_for(start)
+    of_task = task.recipe_for(start)
+    if _suits_muon(mode, config):
+        passes = passes_of_small(n, config.training_lengths[1], of_task | arguments)
+        is_chosen = not {"num_train_epochs", "max_steps"} & set(arguments)
+        if is_chosen and passes["num_train_epochs"] > _MOST_EVALUATIONS:
+            passes |= {"eval_strategy": "steps", "eval_steps": 1 / _MOST_EVALUATIONS}
+        recipe |= passes
+    return recipe | of_task
 
 
 def _suits_muon(mode: WholeModel, config: Any) -> bool:

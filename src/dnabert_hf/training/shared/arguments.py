@@ -16,6 +16,7 @@ from dnabert_hf.training.shared.names import check_names
 
 __all__ = [
     "FINE_TUNING_RECIPE",
+    "check_arguments",
     "fine_tuning_arguments",
     "has_fast_bf16",
     "parse_arguments",
@@ -113,7 +114,7 @@ def fine_tuning_arguments(
     Raises:
         ValueError: If a field is not known, not free to choose, or contradicts another.
     """
-    overrides = _checked(overrides, _RESERVED)
+    overrides = check_arguments(overrides)
     chosen = FINE_TUNING_RECIPE | _suited_to_machine(on_cpu=bool(overrides.get("use_cpu")))
     chosen |= _checked(recipe, _RESERVED) | overrides
     if overrides.get("fp16") and "bf16" not in overrides:
@@ -171,6 +172,18 @@ def pretraining_arguments(
         include_num_input_tokens_seen="non_padding",
         **chosen,
     )
+
+
+def check_arguments(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse what cannot be arguments of fine-tuning, and give those a newer name has to theirs.
+
+    Args:
+        overrides: Fields of `transformers.TrainingArguments`.
+
+    Raises:
+        ValueError: If a field is not known, not free to choose or out of range.
+    """
+    return _checked(overrides, _RESERVED)
 
 
 def _checked(overrides: Mapping[str, Any], reserved: Mapping[str, str]) -> dict[str, Any]:

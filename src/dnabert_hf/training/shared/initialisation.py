@@ -207,7 +207,9 @@ def is_small(config: Any) -> bool:
     return isinstance(config, DNABertConfig) and config.hidden_size <= _SMALL
 
 
-def passes_of_small(n_sequences: int, length: float) -> dict[str, Any]:
+def passes_of_small(
+    n_sequences: int, length: float, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Choose batch and passes of a small model over its training sequences.
 
     Measured on 16 sets of 60 to 500 bases with 100 to 3,000 labels
@@ -216,6 +218,7 @@ def passes_of_small(n_sequences: int, length: float) -> dict[str, Any]:
     Args:
         n_sequences: Sequences to train on.
         length: Their median length in bases.
+        given: Training arguments that are settled already; the rest is chosen to go with them.
 
     Returns:
         Training arguments: 10 epochs, of more than 3,000 sequences 5, of few sequences as many as
@@ -226,11 +229,15 @@ def passes_of_small(n_sequences: int, length: float) -> dict[str, Any]:
         {'per_device_train_batch_size': 32, 'num_train_epochs': 10}
         >>> passes_of_small(100, length=500)
         {'per_device_train_batch_size': 16, 'num_train_epochs': 22}
+        >>> passes_of_small(100, 500, {"gradient_accumulation_steps": 4})["num_train_epochs"]
+        75
     """
-    batch = 32 if length <= _SHORT else 16
-    epochs = 5
-    if n_sequences <= _MANY:
-        epochs = max(10, math.ceil(_LEAST_STEPS / math.ceil(n_sequences / batch)))
+    given = given or {}
+    batch = given.get("per_device_train_batch_size", 32 if length <= _SHORT else 16)
+    epochs = given.get("num_train_epochs", 5)
+    if n_sequences <= _MANY and "num_train_epochs" not in given:
+        of_step = batch * given.get("gradient_accumulation_steps", 1)
+        epochs = max(10, math.ceil(_LEAST_STEPS / math.ceil(n_sequences / of_step)))
     return {"per_device_train_batch_size": batch, "num_train_epochs": epochs}
 
 
