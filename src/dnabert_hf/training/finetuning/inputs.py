@@ -1,6 +1,7 @@
 """Inputs of a fine-tuning run: data, configuration and arguments, checked before it writes."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,8 +158,9 @@ def read_inputs(
     task.check(splits, scheme)
     config.positive = scheme.positive
     config.training_lengths = measure_lengths(splits["train"])
-    warn_of_bias(splits["train"], scheme, source=str(data))
-    warn_of_repeats(splits, scheme, source=str(data))
+    source = ", ".join(map(str, data.values())) if isinstance(data, Mapping) else str(data)
+    warn_of_bias(splits["train"], scheme, source=source)
+    warn_of_repeats(splits, scheme, source=source)
     if both_strands is None:
         both_strands = _has_no_strand(splits["train"], scheme)
     config.both_strands = both_strands
