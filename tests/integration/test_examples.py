@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from dnabert_hf import DNABertForSequenceClassification, predict
 
@@ -18,6 +21,7 @@ def test_every_example_is_run_here():
         "finetune_with_trainer.py",
         "islands_base_by_base.py",
         "promoters_of_a_genome.py",
+        "ray_parquet.py",
         "ray_predict.py",
         "score_a_variant.py",
     ]
@@ -65,6 +69,33 @@ def test_ray_tasks_write_the_file_of_one_process(shared):
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == f"5000 sequences in {arguments[-1]}"
     assert (shared / "out.tsv").read_bytes() == (shared / "whole.tsv").read_bytes()
+
+
+def test_ray_data_loses_nothing_when_a_worker_is_killed(shared):
+    pytest.importorskip("ray", reason="ray is not installed")
+    model, table, output, whole = (
+        shared / name for name in ("model", "in.parquet", "out.parquet", "whole.parquet")
+    )
+    generator = np.random.default_rng(0)
+    dna = ["".join(generator.choice(list("ACGT"), n)) for n in generator.integers(8, 90, 400)]
+    ids = [f"s{i}" for i in range(len(dna))]
+    parquet.write_table(pa.table({"id": ids, "sequence": dna, "label": ids}), table)
+    predict(model, table, output=whole, dtype="float32")
+    note = shared / "killed"
+    result = subprocess.run(
+        [sys.executable, Path(__file__).with_name("ray_killed_worker.py"),
+         model, table, output, note],
+        env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert note.exists()
+    found, wanted = parquet.read_table(output).to_pydict(), parquet.read_table(whole).to_pydict()
+    assert [*found] == [*wanted]
+    assert found["id"] == wanted["id"] == ids
+    for name in (each for each in wanted if each.startswith("prob_")):
+        assert found[name] == pytest.approx(wanted[name], abs=1e-5)
+    assert found["label"] == wanted["label"]
 
 
 # Stands for Slurm: runs the tasks of an array one after the other, then what depends on them.
