@@ -1,5 +1,6 @@
 """`dnabert mutagenesis`: what every single change of a sequence does."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,8 @@ def mutagenesis(
     from dnabert_hf.inference.variants.mutagenesis import mutagenesis as map_mutations
     from dnabert_hf.interpretation.plots.mutation_map import check_plot, plot_mutation_maps
 
+    # How many changes there are is said before hours of work.
+    logging.getLogger("dnabert_hf.inference.variants").setLevel(logging.INFO)
     if plot is not None:
         check_plot(output, plot, overwrite=running["overwrite"])
     done = map_mutations(

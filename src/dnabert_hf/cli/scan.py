@@ -1,5 +1,6 @@
 """`dnabert scan`: a classifier over all windows of a genome."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,8 @@ def scan(
     from dnabert_hf.data.genome.intervals import read_bed
     from dnabert_hf.inference.genome_scan.scan import scan as scan_genome
 
+    # How many windows there are is said before hours of work.
+    logging.getLogger("dnabert_hf.inference.genome_scan").setLevel(logging.INFO)
     done = scan_genome(
         model,
         open_genome(genome, aliases=aliases),

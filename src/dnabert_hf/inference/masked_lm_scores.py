@@ -74,18 +74,23 @@ def score_model(engine: Engine, codes: np.ndarray, masked: MaskedBases) -> Model
     )
 
 
-def masked_base_log_probabilities(engine: Engine, windows: Sequence[Window]) -> np.ndarray:
+def masked_base_log_probabilities(
+    engine: Engine, windows: Sequence[Window], *, weight: float = 1
+) -> np.ndarray:
     """Let a model say what a masked base is, from all k-mers over it.
 
     Args:
         engine: Engine with a DNABertForMaskedLM.
         windows: DNA of A, C, G and T with one N, the masked base, which has k bases or more on
             either side.
+        weight: Share of the work on a chunk that this is, for the progress.
 
     Returns:
         Natural logarithms of the probabilities of A, T, C and G, float64, shape (windows, 4).
     """
-    rows = engine.run(windows, lambda model, inputs: _score_kmers(model, inputs, engine))
+    rows = engine.run(
+        windows, lambda model, inputs: _score_kmers(model, inputs, engine), weight=weight
+    )
     return combine_votes(np.stack(rows)[..., :4].astype(np.float64))
 
 

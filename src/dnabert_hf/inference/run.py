@@ -123,7 +123,7 @@ class Input(Generic[Chunk]):
     source: Source | Genome
     unit: str
     count: Callable[[], int | None]
-    n_passes: int = 1
+    n_passes: float = 1
 
 
 class Run:

@@ -67,12 +67,36 @@ def test_rows_of_very_different_lengths_are_kept_apart(checkpoint, monkeypatch):
         shapes.append(tuple(inputs["input_ids"].shape))
         return token_sums(model, inputs)
 
-    engine.run([Window("A" * n) for n in (40, 40, 39, 20, 20, 10, 10, 10, 3)], note_shape)
+    rng = np.random.default_rng(0)
+    lengths = (40, 40, 39, 20, 20, 10, 10, 10, 3)
+    engine.run([Window(random_dna(rng, n)) for n in lengths], note_shape)
     # 60 tokens or 95 % of the longest, and never more than 200 tokens.
     assert shapes == [(3, 40), (3, 20), (3, 10)]
     shapes.clear()
-    engine.run([Window("A" * n) for n in (40, 40, 40, 39, 39, 39)], note_shape)
+    engine.run([Window(random_dna(rng, n)) for n in (40, 40, 40, 39, 39, 39)], note_shape)
     assert shapes == [(5, 40), (1, 39)]
+
+
+def test_equal_windows_are_computed_once(checkpoint):
+    engine = Engine(checkpoint, device="cpu", batch_tokens=20)
+    seen, shares = [], []
+
+    def note_rows(model, inputs):
+        seen.extend(inputs["input_ids"].tolist())
+        return token_sums(model, inputs)
+
+    engine.on_batch = shares.append
+    windows = [Window(each) for each in ("ACGTA", "TTTTT", "ACGTA", "ACG", "TTTTT", "ACGTA")]
+    pairs = [Window("ACG", "TTT"), Window("TTT", "ACG"), Window("ACG", "TTT")]
+    for given in (windows, pairs):
+        seen.clear()
+        shares.clear()
+        results = [int(result) for result in engine.run(given, note_rows)]
+        assert results == [
+            sum(checkpoint.tokenizer(each.sequence, each.sequence_b)["input_ids"]) for each in given
+        ]
+        assert len(seen) == len(set(given))
+        assert sum(shares) == pytest.approx(1)
 
 
 def test_numbers_stay_with_their_windows(checkpoint):
@@ -123,11 +147,13 @@ def test_a_batch_that_does_not_fit_is_halved(checkpoint, caplog, monkeypatch, er
         return token_sums(model, inputs)
 
     engine = Engine(checkpoint, device="cpu")
+    windows = [Window(f"ACG{a}{b}") for a in "ACG" for b in "ACG"]
     with caplog.at_level(logging.WARNING, logger="dnabert_hf"):
-        results = engine.run([Window("ACGTA")] * 9, compute)
+        results = engine.run(windows, compute)
     # 9 do not fit, nor do 4; 2 do.
     assert sizes == [9, 4, 2, 2, 2, 2, 1]
-    assert len({float(result) for result in results}) == 1
+    wanted = [sum(checkpoint.tokenizer(each.sequence)["input_ids"]) for each in windows]
+    assert [int(result) for result in results] == wanted
     assert "out of memory with 9 sequences a batch: going on with half" in caplog.text
 
 

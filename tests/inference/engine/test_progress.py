@@ -87,16 +87,48 @@ def test_an_unknown_total_leaves_a_count(engine, terminal):
     assert "5 variants [00:0" in shown.getvalue()
 
 
-def test_without_a_bar_a_long_run_says_once_how_long_it_will_take(engine, monkeypatch, caplog):
-    """Of 100 sequences 7 were there, 3 take 12 s: the other 90 take 6 minutes."""
+@pytest.fixture
+def clocked(engine, monkeypatch, caplog):
+    """Give what a run without a terminal says, batch after batch at the times of a clock."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    clock = iter([0.0, 4, 8, 12])
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    progress = Progress("sequences", lambda: 100)
-    progress.skip(["ACGT"] * 7)
-    with caplog.at_level(logging.WARNING):
-        for chunk in progress.follow([["ACGT"] * 3, ["ACGT"] * 3], [engine]):
-            engine.run([Window(each) for each in chunk], compute)
-    assert [record.getMessage() for record in caplog.records] == [
-        "about 6 minutes left: 3 of 100 sequences took 12 s"
+
+    def run(times, total, *, n_skipped=0):
+        now = [0.0]
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        progress = Progress("sequences", lambda: total)
+        progress.skip(["ACGT"] * n_skipped)
+        with caplog.at_level(logging.WARNING):
+            for index, chunk in enumerate(progress.follow([["ACGT"]] * len(times), [engine])):
+                now[0] = times[index]
+                engine.run([Window(each) for each in chunk], compute)
+        return [record.getMessage() for record in caplog.records]
+
+    return run
+
+
+def test_the_first_batch_tells_nothing_of_the_time_left(clocked):
+    """It takes 100 s to begin, then 1 s a sequence: 279 of 297 are left after 7 + 1 + 10."""
+    times = [100 + i for i in range(25)]
+    assert clocked(times, 297, n_skipped=7) == [
+        "about 5 minutes left: 18 of 297 sequences are done, 1 a second"
     ]
+
+
+def test_few_batches_tell_nothing_however_long_they_take(clocked):
+    assert clocked([100, 200, 300, 400, 500], 1000) == []
+    assert clocked([100, 200, 300, 400, 500, 600], 1000) == [
+        "about 27.6 hours left: 6 of 1,000 sequences are done, 0.01 a second"
+    ]
+
+
+def test_the_time_left_is_told_again_where_it_was_wrong(clocked):
+    """Of 290 sequences 11 pass in 10 s, the next ones take 10 s each."""
+    assert clocked([*range(11), *range(20, 60, 10)], 290) == [
+        "about 5 minutes left: 11 of 290 sequences are done, 1 a second",
+        "about 46 minutes left: 13 of 290 sequences are done, 0.1 a second",
+    ]
+
+
+def test_a_run_of_seconds_or_of_unknown_length_says_nothing(clocked):
+    assert clocked(range(20), 60) == []
+    assert clocked(range(20), None) == []

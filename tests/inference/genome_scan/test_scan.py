@@ -276,9 +276,9 @@ def test_sites_are_met_once_each(scanned, genome):
         score_against_sites(scanned, sites[3:], genome, label="yes", threshold=0.5)
 
 
-def test_command_line(model, fasta, tmp_path):
+def test_command_line(model, fasta, tmp_path, caplog):
     (tmp_path / "sites.bed").write_text("a\t12\t13\n")
-    arguments = ["scan", str(model), str(fasta), "--window", "10", "--step", "5"]
+    arguments = ["scan", str(model), str(fasta), "--window", "10", "--step", "5", "--rc"]
     result = CliRunner().invoke(
         app,
         [*arguments, "-o", str(tmp_path / "w.tsv"), "--track", str(tmp_path / "t.bedgraph"),
@@ -286,7 +286,9 @@ def test_command_line(model, fasta, tmp_path):
          str(tmp_path / "sites.bed")],
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
-    assert " windows of 10 bases, " in result.stderr
+    n_windows = len((tmp_path / "w.tsv").read_text().splitlines()) - 1
+    assert result.stderr.startswith(f"{n_windows} windows of 10 bases, 3 left out, ")
+    assert f"{n_windows} windows of 10 bases on either strand" in caplog.text
     assert "recall\t1" in result.stdout
     assert (tmp_path / "c.bed").read_text().startswith("a\t0\t45\tyes_1\t")
     result = CliRunner().invoke(

@@ -165,14 +165,34 @@ def test_progress_is_logged_with_speed_share_of_the_peak_and_time_left(
     caplog.set_level(logging.INFO, logger="dnabert_hf.training")
     state = TrainerState(global_step=10, max_steps=72, num_input_tokens_seen=1_000_000)
     follow(Progress(n_tokens=512), make_arguments(), DNABertForMaskedLM(tiny_config), state)
-    # A token takes 6 x 16,384 + 24 x 512 x 32 = 491,520 operations, 10,000 tokens a second half of
-    # 10 billion. 61 and then 60 steps of 10 s remain. The third step ends after 40 s, 15 of which
-    # are a pause: 300,000 tokens in 25 s, and 59 steps of 13.3 s remain.
+    # A token takes 6 x 16,384 + 24 x 512 x 32 = 491,520 operations, 20,000 tokens a second 98 % of
+    # 10 billion. 61 and then 60 steps of 5 s remain. The third step ends 20 s behind the first, 10
+    # of which are a pause: 200,000 tokens in 10 s, and 59 steps of 10 s remain.
     assert [record.getMessage() for record in caplog.records] == [
-        "step 11 of 72: loss 0.3636, 10,000 tokens/s, 49% of the matrix peak, 10 min left",
-        "step 12 of 72: loss 0.3333, 10,000 tokens/s, 49% of the matrix peak, 10 min left",
+        "step 11 of 72: loss 0.3636, 20,000 tokens/s, 98% of the matrix peak, 5 min left",
+        "step 12 of 72: loss 0.3333, 20,000 tokens/s, 98% of the matrix peak, 5 min left",
         "step 12 of 72: held-out 1.9000 bits per base, accuracy 0.3456, perplexity 40.12 per k-mer",
-        "step 13 of 72: loss 0.3077, 12,000 tokens/s, 59% of the matrix peak, 13 min left",
+        "step 13 of 72: loss 0.3077, 20,000 tokens/s, 98% of the matrix peak, 10 min left",
+    ]
+
+
+def test_a_slow_first_step_tells_nothing_of_the_time_left(
+    make_arguments, tiny_config, caplog, monkeypatch
+):
+    """It compiles for 100 s: the 60 steps after the second, of 2 s each, take 2 minutes."""
+    clock = iter([0, 100, 102])
+    monkeypatch.setattr(pretraining_trainer.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(pretraining_trainer, "peak_matmul_flops", lambda device, dtype: 1e12)
+    caplog.set_level(logging.INFO, logger="dnabert_hf.training")
+    progress, arguments, control = Progress(n_tokens=512), make_arguments(), TrainerControl()
+    state = TrainerState(max_steps=62)
+    progress.on_train_begin(arguments, state, control, model=DNABertForMaskedLM(tiny_config))
+    for step in (1, 2):
+        state.global_step, state.num_input_tokens_seen = step, 2_000_000 * step
+        progress.on_step_end(arguments, state, control)
+    progress.on_log(arguments, state, control, logs={"loss": 1.0})
+    assert [record.getMessage() for record in caplog.records] == [
+        "step 2 of 62: loss 1.0000, 1,000,000 tokens/s, 49% of the matrix peak, 2 min left"
     ]
 
 
@@ -183,7 +203,7 @@ def test_progress_is_a_bar_on_a_terminal(make_arguments, tiny_config, slow_clock
     follow(progress, make_arguments(disable_tqdm=False), DNABertForMaskedLM(tiny_config), state)
     shown = capsys.readouterr()
     assert "13/72" in shown.err
-    assert "loss 0.308, 12,000 tokens/s, 59% of the matrix peak" in shown.err
+    assert "loss 0.308, 20,000 tokens/s, 98% of the matrix peak" in shown.err
     assert "step 12 of 72: held-out 1.9000 bits per base" in shown.out + shown.err
     assert caplog.records == []
 

@@ -81,15 +81,18 @@ class WindowCutter:
             self.skipped[found] += 1
         return found
 
-    def cut_shifted(self, allele: Allele, shift: int) -> AlleleWindows | None:
+    def cut_shifted(
+        self, allele: Allele, shift: int, *, middle: AlleleWindows
+    ) -> AlleleWindows | None:
         """Cut a window that lies some bases further on; None if it cannot be, or is the same.
 
         Args:
             allele: An allele that `cut` has cut.
             shift: Bases from the window of `cut` to this one; less than 0 for one that lies before.
+            middle: The window of `cut`.
         """
         found = self._cut(allele, shift)
-        return None if isinstance(found, str) or found == self._cut(allele) else found
+        return None if isinstance(found, str) or found == middle else found
 
     def _cut(self, allele: Allele, shift: int = 0) -> AlleleWindows | str:
         if not _BASES.issuperset(allele.alt) or not allele.alt:

@@ -133,7 +133,7 @@ class Engine:
         extras: Mapping[str, np.ndarray] | None = None,
         weight: float = 1,
     ) -> list[np.ndarray]:
-        """Compute something for each window.
+        """Compute something for each window; for windows that are equal, once.
 
         Args:
             windows: Windows in any order.
@@ -144,8 +144,21 @@ class Engine:
             weight: Share of the work on a chunk that this is, for the progress.
 
         Returns:
-            The results in the order of `windows`, float32.
+            The results in the order of `windows`, float32; equal windows have one array.
         """
+        if extras is not None:
+            return self._run(windows, compute, extras, weight)
+        rows = {window: row for row, window in enumerate(dict.fromkeys(windows))}
+        results = self._run(list(rows), compute, {}, weight)
+        return [results[rows[window]] for window in windows]
+
+    def _run(
+        self,
+        windows: Sequence[Window],
+        compute: Compute,
+        extras: Mapping[str, np.ndarray],
+        weight: float,
+    ) -> list[np.ndarray]:
         k = self.tokenizer.k
         n_tokens = np.array([window.n_tokens(k) for window in windows], dtype=int)
         if self._padded_to:
@@ -168,7 +181,7 @@ class Engine:
         with torch.inference_mode():
             while begin < len(order):
                 batch = order[begin : begin + self._n_rows(descending[begin:])]
-                numbers = {name: values[batch] for name, values in (extras or {}).items()}
+                numbers = {name: values[batch] for name, values in extras.items()}
                 arrival = self._try_batch([windows[i] for i in batch.tolist()], compute, numbers)
                 if arrival is None:
                     self._room = max(1, len(batch) // 2 * int(n_tokens[batch[0]]))

@@ -14,8 +14,12 @@ __all__ = ["Progress"]
 
 logger = logging.getLogger(__name__)
 
-_SOON = 10  # seconds after which the time left can be told where there is no bar
+# Where there is no bar, the time left is told after so many seconds and batches behind the first
+# one, which sets kernels and memory up: that alone once told of 2.4 hours where 5 minutes it took.
+_SOON = 10
+_ENOUGH = 5
 _LONG = 60  # seconds left from which on it is told
+_OFF = 1.5  # factor by which it must have been wrong to be told again
 
 Chunk = TypeVar("Chunk", bound=Sized)
 
@@ -26,14 +30,16 @@ _BAR = "{percentage:3.0f}%|{bar:20}| {n:,.0f} of {total:,.0f}{unit} [{elapsed}, 
 class Progress(Generic[Chunk]):
     """A bar of sequences, windows or variants with their total and the time left.
 
-    It is shown on terminals only; elsewhere a run of minutes says once how long it will take.
-    Chunks hold thousands of things, so that a bar that moves with them would stand still for
-    minutes: within a chunk it moves with the tokens of its batches.
+    It is shown on terminals only; elsewhere a run of minutes says how long it will take, and says
+    so again where that turns out to be wrong. Chunks hold thousands of things, so that a bar that
+    moves with them would stand still for minutes: within a chunk it moves with the tokens of its
+    batches.
 
     Args:
         unit: What is counted, in the plural.
         count: Gives how many there are, None if nobody knows; asked only if the bar is shown.
-        n_passes: Times that each chunk goes through an engine: once for each strand and model.
+        n_passes: Times that each chunk goes through an engine: once for each strand and model. Of
+            passes that take longer than others, how many of the others they are worth.
         is_silent: Whether the bar is never shown, for another process shows one.
     """
 
@@ -42,16 +48,20 @@ class Progress(Generic[Chunk]):
         unit: str,
         count: Callable[[], int | None],
         *,
-        n_passes: int = 1,
+        n_passes: float = 1,
         is_silent: bool = False,
     ):
         is_shown = not is_silent and sys.stderr.isatty()
         total = count() if is_shown else None
         self._unit = unit
-        self._count = None if is_shown or is_silent else count  # for the one estimate
-        self._begin = time.monotonic()
+        self._count = None if is_shown or is_silent else count
+        self._total: int | None = None
         self._n_passed = 0.0  # in this run
+        self._n_batches = 0
         self._n_skipped = 0
+        self._mark: tuple[float, float] | None = None  # time, and what had passed: measured since
+        self._next = 0.0  # when the time left is looked at
+        self._said: float | None = None  # when the run should end
         self._bar = tqdm(
             total=total,
             unit=f" {unit}",
@@ -76,7 +86,6 @@ class Progress(Generic[Chunk]):
                 self._n_chunk = len(chunk)
                 yield chunk
                 self._n_done += self._n_chunk
-                self._estimate()
                 self._n_chunk = 0
                 self._bar.update(self._n_done - self._bar.n)
             if self._bar.total is not None:
@@ -95,24 +104,44 @@ class Progress(Generic[Chunk]):
         """Note that a share of the chunk has passed an engine once more."""
         step = share * self._n_chunk / self._n_passes
         self._n_passed += step
-        self._estimate()
+        self._n_batches += 1
+        if self._count is not None:
+            self._look_ahead(self._count)
         self._bar.update(min(step, self._n_done + self._n_chunk - self._bar.n))
 
-    def _estimate(self) -> None:
-        """Say how long the run will take, once, if nobody sees a bar and it will take long."""
-        if self._count is None or not self._n_passed:
+    def _look_ahead(self, count: Callable[[], int | None]) -> None:
+        """Estimate the time left from what passed since the last look; half the run so far."""
+        now = time.monotonic()
+        if self._mark is None:
+            self._mark, self._next = (now, self._n_passed), now + _SOON
+        begin, n_before = self._mark
+        if now < self._next or self._n_batches <= _ENOUGH or self._n_passed <= n_before:
             return
-        elapsed = time.monotonic() - self._begin
-        if elapsed < _SOON:
-            return
-        total, self._count = self._count(), None
-        if total is None:
-            return
-        left = elapsed / self._n_passed * (total - self._n_skipped - self._n_passed)
-        if left >= _LONG:
+        if self._total is None:
+            self._total = count()
+            if self._total is None:
+                self._count = None
+                return
+        rate = (self._n_passed - n_before) / (now - begin)
+        n_done = self._n_skipped + self._n_passed
+        self._tell(max(self._total - n_done, 0) / rate, now, n_done=n_done, rate=rate)
+        end = time.monotonic()  # counting takes time, too
+        self._mark, self._next = (end, self._n_passed), end + 2 * (now - begin)
+
+    def _tell(self, left: float, now: float, *, n_done: float, rate: float) -> None:
+        """Say how long the run will take, if nobody knows, and it will take long."""
+        if self._said is None:
+            is_news = left >= _LONG
+        else:
+            expected = max(self._said - now, 1)
+            is_news = max(left, expected) >= _LONG and not (
+                expected / _OFF <= left <= expected * _OFF
+            )
+        if is_news:
+            self._said = now + left
             logger.warning(
-                "about %s left: %s of %s %s took %d s",
-                *(_time(left), f"{self._n_passed:,.0f}", f"{total:,}", self._unit, elapsed),
+                "about %s left: %s of %s %s are done, %.3g a second",
+                *(_time(left), f"{n_done:,.0f}", f"{self._total:,}", self._unit, rate),
             )
 
 
@@ -120,9 +149,11 @@ def _time(seconds: float) -> str:
     """Write a time as a person says it.
 
     Example:
-        >>> _time(90), _time(7000), _time(200_000)
-        ('2 minutes', '1.9 hours', '2.3 days')
+        >>> _time(90), _time(400), _time(7000), _time(200_000)
+        ('90 seconds', '7 minutes', '1.9 hours', '2.3 days')
     """
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
     if seconds < 3600:
         return f"{seconds / 60:.0f} minutes"
     hours = seconds / 3600

@@ -1,5 +1,6 @@
 """Scans: a classifier over all windows of a genome, or of regions of it."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,8 @@ from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
 
 __all__ = ["Scan", "scan"]
+
+logger = logging.getLogger(__name__)
 
 _CHUNK_BASES = 1 << 20
 
@@ -132,6 +135,10 @@ def scan(
     extras.sites = sites and sites_within(genome, sites, windows.extents)
     classifier = Classifier(engine, both_strands=both_strands)
     extras.choose_label(label, classifier.scheme, overwrite=running.overwrite)
+    if not run.shard.index:
+        windows.report(n_windows, n_skipped, of="contigs" if regions is None else "regions")
+        of_strands = " on either strand" * both_strands
+        logger.info("%s windows of %s bases%s", f"{n_windows:,}", f"{window:,}", of_strands)
     given = Input(
         windows.chunks(n_bases=_CHUNK_BASES), genome, "windows", lambda: n_windows, 1 + both_strands
     )
@@ -150,8 +157,6 @@ def scan(
             records = [SequenceRecord("", genome.sequence(*interval)) for interval in chunk]
             values = classifier.probabilities(records).tolist()
             writer.write([[*interval, *row] for interval, row in zip(chunk, values, strict=True)])
-    if not run.shard.index:
-        windows.report(n_windows, n_skipped, of="contigs" if regions is None else "regions")
     if not writer.is_complete:
         return Scan(Path(output), n_windows, n_skipped, None, None, window, extras.label)
     found = extras.compare(output)

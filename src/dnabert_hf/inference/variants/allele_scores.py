@@ -38,13 +38,13 @@ class VariantScorer(Protocol):
         names: What the scores are called in a table, with the class that they are of.
         fields: What they are called in a VCF, whose header names the class.
         descriptions: What each is, in a line.
-        n_runs: Times that its engine runs for a strand.
+        n_passes: Passes of a window with either allele that it takes for a strand.
     """
 
     names: tuple[str, ...]
     fields: tuple[str, ...]
     descriptions: tuple[str, ...]
-    n_runs: int
+    n_passes: float
 
     def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
         """Give the scores, shape (alleles, names); NaN where one is not defined."""
@@ -92,7 +92,7 @@ class ClassifierScorer:
     """
 
     fields: tuple[str, ...] = ("prob_ref", "prob_alt", "diff", "log_odds_ratio")
-    n_runs = 1
+    n_passes = 1.0
 
     def __init__(self, classifier: Classifier, label: str | None = None):
         label = choose_class(classifier.scheme, label)
@@ -137,7 +137,7 @@ class MaskedScorer:
         "ln P(ALT) - ln P(REF) of the masked base, from all k-mers over it; single bases only",
         "Cosine distance between the mean hidden states with REF and with ALT",
     )
-    n_runs = 2
+    n_passes = 1.5  # and one window with the base masked
 
     def __init__(self, engine: Engine, *, both_strands: bool = False):
         self._engine = engine
@@ -172,7 +172,8 @@ class MaskedScorer:
                 changes.append((row, site, ref[offset], alt[offset]))
         if not changes:
             return ratios
-        logs = masked_base_log_probabilities(self._engine, [Window(site) for site in sites])
+        masked = [Window(site) for site in sites]
+        logs = masked_base_log_probabilities(self._engine, masked, weight=0.5)
         row_of = {site: row for row, site in enumerate(sites)}
         for row, site, before, after in changes:
             of_site = logs[row_of[site]]

@@ -160,6 +160,10 @@ def mutagenesis(
     counts: Counter[str] = Counter()
     chunks = _chunks(given.targets, scorer, counts, kinds)
     maps = Input(chunks, given.source, "changes", given.n_changes, n_passes=1 + both_strands)
+    # Of a file it is known only once that was read.
+    n_changes = None if genome is None else given.n_changes()
+    if n_changes is not None and not run.shard.index:
+        logger.info("%s changes of the bases of the regions, or less with N", f"{n_changes:,}")
     result_format = _choose_format(output, scorer.names, has_genome=genome is not None)
     with run.write(maps, result_format, depends_on) as (writer, remaining):
         _write_maps(writer, scorer, remaining)

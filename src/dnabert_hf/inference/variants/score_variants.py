@@ -143,7 +143,7 @@ def score_variants(
         variants,
         unit="variants",
         count=lambda: sum(1 for _ in iterate_vcf(variants)),
-        n_passes=(1 + both_strands) * sum(each.n_runs for each in scorers.values()),
+        n_passes=(1 + both_strands) * sum(each.n_passes for each in scorers.values()),
     )
     with run.write(
         given,
@@ -272,7 +272,7 @@ def _cut(cutter: WindowCutter, allele: Allele, shifts: Sequence[int]) -> Shifted
     found = cutter.cut(allele)
     if isinstance(found, str):
         return found
-    others = [(shift, cutter.cut_shifted(allele, shift)) for shift in shifts]
+    others = [(shift, cutter.cut_shifted(allele, shift, middle=found)) for shift in shifts]
     return [(0, found), *((shift, each) for shift, each in others if each is not None)]
 
 

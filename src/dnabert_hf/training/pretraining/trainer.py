@@ -121,7 +121,8 @@ class Progress(TrainerCallback):
     """Shows loss, speed, share of the machine's matrix peak and time left.
 
     On a terminal as a bar, otherwise as a line of the log each time the Trainer logs. What held-out
-    scores and checkpoints take is part of the time left, and not of the speed.
+    scores and checkpoints take is part of the time left, and not of the speed. The first step,
+    which may compile, tells of neither once there are others.
 
     Args:
         n_tokens: Tokens of the longest segment.
@@ -135,6 +136,7 @@ class Progress(TrainerCallback):
         self._pauses = 0.0  # seconds
         self._first_step = 0
         self._tokens_before = 0
+        self._after_first = 0.0, 0.0, 0  # time, pauses, tokens
         self._peak: float | None = None
         self._flops_per_token = 0.0
 
@@ -166,6 +168,8 @@ class Progress(TrainerCallback):
     ) -> None:
         """Move the bar."""
         self._step_end = time.perf_counter()
+        if state.global_step == self._first_step + 1:
+            self._after_first = self._step_end, self._pauses, state.num_input_tokens_seen
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
@@ -197,11 +201,13 @@ class Progress(TrainerCallback):
             )
         if "loss" not in logs:
             return
-        seconds = time.perf_counter() - self._begin
-        n_tokens = state.num_input_tokens_seen - self._tokens_before
-        rate = n_tokens / (seconds - self._pauses)
-        share = rate * self._flops_per_token / (self._peak or 1) / args.world_size
         steps = max(1, state.global_step - self._first_step)
+        begin, pauses, n_tokens = self._begin, 0.0, self._tokens_before
+        if steps > 1:
+            (begin, pauses, n_tokens), steps = self._after_first, steps - 1
+        seconds = self._step_end - begin
+        rate = (state.num_input_tokens_seen - n_tokens) / (seconds - self._pauses + pauses)
+        share = rate * self._flops_per_token / (self._peak or 1) / args.world_size
         left = (state.max_steps - state.global_step) * seconds / steps
         speed = f"{rate:,.0f} tokens/s, {share:.0%} of the matrix peak"
         if self._bar is not None:
