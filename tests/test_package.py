@@ -136,6 +136,22 @@ print(sorted({"torch", "transformers", "datasets"} & set(sys.modules)))
     assert run.stdout.splitlines()[-1] == "[]"
 
 
+def test_ctrl_c_while_the_command_loads_is_one_line(monkeypatch, capsys):
+    """Its import takes a tenth of a second, in which nothing of the package can catch anything."""
+    from dnabert_hf_command import main
+
+    class Impatient:
+        def find_spec(self, name, *_):
+            if name == "dnabert_hf.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "dnabert_hf.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        main()
+    assert capsys.readouterr().err == "dnabert: stopped\n"
+
+
 def test_the_version_is_that_of_the_installed_package():
     from importlib.metadata import version
 

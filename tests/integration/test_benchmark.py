@@ -18,6 +18,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from dnabert_hf import DNABertModel
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.building.simulation import simulate_binding
 from dnabert_hf.training.benchmark.data import write_subset
@@ -136,11 +137,55 @@ def test_a_cell_that_fails_is_reported_and_tried_again(folder, caplog):
     assert "`cells/two/40/tiny/0.001/seed-0`" in line
     assert line.count("`cells/") == 3
     (folder / "two.tsv").write_text(good)
-    for drawn in (folder / "out" / "data").glob("two-*"):  # what was drawn is not drawn again
-        drawn.unlink()
     scores = benchmark(suite, folder / "out")
     assert len({(cell.data, cell.model) for cell in scores}) == 4
     assert "failed" not in (folder / "out" / "report.md").read_text()
+
+
+KNOWN_BY_CONTENT = """
+title: Small
+data: {one: one.tsv, two: two.tsv}
+models:
+  tiny: {init: start, arguments: {max_steps: 1, bf16: false}}
+  regression: {init: kmers, k: 3}
+seeds: [0]
+"""
+
+
+def test_cells_are_run_again_where_data_or_weights_are_others_and_nowhere_else(
+    folder, tiny_config, caplog
+):
+    DNABertModel(tiny_config).save_pretrained(folder / "start")
+    (folder / "suite.yaml").write_text(KNOWN_BY_CONTENT)
+    suite, out = read_suite(folder / "suite.yaml"), folder / "out"
+    first = benchmark(suite, out)
+    cells = {path.relative_to(out / "cells").parts[:3:2]: path
+             for path in out.glob("cells/*/all/*/default/seed-0/metrics.json")}  # fmt: skip
+    assert len(cells) == 4
+
+    def run_again():
+        before = {name: path.stat().st_mtime_ns for name, path in cells.items()}
+        caplog.clear()
+        scores = benchmark(suite, out)
+        changed = {name for name, path in cells.items() if path.stat().st_mtime_ns != before[name]}
+        return scores, changed
+
+    assert run_again() == (first, set())
+    assert not caplog.messages
+    whole = (folder / "one.tsv").read_text()
+    (folder / "one.tsv").write_text(re.sub(r"\t1\ttrain", "\t0\ttrain", whole, count=9))
+    scores, changed = run_again()
+    assert changed == {("one", "tiny"), ("one", "regression")}
+    assert caplog.messages[0].startswith(
+        "2 cells are run again, as there are others since: the rows of one; stop, and put back"
+    )
+    assert scores == benchmark(suite, folder / "afresh")
+    DNABertModel(tiny_config).save_pretrained(folder / "start")  # weights drawn anew
+    scores, changed = run_again()
+    assert changed == {("one", "tiny"), ("two", "tiny")}
+    (folder / "one.tsv").unlink()  # what is done counts, and what is gone is said
+    assert run_again() == (scores, set())
+    assert any("one.tsv cannot be counted" in message for message in caplog.messages)
 
 
 def test_data_that_nothing_can_be_compared_on_are_refused_before_the_first_cell(folder):

@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trai
 import dnabert_hf
 from dnabert_hf.data.reading.records import Columns
 from dnabert_hf.training.finetuning.finetune import finetune
+from dnabert_hf.training.tasks.task import Task
 
 TINY = {
     "k": 3,
@@ -174,8 +175,18 @@ def test_a_stopped_run_goes_on_with_the_same_data_alone(table, tmp_path):
     with pytest.raises(ValueError, match=r"but inputs\.rows\.train was"):
         train(table, tmp_path / "out", resume=True)
     table.write_text(whole)
+    changed = Task("generic", recipes={"random": {"warmup_steps": 3}})  # as a file that was edited
+    with pytest.raises(ValueError, match=r"but inputs\.task was '\w+' and is '\w+'"):
+        train(table, tmp_path / "out", resume=True, task=changed)
     with pytest.raises(ValueError, match=r"but .*inputs\.tokenizer was"):
         train(table, tmp_path / "out", resume=True, config=TINY | {"k": 4})
+    (kept,) = (tmp_path / "out").glob("checkpoints/checkpoint-*/optimizer.pt")
+    content = kept.read_bytes()
+    for other in ({"a": 1}, [1, 2], torch.load(kept) | {"param_groups": []}):
+        torch.save(other, kept)
+        with pytest.raises(ValueError, match=r"checkpoint-8 must hold the whole .* delete it, to"):
+            train(table, tmp_path / "out", resume=True)
+    kept.write_bytes(content)
     train(table, tmp_path / "out", resume=True)
 
 

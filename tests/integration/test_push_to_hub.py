@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
 from dnabert_hf.cli.main import app
+from dnabert_hf.files.fingerprint import fingerprint_start
 from dnabert_hf.hub.publish import publish
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -66,6 +67,17 @@ def test_model_and_tokenizer_push_a_whole_repository(hub, saved, tmp_path):
     DNABertForSequenceClassification.from_pretrained(saved).push_to_hub(REPO)
     DNABertTokenizer.from_pretrained(saved).push_to_hub(REPO)
     assert_complete(hub, saved, tmp_path)
+
+
+def test_weights_to_start_from_are_known_by_the_commit_of_their_repository(hub, saved):
+    repository = hub.repositories[REPO] = Repository(private=False)
+    hub.objects |= {"1": b'{"k": 3}', "2": b'{"k": 3, "other": 1}'}
+    first = repository.commit("main", {"config.json": "1"}, "first")
+    assert fingerprint_start(REPO) == f"{REPO}@{first}"
+    second = repository.commit("main", {"config.json": "2"}, "second")
+    assert fingerprint_start(REPO) == f"{REPO}@{second}"
+    assert fingerprint_start("lab/none") == "lab/none"  # whoever loads it says that there is none
+    assert fingerprint_start("random") == "random"
 
 
 def test_a_trainer_pushes_a_whole_repository(hub, saved, tmp_path):

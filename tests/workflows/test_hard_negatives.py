@@ -136,6 +136,11 @@ def test_a_stopped_run_goes_on_to_the_same_result(files, monkeypatch):
             arguments=ARGUMENTS,
             resume=True,
         )
+    rows = (files / "t.tsv").read_text()
+    (files / "t.tsv").write_text(rows.replace("\tother\ttrain", "\tsite\ttrain", 5))
+    with pytest.raises(ValueError, match=r"but inputs\.rows was '\w+' and is '\w+'"):
+        mine("stopped", resume=True)
+    (files / "t.tsv").write_text(rows)
     assert mine("stopped", resume=True) == whole
     one, other = (files / name / "hard_negatives.tsv" for name in ("whole", "stopped"))
     assert one.read_text() == other.read_text()

@@ -11,6 +11,7 @@ __all__ = [
     "fingerprint_files",
     "fingerprint_inputs",
     "fingerprint_rows",
+    "fingerprint_start",
     "fingerprint_weights",
 ]
 
@@ -58,18 +59,42 @@ def fingerprint_inputs(
     """Hash what a training run learns from; one that goes on must find the same.
 
     Args:
-        start: Where its weights begin: a folder, or a name, which stands for itself.
+        start: Where its weights begin, as in `fingerprint_start`.
         tokenizer: Its tokenizer.
         splits: Its datasets by the name of the split.
     """
-    folder = Path(start)
-    files = [path for pattern in _MODEL_FILES for path in folder.glob(pattern)]
     vocabulary = json.dumps([getattr(tokenizer, "k", None), sorted(tokenizer.get_vocab().items())])
     return {
         "rows": fingerprint_rows(splits),
-        "weights": fingerprint_files({path.name: path for path in files}) if files else str(start),
+        "weights": fingerprint_start(start),
         "tokenizer": hashlib.sha256(vocabulary.encode()).hexdigest()[:16],
     }
+
+
+def fingerprint_start(start: str | Path) -> str:
+    """Say which weights a training run begins with.
+
+    Args:
+        start: A folder, whose config and weights count; a repository of the Hub, of which the
+            commit does; or a name of random weights, which stands for itself.
+    """
+    folder = Path(start)
+    files = [path for pattern in _MODEL_FILES for path in folder.glob(pattern)]
+    if files:
+        return fingerprint_files({path.name: path for path in files})
+    commit = _find_commit(str(start)) if "/" in str(start) and not folder.exists() else None
+    return str(start) if commit is None else f"{start}@{commit}"
+
+
+def _find_commit(repository: str) -> str | None:
+    """Give the commit of a repository that would be loaded now, None if it cannot be."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        found = hf_hub_download(repository, "config.json")
+    except (OSError, ValueError):  # whoever loads it says why
+        return None
+    return Path(found).parent.name  # snapshots/COMMIT/config.json
 
 
 def fingerprint_weights(model: Any) -> str:

@@ -41,7 +41,11 @@ def read_mapping(path: Path, *, fields: str) -> dict[str, Any]:
 
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError(
+            f"{path} must hold {fields}, found fields within fields beyond any use; correct it"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} must be a readable YAML file: {reason}") from error
     if not isinstance(content, dict):

@@ -1,6 +1,7 @@
 """Hard-negative mining: train, scan a genome, add the false positives as negatives, repeat."""
 
 import csv
+import hashlib
 import json
 import logging
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dnabert_hf.cards.finetuned import finetuning_card
+from dnabert_hf.checkpoints import locate
 from dnabert_hf.data.building.window_grid import WindowGrid
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
@@ -21,9 +23,11 @@ from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.labelled.similarity_split import group_similar
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.files.atomic import open_table, write_json, write_text
+from dnabert_hf.files.fingerprint import fingerprint_start
 from dnabert_hf.inference.genome_scan.scan import scan
 from dnabert_hf.training.finetuning.finetune import finetune
 from dnabert_hf.training.shared.run_folder import RunFolder
+from dnabert_hf.training.tasks.presets import GENERIC, find_task
 
 __all__ = ["MiningRound", "finetune_with_hard_negatives"]
 
@@ -82,6 +86,11 @@ class _Data:
             for split, record in self.rows
             if split != "train" or record.label != self.negative
         ]
+
+    def fingerprint(self) -> str:
+        """Hash the sequences, their labels and splits, whatever file they come from."""
+        rows = [[split, r.id, r.sequence, r.label] for split, r in self.rows]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
     def n_positives(self) -> int:
         return sum(s == "train" and r.label != self.negative for s, r in self.rows)
@@ -157,6 +166,11 @@ def finetune_with_hard_negatives(
             "sites": None if sites is None else [list(site) for site in sites],
             "windows": windows,
             "options": {name: str(value) for name, value in options.items()},
+            "inputs": {
+                "rows": table.fingerprint(),
+                "weights": fingerprint_start(locate(model)),
+                "task": find_task(options.get("task", GENERIC)).fingerprint(),
+            },
         },
         resume=resume,
         overwrite=overwrite,

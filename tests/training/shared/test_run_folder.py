@@ -134,6 +134,22 @@ def test_a_checkpoint_that_was_cut_is_passed_by(tmp_path, caplog, name, share):
     assert f"checkpoint-10 is passed by: its {name} was not written to its end" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["optimizer.pt", "rng_state.pth"])
+@pytest.mark.parametrize("share", [0.3, 0.4, 0.5, 0.6, 0.7, 0.95])
+def test_a_checkpoint_with_other_bytes_is_passed_by(tmp_path, caplog, name, share):
+    """Of the length that it had, as after a fault of a disk; a fifth in there is only padding."""
+    folder = RunFolder(tmp_path / "out")
+    folder.begin({}, is_new=True)
+    whole, damaged = make_checkpoint(folder, 9), make_checkpoint(folder, 10)
+    content = bytearray((damaged / name).read_bytes())
+    at = int(share * len(content))
+    content[at : at + 40] = bytes(byte ^ 0x5A for byte in content[at : at + 40])
+    (damaged / name).write_bytes(bytes(content))
+    with caplog.at_level(logging.WARNING):
+        assert folder.last_checkpoint() == str(whole)
+    assert f"checkpoint-10 is passed by: its {name}" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "7"])
 def test_damaged_settings_are_named(tmp_path, text):
     folder = RunFolder(tmp_path / "out")

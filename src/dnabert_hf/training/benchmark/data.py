@@ -1,17 +1,29 @@
 """The sequences that the models of a benchmark share, drawn once and kept as a table."""
 
+import hashlib
+import json
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from dnabert_hf.files.atomic import open_table
-from dnabert_hf.training.benchmark.suite import Cell, DataEntry, Suite
+from dnabert_hf.training.benchmark.suite import Cell, DataEntry, Suite, slug
 
-__all__ = ["SPLITS", "check_splits_of", "count_sequences", "without_repeats", "write_subset"]
+__all__ = [
+    "SPLITS",
+    "Contents",
+    "check_splits_of",
+    "count_sequences",
+    "forget_subsets",
+    "read_contents",
+    "without_repeats",
+    "write_subset",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -61,28 +73,61 @@ def write_subset(suite: Suite, cell: Cell, folder: Path) -> Path:
     return path
 
 
-def check_splits_of(suite: Suite, names: Iterable[str]) -> None:
+def forget_subsets(name: str, folder: Path) -> None:
+    """Remove the tables drawn from a data set, which is another now; they are drawn again.
+
+    Args:
+        name: Name of the data set.
+        folder: Folder of the benchmark.
+    """
+    for path in (folder / "data").glob(f"{slug(name)}-*.tsv"):
+        path.unlink()
+
+
+class Contents(NamedTuple):
+    """What a data set holds.
+
+    Attributes:
+        counts: Sequences by split.
+        fingerprint: Hash of its rows, in their order; None if it cannot be read.
+        problem: Why it cannot be read; empty if it can.
+    """
+
+    counts: Mapping[str, int]
+    fingerprint: str | None
+    problem: str
+
+
+def read_contents(entry: DataEntry) -> Contents:
+    """Read a data set once, for what it holds."""
+    counts: Counter[str] = Counter()
+    digest = hashlib.sha256()
+    try:
+        for split, record, _ in entry.records():
+            counts[split] += 1
+            row = [split, record.id, record.sequence, record.sequence_b, record.label]
+            digest.update(json.dumps(row).encode())
+    except Exception as error:  # noqa: BLE001  # whatever it is, the cells that are done count
+        return Contents({}, None, f"{error}" or type(error).__name__)
+    return Contents(counts, digest.hexdigest()[:16], "")
+
+
+def check_splits_of(suite: Suite, contents: Mapping[str, Contents]) -> None:
     """Refuse data sets that nothing can be trained or compared on, all of them at once.
 
     Args:
         suite: The benchmark.
-        names: Data sets to look into, of which each is read until both splits were seen.
+        contents: What the data sets to look into hold.
 
     Raises:
         ValueError: If a data set cannot be read, or has no training or no test split.
     """
     problems = []
-    for name in names:
-        missing = {"train", "test"}
-        try:
-            for split, _, _ in suite.data[name].records():
-                missing.discard(split)
-                if not missing:
-                    break
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-            continue
-        if missing:
+    for name, found in contents.items():
+        missing = {"train", "test"} - found.counts.keys()
+        if found.problem:
+            problems.append(found.problem)
+        elif missing:
             lacking = " and no ".join(sorted(missing))
             problems.append(f"{suite.data[name].source} has no {lacking} split")
     if problems:
@@ -93,20 +138,20 @@ def check_splits_of(suite: Suite, names: Iterable[str]) -> None:
         )
 
 
-def count_sequences(entry: DataEntry) -> dict[str, int]:
+def count_sequences(entry: DataEntry) -> Mapping[str, int]:
     """Count what a data set has to draw from, by split; nothing if it cannot be read any more."""
-    try:
-        return Counter(split for split, _, _ in entry.records())
-    except Exception as error:  # noqa: BLE001  # whatever it is, the cells that are done count
-        logger.warning("%s cannot be counted: %s", entry.source, error)
-        return {}
+    found = read_contents(entry)
+    if found.problem:
+        logger.warning("%s cannot be counted: %s", entry.source, found.problem)
+    return found.counts
 
 
-def without_repeats(suite: Suite) -> Suite:
+def without_repeats(suite: Suite, contents: Mapping[str, Contents]) -> Suite:
     """Leave out numbers of labels that would train on all sequences of a data set once more.
 
     Args:
         suite: The benchmark.
+        contents: What its data sets hold.
 
     Returns:
         It, with the numbers of labels that differ in what they train on; a log tells of the others.
@@ -114,7 +159,7 @@ def without_repeats(suite: Suite) -> Suite:
     data = {}
     for name, entry in suite.data.items():
         requested = suite.labels_of(name)
-        n_train = count_sequences(entry).get("train") if len(requested) > 1 else None
+        n_train = contents[name].counts.get("train")
         too_many = [n for n in requested if n_train is not None and (n is None or n >= n_train)]
         repeats = [n for n in too_many if n is not None]
         if None not in too_many:

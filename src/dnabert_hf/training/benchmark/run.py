@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,14 @@ from dnabert_hf.data.labelled.splits import with_lengths
 from dnabert_hf.files.atomic import write_json, write_text
 from dnabert_hf.files.environment import describe_machine
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
-from dnabert_hf.training.benchmark.data import check_splits_of, without_repeats, write_subset
+from dnabert_hf.training.benchmark.data import (
+    check_splits_of,
+    forget_subsets,
+    read_contents,
+    without_repeats,
+    write_subset,
+)
+from dnabert_hf.training.benchmark.inputs import INPUTS, Inputs
 from dnabert_hf.training.benchmark.report import CellResult, write_report
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Cell, DataEntry, ModelEntry, Suite
 from dnabert_hf.training.finetuning.finetune import finetune
@@ -30,6 +37,7 @@ logger = logging.getLogger(__name__)
 _ERROR = "error.txt"
 _SCORES = "metrics.json"
 _SUITE = "benchmark.json"
+_DRAWN_FROM = "drawn_from"  # in it: fingerprints of the data sets that the tables were drawn from
 
 
 def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> dict[Cell, float]:
@@ -42,8 +50,8 @@ def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> di
     call tries it again. The folder receives `report.md`, `scores.tsv`, `scores.png` and the cells'
     own folders, as `finetune` writes them, without weights.
 
-    A cell that is done stays as it is: data files that changed since are not noticed, and need
-    another folder.
+    A cell that is done stays as it is, unless the rows of its data set, the weights that its model
+    starts from or its task are others today: it is run again then, and a warning says so.
 
     Args:
         suite: What to compare.
@@ -61,25 +69,63 @@ def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> di
         ChildProcessError: If a process was killed, as by a lack of memory.
         KeyboardInterrupt: If it is stopped; give the same again to go on.
     """
-    folder = Path(output_dir)
-    open_cells = (c for c in _first_cells(suite) if not (folder / c.folder() / _SCORES).exists())
-    check_splits_of(suite, dict.fromkeys(cell.data for cell in open_cells))
-    _claim(suite, folder)
-    suite = without_repeats(suite)
+    contents = {name: read_contents(entry) for name, entry in suite.data.items()}
+    place = _Place(Path(output_dir), Inputs.of(suite, contents))
+    open_data = {c.data for c in _first_cells(suite) if place.report(c) is None}
+    check_splits_of(suite, {n: found for n, found in contents.items() if n in open_data})
+    _claim(suite, place)
+    suite = without_repeats(suite, contents)
     first = _first_cells(suite)
-    _run(first, suite, folder, processes)
-    chosen = list(_chosen_cells(suite, folder))
+    _warn_of_changes([replace(cell, seed=seed) for cell in first for seed in suite.seeds], place)
+    _run(first, suite, place, processes)
+    chosen = list(_chosen_cells(suite, place))
     every = dict.fromkeys([*first, *chosen])
     # What failed is not tried twice in a call.
-    _run([cell for cell in chosen if cell not in first], suite, folder, processes)
-    done = {cell: result for cell in every if (result := _result(cell, suite, folder))}
-    errors = {cell: error for cell in every if (error := _error(cell, suite, folder))}
-    write_report(suite, done, chosen, folder, errors=errors)
+    _run([cell for cell in chosen if cell not in first], suite, place, processes)
+    done = {cell: result for cell in every if (result := _result(cell, suite, place))}
+    errors = {cell: error for cell in every if (error := _error(cell, suite, place))}
+    write_report(suite, done, chosen, place.folder, errors=errors)
     return {cell: done[cell].score for cell in chosen if cell in done}
 
 
-def _claim(suite: Suite, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Place:
+    """Where the cells lie, and what they learn from today."""
+
+    folder: Path
+    inputs: Inputs
+
+    def written(self, cell: Cell) -> dict[str, Any] | None:
+        """Read the report of a cell that was run to its end; None if there is none."""
+        try:
+            path = self.folder / cell.folder() / _SCORES
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        # That of `finetune` comes first: a cell that was killed right after it is not tidied yet.
+        return content if "machine" in content else None
+
+    def report(self, cell: Cell) -> dict[str, Any] | None:
+        """Read the report of a cell that is done, on the inputs of today."""
+        content = self.written(cell)
+        return None if content is None or self.inputs.changed(cell, content) else content
+
+
+def _warn_of_changes(cells: Iterable[Cell], place: _Place) -> None:
+    """Say which cells are run again as their inputs changed, before any result is replaced."""
+    changes = [place.inputs.changed(cell, place.written(cell) or {}) for cell in cells]
+    changed = list(dict.fromkeys(each for found in changes for each in found))
+    if changed:
+        logger.warning(
+            "%d cells are run again, as there are others since: %s; stop, and put back what was, "
+            "to keep their scores",
+            *(sum(map(bool, changes)), ", ".join(changed)),
+        )
+
+
+def _claim(suite: Suite, place: _Place) -> None:
     """Make sure that the folder is of this benchmark: models and data as they ever were in it."""
+    folder = place.folder
     settings: dict[str, Any] = {
         "data": {name: _describe_data(entry) for name, entry in suite.data.items()},
         "models": {model.name: _describe_model(model) for model in suite.models},
@@ -87,6 +133,7 @@ def _claim(suite: Suite, folder: Path) -> None:
         "metric": suite.metric,
     }
     path = folder / _SUITE
+    earlier: dict[str, Any] = {}
     settings = json.loads(json.dumps(settings, default=str))
     if path.exists():
         earlier = json.loads(path.read_text(encoding="utf-8"))
@@ -105,6 +152,13 @@ def _claim(suite: Suite, folder: Path) -> None:
     elif folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder}: the output folder must be empty or a benchmark's, found files")
     folder.mkdir(parents=True, exist_ok=True)
+    settings[_DRAWN_FROM] = dict(earlier.get(_DRAWN_FROM, {}))
+    for name, rows in place.inputs.data.items():
+        if rows is None:
+            continue
+        if settings[_DRAWN_FROM].get(name, rows) != rows:
+            forget_subsets(name, folder)
+        settings[_DRAWN_FROM][name] = rows
     write_json(settings, path)
 
 
@@ -134,33 +188,23 @@ def _first_cells(suite: Suite) -> list[Cell]:
     ]
 
 
-def _chosen_cells(suite: Suite, folder: Path) -> Iterator[Cell]:
+def _chosen_cells(suite: Suite, place: _Place) -> Iterator[Cell]:
     """Yield the cells of every seed, at the learning rate that was best for the first."""
     first: dict[tuple[str, int | None, str], list[Cell]] = {}
     for cell in _first_cells(suite):
         first.setdefault((cell.data, cell.labels, cell.model), []).append(cell)
     choose = min if suite.metric in LOWER_IS_BETTER else max
     for cells in first.values():
-        ranked = {cell: _result(cell, suite, folder, split="validation") for cell in cells}
+        ranked = {cell: _result(cell, suite, place, split="validation") for cell in cells}
         done = {cell: result.score for cell, result in ranked.items() if result is not None}
         best = choose(done, key=lambda cell: done[cell]) if done else cells[0]
         for seed in suite.seeds:
             yield replace(best, seed=seed)
 
 
-def _read_report(cell: Cell, folder: Path) -> dict[str, Any] | None:
-    """Read the report of a cell; None if it is not done."""
-    try:
-        content = json.loads((folder / cell.folder() / _SCORES).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    # That of `finetune` comes first: a cell that was killed right after it is not tidied yet.
-    return content if "machine" in content else None
-
-
-def _result(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> CellResult | None:
+def _result(cell: Cell, suite: Suite, place: _Place, *, split: str = "test") -> CellResult | None:
     """Read what came of a cell; None if it is not done or the metric is undefined."""
-    content = _read_report(cell, folder)
+    content = place.report(cell)
     if content is None:
         return None
     score = content["scores"].get(split, {}).get(suite.metric)
@@ -169,20 +213,20 @@ def _result(cell: Cell, suite: Suite, folder: Path, *, split: str = "test") -> C
     return CellResult(float(score), content.get("seconds"), content.get("machine"))
 
 
-def _error(cell: Cell, suite: Suite, folder: Path) -> str | None:
+def _error(cell: Cell, suite: Suite, place: _Place) -> str | None:
     """Say why a cell has no result; None if it has one or has not been run."""
-    if (folder / cell.folder() / _ERROR).exists():
-        return (folder / cell.folder() / _ERROR).read_text(encoding="utf-8").strip()
-    is_done = _read_report(cell, folder) is not None
-    has_score = _result(cell, suite, folder) is not None
-    return f"the test split leaves {suite.metric} undefined" if is_done and not has_score else None
+    if place.report(cell) is None:
+        path = place.folder / cell.folder() / _ERROR
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+    has_score = _result(cell, suite, place) is not None
+    return None if has_score else f"the test split leaves {suite.metric} undefined"
 
 
-def _run(cells: Iterable[Cell], suite: Suite, folder: Path, processes: int) -> None:
+def _run(cells: Iterable[Cell], suite: Suite, place: _Place, processes: int) -> None:
     """Run the cells that are not done."""
-    waiting = [c for c in dict.fromkeys(cells) if _read_report(c, folder) is None]
+    waiting = [c for c in dict.fromkeys(cells) if place.report(c) is None]
     entries = {model.name: model for model in suite.models}
-    tasks = [(cell, suite, entries[cell.model], folder, processes > 1) for cell in waiting]
+    tasks = [(cell, suite, entries[cell.model], place, processes > 1) for cell in waiting]
     n_done = 0
     try:
         for cell, outcome in _outcomes(tasks, processes):
@@ -223,18 +267,18 @@ def _report_progress(number: int, total: int, cell: Cell, outcome: str) -> None:
     logger.info("%d of %d: %s: %s", number, total, described, outcome)
 
 
-def _run_cell(cell: Cell, suite: Suite, model: ModelEntry, folder: Path, is_parallel: bool) -> str:
+def _run_cell(cell: Cell, suite: Suite, model: ModelEntry, place: _Place, is_parallel: bool) -> str:
     """Run a cell; what became of it, in words."""
     if is_parallel:
         import torch
 
         torch.set_num_threads(1)
-    target = folder / cell.folder()
+    target = place.folder / cell.folder()
     target.mkdir(parents=True, exist_ok=True)
     (target / _ERROR).unlink(missing_ok=True)
     begin = time.perf_counter()
     try:
-        table = write_subset(suite, cell, folder)
+        table = write_subset(suite, cell, place.folder)
         task = model.task or suite.data[cell.data].task or GENERIC
         if model.init == KMER_REGRESSION:
             report = _regression_report(table, model.k, task)
@@ -245,6 +289,7 @@ def _run_cell(cell: Cell, suite: Suite, model: ModelEntry, folder: Path, is_para
         write_text(message + "\n", target / _ERROR)
         return f"failed: {message}"
     report |= {"seconds": time.perf_counter() - begin, "machine": describe_machine()}
+    report[INPUTS] = place.inputs.note(cell)
     write_json(report, target / _SCORES)
     value = report["scores"]["test"].get(suite.metric)
     return f"{suite.metric} {'undefined' if value is None else f'{value:.3f}'}"

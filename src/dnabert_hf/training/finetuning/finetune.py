@@ -10,13 +10,12 @@ from typing import Any
 from transformers import EarlyStoppingCallback, Trainer, set_seed
 
 from dnabert_hf.checkpoints import locate
-from dnabert_hf.files.weights import readable_weights, without_bars
 from dnabert_hf.training.finetuning.evaluation import FinetuningTrainer, metrics_function
 from dnabert_hf.training.finetuning.inputs import read_inputs
 from dnabert_hf.training.finetuning.modes import choose_mode
 from dnabert_hf.training.finetuning.options import FinetuneOptions
 from dnabert_hf.training.finetuning.report import FinetuneResult, report_run
-from dnabert_hf.training.shared.callbacks import replace_printing
+from dnabert_hf.training.shared.callbacks import replace_printing, train_from
 from dnabert_hf.training.shared.initialisation import build_classifier
 from dnabert_hf.training.shared.layer_reinit import reinitialise_top_layers
 from dnabert_hf.training.shared.long_sequences import check_checkpointing
@@ -140,9 +139,7 @@ def _say_how_long(trainer: Trainer) -> None:
 
 def _train(trainer: Trainer, folder: RunFolder, checkpoint: str | None) -> float:
     try:
-        with without_bars(), readable_weights(checkpoint or folder.path):
-            done = trainer.train(resume_from_checkpoint=checkpoint)
-        return float(done.metrics["train_runtime"])
+        return float(train_from(trainer, checkpoint).metrics["train_runtime"])
     except KeyboardInterrupt:
         kept = folder.last_checkpoint()
         remedy = (

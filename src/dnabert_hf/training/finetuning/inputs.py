@@ -109,7 +109,8 @@ class Inputs(NamedTuple):
             "muon_learning_rate": options.muon_learning_rate,
             "both_strands": self.config.both_strands,
             "arguments": dict(options.arguments or {}) | {"seed": self.training.seed},
-            "inputs": fingerprint_inputs(self.start, self.tokenizer, self.splits),
+            "inputs": fingerprint_inputs(self.start, self.tokenizer, self.splits)
+            | {"task": find_task(options.task).fingerprint()},
         }
 
 

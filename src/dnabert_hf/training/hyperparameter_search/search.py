@@ -10,11 +10,13 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from dnabert_hf.checkpoints import locate
 from dnabert_hf.files.atomic import atomic_file, open_table
-from dnabert_hf.files.fingerprint import fingerprint_files
+from dnabert_hf.files.fingerprint import fingerprint_files, fingerprint_start
 from dnabert_hf.training.finetuning.finetune import FinetuneResult, finetune
 from dnabert_hf.training.hyperparameter_search.space import SearchRange, list_ranges
 from dnabert_hf.training.shared.run_folder import RunFolder
+from dnabert_hf.training.tasks.presets import GENERIC, find_task
 
 __all__ = ["search_hyperparameters"]
 
@@ -79,7 +81,11 @@ def search_hyperparameters(
     stage = RunFolder(folder.path.with_name(f"{folder.path.name}.search"))
     settings = (
         {"model": str(model), "data": str(data), "ranges": ranges}
-        | {"content": fingerprint_files(data)}
+        | {
+            "content": fingerprint_files(data),
+            "weights": fingerprint_start(locate(model)),
+            "task_content": find_task(options.get("task", GENERIC)).fingerprint(),
+        }
         | {name: value for name, value in options.items() if name != "callbacks"}
     )
     stage.check(settings, resume=resume, overwrite=overwrite)

@@ -24,7 +24,7 @@ from dnabert_hf.data.masking.collator import DataCollatorForContiguousKmerMaskin
 from dnabert_hf.data.masking.schedule import MaskingStage, published_schedule, random_mask_schedule
 from dnabert_hf.data.masking.segments import SegmentDataset, SegmentOptions
 from dnabert_hf.files.fingerprint import fingerprint_inputs
-from dnabert_hf.files.weights import quiet_transformers, readable_weights, without_bars
+from dnabert_hf.files.weights import quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
 from dnabert_hf.training.pretraining.recipes import PRESETS, PretrainingRecipe
@@ -36,6 +36,7 @@ from dnabert_hf.training.pretraining.structured_weights import (
 from dnabert_hf.training.pretraining.trainer import PretrainingTrainer, Progress, StopOnSignal
 from dnabert_hf.training.pretraining.validation import HeldOutScorer
 from dnabert_hf.training.shared.arguments import pretraining_arguments
+from dnabert_hf.training.shared.callbacks import train_from
 from dnabert_hf.training.shared.initialisation import choose_attention, load_config, load_tokenizer
 from dnabert_hf.training.shared.muon import optimizer_class
 from dnabert_hf.training.shared.names import RANDOM, check_names
@@ -145,8 +146,8 @@ def pretrain(
     if trainer.is_world_process_zero():
         folder.begin(settings, is_new=checkpoint is None)
     trainer.accelerator.wait_for_everyone()
-    with stop, without_bars(), readable_weights(checkpoint or model):
-        trainer.train(resume_from_checkpoint=checkpoint)
+    with stop:
+        train_from(trainer, checkpoint)
     stop.raise_if_received(trainer.state)
     files = sorted({Path(contig.file).name for contig in store.contigs})
     data = {"files": files, "contigs": len(store.contigs), "bases": dataset.n_bases}

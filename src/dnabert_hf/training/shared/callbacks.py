@@ -1,6 +1,7 @@
-"""Callbacks of a training run: a progress bar and one line an evaluation."""
+"""Callbacks of a training run: a progress bar, one line an evaluation, and where going on fails."""
 
 import logging
+import pickle
 from typing import Any
 
 from transformers import (
@@ -13,7 +14,9 @@ from transformers import (
     TrainingArguments,
 )
 
-__all__ = ["EvaluationLog", "QuietProgress", "replace_printing"]
+from dnabert_hf.files.weights import without_bars
+
+__all__ = ["EvaluationLog", "QuietProgress", "replace_printing", "train_from"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +53,49 @@ class EvaluationLog(TrainerCallback):
             state.max_steps,
             scores,
         )
+
+
+class _FirstStep(TrainerCallback):
+    """Notes that a step has begun: by then all of a checkpoint has been read."""
+
+    has_begun = False
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Note it."""
+        self.has_begun = True
+
+
+def train_from(trainer: Trainer, checkpoint: str | None) -> Any:
+    """Train, from a checkpoint if there is one.
+
+    Args:
+        trainer: The trainer.
+        checkpoint: Folder of the checkpoint; None to begin.
+
+    Returns:
+        What `Trainer.train` does.
+
+    Raises:
+        ValueError: If the checkpoint is damaged, or that of another run.
+    """
+    first_step = _FirstStep()
+    trainer.add_callback(first_step)
+    try:
+        with without_bars():
+            return trainer.train(resume_from_checkpoint=checkpoint)
+    # Whatever torch and transformers raise where a file holds something else.
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, EOFError,
+            pickle.UnpicklingError) as error:  # fmt: skip
+        if checkpoint is None or first_step.has_begun:
+            raise
+        reason = next(iter(str(error).strip().splitlines()), "")
+        if isinstance(error, pickle.UnpicklingError):  # whose own words advise to run the code
+            reason = "code to run, or a damaged file"
+        raise ValueError(
+            f"{checkpoint} must hold the whole model, optimizer and state of this run, but reading "
+            f"them failed ({type(error).__name__}: {reason}); delete it, to go on from the "
+            "checkpoint before it or, without one, from the beginning"
+        ) from error
 
 
 def replace_printing(trainer: Trainer) -> None:

@@ -5,6 +5,7 @@ import logging
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -186,7 +187,8 @@ def _find_damage(checkpoint: Path) -> str | None:
     """Say what of a checkpoint was not written to its end, None if all of it was."""
     state = checkpoint / "trainer_state.json"  # which the Trainer writes last
     try:
-        if not isinstance(json.loads(state.read_text(encoding="utf-8")), dict):
+        content = json.loads(state.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content.get("global_step"), int):
             return f"its {state.name} is damaged"
     except FileNotFoundError:
         return "it was not written to its end"
@@ -200,10 +202,14 @@ def _find_damage(checkpoint: Path) -> str | None:
             if path.suffix == ".safetensors":
                 with safe_open(path, framework="np"):
                     continue
-            with zipfile.ZipFile(path):  # as torch saves: what it holds is listed at the end
-                continue
-        except (SafetensorError, zipfile.BadZipFile):
+            # As torch saves: what it holds, and a checksum of each part, is listed at the end.
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    return f"its {path.name} is damaged"
+        except (SafetensorError, zipfile.BadZipFile, EOFError):
             return f"its {path.name} was not written to its end"
+        except (ValueError, NotImplementedError, RuntimeError, zlib.error):  # of names and methods
+            return f"its {path.name} is damaged"
     return None
 
 

@@ -1,5 +1,6 @@
 """Tasks: the labels, length, metrics and recipe of a kind of data."""
 
+import hashlib
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
@@ -167,6 +168,10 @@ class Task:
             f"their place), found {_listed(found)} in the data; rename the labels, or choose "
             f"another task ({GENERIC} takes any)"
         )
+
+    def fingerprint(self) -> str:
+        """Hash all its fields, whatever file they were read from."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     def build(self, genome: "Genome", sites: Sequence[Any], **options: Any) -> "BuiltDataset":
         """Build a data set of the task from a genome.

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dnabert_hf.checkpoints import locate
 from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.data.genome.regions import parse_region
 from dnabert_hf.data.labelled.dataset import iterate_labelled
 from dnabert_hf.data.reading.lines import text_lines
 from dnabert_hf.files.atomic import write_text
+from dnabert_hf.files.fingerprint import fingerprint_start
 from dnabert_hf.workflows.analysis.steps import Step
 
 __all__ = ["Analysis", "kind_of", "place_of", "read_rows"]
@@ -135,7 +137,8 @@ class Analysis:
         words += [] if self.epochs is None else ["--epochs", f"{self.epochs:g}"]
         words += [] if self.positive is None else ["--positive", self.positive]
         words += ["--seed", str(self.seed), "-o", str(model)]
-        return Step("finetune", tuple(words), (self.data, self.init), (model,))
+        weights = fingerprint_start(locate(self.init))
+        return Step("finetune", tuple(words), (self.data, weights), (model,))
 
     def _explain(self, label: str) -> Iterator[Step]:
         folder, model, data = self.folder, str(self.folder / "model"), str(self.data)
