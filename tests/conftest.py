@@ -7,6 +7,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 # Before torch and huggingface_hub are imported. Each worker of pytest-xdist has its own folder.
 os.environ["OMP_NUM_THREADS"] = "1"  # there are as many workers as cores
@@ -89,3 +90,60 @@ def tokenizer() -> DNABertTokenizer:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+_BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+class Browser:
+    """Chromium, as a reader uses it: at a desktop, or with a phone's width and touch."""
+
+    def __init__(self, chromium):
+        self._chromium = chromium
+
+    def open(self, place: Path | str, *, is_phone: bool = False, is_dark: bool = False):
+        """Open a page of playwright's that knows what it asked for and complained of.
+
+        Args:
+            place: File, or address of a server of this machine.
+            is_phone: Whether it is as narrow as a phone, and touched.
+            is_dark: Whether it is wanted dark.
+        """
+        address = place.as_uri() if isinstance(place, Path) else place
+        context = self._chromium.new_context(
+            viewport={"width": 390, "height": 844} if is_phone else {"width": 1280, "height": 900},
+            has_touch=is_phone,
+            color_scheme="dark" if is_dark else "light",
+        )
+        page = context.new_page()
+        requests: list[str] = []
+        page.problems = []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda message: page.problems.append(message.text))
+        own = ("data:", "blob:", address)
+        page.outside_requests = lambda: [url for url in requests if not url.startswith(own)]
+        width = "document.documentElement.scrollWidth - window.innerWidth"
+        page.overflow = lambda: page.evaluate(width)
+        page.goto(address)
+        return page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no browser is installed: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=executable, args=_BROWSER_ARGUMENTS)
+        yield Browser(chromium)
+        chromium.close()

@@ -20,6 +20,7 @@ LAYERS = [
     {"registration"},
     {"hub"},
     {"workflows"},
+    {"app"},
     {"cli", "__init__"},
     {"__main__"},
 ]

@@ -16,6 +16,7 @@ import typer
 from safetensors import SafetensorError
 from typer.core import TyperGroup
 
+from dnabert_hf.cli.app import app as app_page
 from dnabert_hf.cli.attention import attention
 from dnabert_hf.cli.attention_report import attention_report
 from dnabert_hf.cli.attribute import attribute
@@ -132,7 +133,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         funnel,
         join,
     ),
-    "Explain a model": (attention, attribute, attention_report, motifs),
+    "Explain a model": (app_page, attention, attribute, attention_report, motifs),
     "Share a model": (convert, publish),
 }
 for _panel, _commands in _COMMANDS.items():

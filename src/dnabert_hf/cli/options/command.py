@@ -38,6 +38,7 @@ _RATE = _Range(0, 1, without_least=True)
 # By the names of parameters; a number of another name must not be negative.
 _RANGES = {
     "k": _Range(1, 31),
+    "port": _Range(0, 65535),
     "seed": _Range(0, 2**32 - 1),  # NumPy takes no more
     "epochs": _Range(0, 1e6, without_least=True),
     "passes": _Range(0, 1e6, without_least=True),

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Generic, TypeVar
@@ -51,6 +52,8 @@ class Progress(Generic[Chunk]):
         n_passes: float = 1,
         is_silent: bool = False,
     ):
+        # A thread of a server answers somebody who does not see its terminal.
+        is_silent = is_silent or threading.current_thread() is not threading.main_thread()
         is_shown = not is_silent and sys.stderr.isatty()
         total = count() if is_shown else None
         self._unit = unit
