@@ -2,6 +2,7 @@
 
 from dnabert_hf.checkpoints import checkpoint as checkpoint
 from dnabert_hf.data.building.bases import build_bases as build_bases
+from dnabert_hf.data.building.peaks import build_peak_classes as build_peak_classes
 from dnabert_hf.data.building.peaks import build_peaks as build_peaks
 from dnabert_hf.data.building.promoters import build_promoters as build_promoters
 from dnabert_hf.data.building.splice_sites import build_splice_sites as build_splice_sites

@@ -51,6 +51,30 @@ def test_one_split_is_scored(always_donor, tmp_path):
         evaluate(always_donor, data, split="dev")
 
 
+def test_groups_of_a_column_are_scored_apart(always_donor, tmp_path):
+    rows = ["ACGTAC donor TATA", "TTTT none TATA", "GGGGA donor plain", "ACACA donor TATA"]
+    text = "\n".join(["sequence label box", *rows]).replace(" ", "\t")
+    data = write(tmp_path / "d.tsv", f"{text}\n")
+    evaluation = evaluate(always_donor, data, by="box", output=tmp_path / "m.json")
+    assert evaluation.scores == evaluate(always_donor, data).scores
+    found = {n: (part.n_sequences, part.scores) for n, part in evaluation.groups.items()}
+    assert list(found) == ["TATA", "plain"]
+    # One of three is no donor: precision 2/3, recall 1.
+    assert (found["TATA"][0], found["TATA"][1]["accuracy"]) == (3, pytest.approx(2 / 3))
+    assert (found["plain"][0], found["plain"][1]["accuracy"]) == (1, 1.0)
+    only = write(tmp_path / "tata.tsv", "".join(f"{line}\n" for line in text.splitlines()
+                                              if not line.endswith("plain")))  # fmt: skip
+    assert found["TATA"][1] == evaluate(always_donor, only).scores
+    saved = json.loads((tmp_path / "m.json").read_text())
+    assert saved["groups"]["plain"] == {"sequences": 1} | found["plain"][1]
+    with pytest.raises(ValueError, match=r"must have the column 'boxes' for the id, found"):
+        evaluate(always_donor, data, by="boxes")
+    rows = "".join(f"ACGT\tdonor\tg{i}\n" for i in range(51))
+    many = write(tmp_path / "many.tsv", "sequence\tlabel\tbox\n" + rows)
+    with pytest.raises(ValueError, match="must name groups, at most 50, found 51 among 51"):
+        evaluate(always_donor, many, by="box")
+
+
 def test_a_label_not_seen_in_training_is_named(always_donor, tmp_path):
     data = write(tmp_path / "d.csv", "id,sequence,label\nx,ACGTAC,branch point\n")
     message = "record x: a label must be one of those seen in training, .*found 'branch point'"

@@ -164,6 +164,10 @@ def test_evaluate_prints_and_writes_scores(model, tmp_path):
     assert scores.pop("sequences") == 3
     assert scores.keys() == printed.keys() - {"sequences"}
     assert scores.items() <= json.loads(output.read_text()).items()
+    data.write_text("sequence\tlabel\tbox\nACGTAC\tdonor\tTATA\nGGGGA\tdonor\tnone\n")
+    lines = run("evaluate", model, data, "--by", "box").stdout.splitlines()
+    assert lines[:2] == ["\tall\tTATA\tnone", "sequences\t2\t1\t1"]
+    assert json.loads(run("evaluate", model, data, "--by", "box", "--json").stdout)["by"] == "box"
     data.write_text("sequence\tlabel\nACGTAC\tacceptor\n")
     assert "seen in training, 'none', 'donor', found 'acceptor'" in error_of(
         run("evaluate", model, data)

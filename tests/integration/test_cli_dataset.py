@@ -19,6 +19,8 @@ def run(tmp_path, monkeypatch):
     starts = [("chr1", s) for s in range(1000, 30_000, 1000)]
     starts += [("chr2", s) for s in range(1000, 9000, 1000)]
     (tmp_path / "tss.bed").write_text("".join(f"{c}\t{s}\t{s + 1}\t.\t0\t+\n" for c, s in starts))
+    middles = "".join(f"{c}\t{s + 500}\t{s + 501}\n" for c, s in starts)
+    (tmp_path / "middles.bed").write_text(middles)
     exon = "{0}\tx\texon\t{1}\t{2}\t.\t+\t.\ttranscript_id {0}-{3}\n"
     lines = (exon.format(c, s - 99, s, s) + exon.format(c, s + 200, s + 300, s) for c, s in starts)
     (tmp_path / "genes.gtf").write_text("".join(lines))
@@ -31,6 +33,7 @@ def run(tmp_path, monkeypatch):
         ("promoters", "tss.bed"),
         ("promoters", "tss.bed", "--negatives", "chunks", "--test-contig", "chr2"),
         ("peaks", "tss.bed", "--length", "51"),
+        ("peaks", "tss.bed", "--against", "middles.bed", "--length", "51"),
         ("splice", "genes.gtf", "--length", "80", "--seed", "7"),
     ],
 )
@@ -95,6 +98,7 @@ def test_a_planted_leak_is_found(run, tmp_path):
             "three different names divided by",
         ),
         (("peaks", "none.bed", "-o", "d.tsv"), "none.bed must be a file, found none"),
+        (("peaks", "tss.bed", "--against", "./tss.bed", "-o", "d.tsv"), "found tss twice: tss.bed"),
         (("splice", "tss.bed", "-o", "d.tsv"), "must have 9 columns"),
     ],
 )

@@ -1,6 +1,7 @@
 """`dnabert dataset`: make labelled data sets from a genome and what is known of it."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from dnabert_hf.cli.options.dataset import (
     parse_columns,
     takes_target,
 )
+from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
 
 __all__ = ["dataset"]
@@ -97,16 +99,46 @@ def peaks(
         ),
     ] = _PeakNegatives.genomic,
     length: Annotated[int, typer.Option(help="Bases around the summit.")] = 101,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Peaks of another class in place of negatives; repeatable. The files name the "
+            "classes; peaks that overlap one of another class are left out.",
+            callback=input_file,
+        ),
+    ] = None,
 ) -> None:
     """Binding sites around the summits of peaks, and as many negatives.
 
     Example:
 
         dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
+
+    Isoforms told apart:
+
+        dnabert dataset peaks alpha.bed --against beta.bed --length 500 --genome hg38.fa -o ab.tsv
     """
-    from dnabert_hf.data.building.peaks import build_peaks
+    from dnabert_hf.data.building.peaks import build_peak_classes, build_peaks
     from dnabert_hf.data.genome.intervals import read_bed
 
+    if against:
+        if negatives is not _PeakNegatives.genomic:
+            raise ValueError(
+                "there are no negatives where peaks are told from others (--against), found "
+                f"--negatives {negatives.value}; leave one of them out"
+            )
+        files = [intervals, *against]
+        target.build(
+            build_peak_classes,
+            {
+                name: read_bed(file, skip_bad=target.skip_bad)
+                for name, file in _name_classes(files).items()
+            },
+            {"command": "peaks", "peaks": files},
+            source=", ".join(files),
+            length=length,
+        )
+        return
     target.build(
         build_peaks,
         read_bed(intervals, skip_bad=target.skip_bad),
@@ -115,6 +147,30 @@ def peaks(
         negatives=negatives.value,
         length=length,
     )
+
+
+def _name_classes(files: list[str]) -> dict[str, str]:
+    """Name a class after each file, without suffixes.
+
+    Raises:
+        ValueError: If two would be called alike.
+    """
+    named: dict[str, str] = {}
+    for file in files:
+        name = Path(file).name.removesuffix(".gz")
+        name = name.rpartition(".")[0] or name
+        if file == "-":
+            raise ValueError(
+                "peaks of several classes must be files, whose names become the classes, found "
+                "standard input; write it to a file"
+            )
+        if name in named:
+            raise ValueError(
+                f"each file of peaks must have a name of its own, which becomes its class, found "
+                f"{name} twice: {named[name]} and {file}; copy or link one under another name"
+            )
+        named[name] = file
+    return named
 
 
 @dataset.command(cls=Command)

@@ -39,6 +39,13 @@ def evaluate(
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
     ] = None,
     also: Averaged = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of groups to score apart, too, such as TATA and non-TATA promoters.",
+        ),
+    ] = None,
     rc: BothStrands = None,
     as_json: AsJson = False,
     *,
@@ -64,15 +71,21 @@ def evaluate(
         data,
         split=split,
         also=also or (),
+        by=by,
         both_strands=rc,
         output=output,
         **running,
     )
-    scores = {"sequences": evaluation.n_sequences, **evaluation.scores}
+    scores = evaluation.to_json()
+    groups = {name: group.to_json() for name, group in evaluation.groups.items()}
     if as_json:
-        print_json(scores)
+        print_json(scores if by is None else scores | {"by": by, "groups": groups})
     else:
-        for name, value in scores.items():
-            typer.echo(f"{name}\t{value:.4g}" if isinstance(value, float) else f"{name}\t{value}")
+        if groups:
+            typer.echo("\t".join(["", "all", *groups]))
+        for name in scores:
+            cells = [each.get(name, "") for each in (scores, *groups.values())]
+            shown = (f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells)
+            typer.echo("\t".join([name, *shown]))
     where = "" if output is None else f" -> {output}"
     report(f"{evaluation.n_sequences:,} labelled sequences or bases scored{where}")

@@ -1,15 +1,17 @@
 """Evaluation of a fine-tuned model on labelled sequences."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from dnabert_hf.data.labelled.labels import UNLABELLED_ID, LabelScheme
 from dnabert_hf.data.labelled.positive_class import positive_id
-from dnabert_hf.data.reading.records import SequenceRecord
+from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import iterate_chunks
 from dnabert_hf.files.atomic import write_json
@@ -25,6 +27,7 @@ from dnabert_hf.metrics.scores import score_predictions
 __all__ = ["Evaluation", "evaluate"]
 
 _CHUNK_BASES = 1 << 22
+_MOST_GROUPS = 50
 
 
 class Evaluation(NamedTuple):
@@ -33,10 +36,16 @@ class Evaluation(NamedTuple):
     Attributes:
         n_sequences: Sequences that were scored, all their labelled bases if bases have labels.
         scores: Value of each metric; what the labels leave undefined is missing.
+        groups: The same of each group of sequences, if they were to be told apart.
     """
 
     n_sequences: int
     scores: dict[str, float]
+    groups: Mapping[str, "Evaluation"] = MappingProxyType({})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give number and scores as one mapping."""
+        return {"sequences": self.n_sequences, **self.scores}
 
 
 def evaluate(
@@ -46,6 +55,7 @@ def evaluate(
     output: str | Path | None = None,
     split: str | None = None,
     also: Sequence[str | Path] = (),
+    by: str | None = None,
     both_strands: bool | None = None,
     **options: Unpack[RunFields],
 ) -> Evaluation:
@@ -58,6 +68,8 @@ def evaluate(
         split: Part of the data to score, as its split column names it; needed if there are several.
         also: Checkpoints of sequences with the same classes to average the probabilities with,
             such as those of other k.
+        by: Column that names the group of each sequence, such as promoters with and without a TATA
+            box, to score each of them, too.
         both_strands: Whether to average over each sequence and its reverse complement; by default
             as the model was trained.
         **options: The fields of `RunOptions`; there are no shards.
@@ -83,28 +95,38 @@ def evaluate(
     classifier = make(*engines, both_strands=both_strands)
     scheme = classifier.scheme
     k = max(checkpoint.tokenizer.k for checkpoint in checkpoints)
+    columns = running.columns or Columns()
+    if by is not None:
+        columns = replace(columns, id=by)
     records = list(
-        read_records(
-            source, columns=running.columns, k=k, labelled=True, skip_short=running.skip_short
-        )
+        read_records(source, columns=columns, k=k, labelled=True, skip_short=running.skip_short)
     )
     records = _choose_split(records, split, str(source))
+    groups = None if by is None else _find_groups(records, by, str(source))
     labels = _encode_labels(records, scheme, str(source), is_per_base=is_per_base)
     progress = Progress[list[SequenceRecord]](
         "sequences", lambda: len(records), n_passes=len(engines) * (1 + both_strands)
     )
     chunks = progress.follow(iterate_chunks(records, n_bases=_CHUNK_BASES), engines)
     probabilities = np.concatenate([classifier.probabilities(chunk) for chunk in chunks])
-    if is_per_base:
-        has_label = labels != UNLABELLED_ID
-        labels, probabilities = labels[has_label], probabilities[has_label]
-    scores = score_predictions(
-        labels,
-        probabilities,
-        problem_type=scheme.problem_type,
-        names=scheme.names,
-        positive=positive_id(scheme),
-    )
+    if is_per_base and groups is not None:
+        groups = np.repeat(groups, [len(record.sequence) for record in records])
+
+    def score(chosen: np.ndarray) -> dict[str, float]:
+        if is_per_base:
+            chosen = chosen & (labels != UNLABELLED_ID)
+        return score_predictions(
+            labels[chosen],
+            probabilities[chosen],
+            problem_type=scheme.problem_type,
+            names=scheme.names,
+            positive=positive_id(scheme),
+        )
+
+    scores = score(np.full(len(labels), True))
+    parts = {}
+    for name, n in Counter(record.id for record in records).items() if by else ():
+        parts[name] = Evaluation(n, score(groups == name))
     if output is not None:
         content = {
             "model": checkpoints[0].name,
@@ -114,8 +136,22 @@ def evaluate(
             "both_strands": both_strands,
             "n_sequences": len(records),
         }
+        if by is not None:
+            content |= {"by": by, "groups": {n: part.to_json() for n, part in parts.items()}}
         write_json(content | scores, Path(output))
-    return Evaluation(len(records), scores)
+    return Evaluation(len(records), scores, parts)
+
+
+def _find_groups(records: list[SequenceRecord], by: str, source: str) -> np.ndarray:
+    """Give the group of each record, which was read in place of its id."""
+    groups = np.array([record.id for record in records])
+    n_groups = len(np.unique(groups))
+    if n_groups > _MOST_GROUPS:
+        raise ValueError(
+            f"{source}: the column {by!r} must name groups, at most {_MOST_GROUPS}, found "
+            f"{n_groups} among {len(records)} sequences; name another column"
+        )
+    return groups
 
 
 def _encode_labels(

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from dnabert_hf.data.building.labelled_windows import Splitting
-from dnabert_hf.data.building.peaks import build_peaks
+from dnabert_hf.data.building.peaks import build_peak_classes, build_peaks
 from dnabert_hf.data.genome.intervals import Interval
 
 
@@ -96,3 +96,35 @@ def test_a_split_without_room_for_negatives_is_named(make_genome, random_dna):
     splitting = Splitting(test_contigs=("test",))
     with pytest.raises(ValueError, match=r"must have room .*\(contigs of the test split\)"):
         build_peaks(genome, [*given, Interval("test", 250, 350)], splitting=splitting)
+
+
+def test_peaks_of_two_experiments_are_told_apart_without_those_they_share(make_genome, random_dna):
+    genome = make_genome(chr1=random_dna(60_000), chr2=random_dna(60_000))
+
+    def at(start, end, name, contig="chr1"):
+        return Interval(contig, start, end, "+", name)
+
+    others = [at(2000 * i, 2000 * i + 100, f"a{i}") for i in range(10, 28)]
+    alpha = [at(1000, 1400, "a0"), at(4000, 4100, "a1"), at(7000, 7100, "a2"), *others]
+    beta = [
+        at(1390, 1500, "b0"),  # ten bases of a0
+        at(4101, 4201, "b1"),  # a base beside a1, but the windows of 200 share some
+        at(7200, 7300, "b2"),  # the windows, 6950 to 7150 and 7150 to 7350, touch and share none
+        at(4000, 4100, "b3", "chr2"),  # where a1 is, on another contig
+        *[at(2000 * i, 2000 * i + 100, f"b{i}", "chr2") for i in range(10, 28)],
+    ]
+    built = build_peak_classes(genome, {"alpha": alpha, "beta": beta}, length=200)
+    assert {e.id for e in built.examples} >= {"a2", "b2", "b3"}
+    assert not {e.id for e in built.examples} & {"a0", "b0", "a1", "b1"}
+    assert Counter(e.label for e in built.examples) == {"alpha": 19, "beta": 20}
+    assert built.omitted == {
+        "alpha peaks that overlap one of another class": 2,
+        "beta peaks that overlap one of another class": 2,
+    }
+    (b2,) = (e for e in built.examples if e.id == "b2")
+    assert (b2.start, b2.end, b2.label) == (7150, 7350, "beta")
+    assert b2.sequence == genome.sequence("chr1", 7150, 7350)
+    with pytest.raises(ValueError, match="found none of a "):
+        build_peak_classes(genome, {"a": alpha[:1], "b": beta}, length=200)
+    with pytest.raises(ValueError, match="2 or more classes, found 1"):
+        build_peak_classes(genome, {"a": alpha})

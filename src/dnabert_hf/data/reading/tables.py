@@ -132,7 +132,9 @@ def _hint(header: Sequence[str], column: str) -> str:
             return f"its cells seem to be divided by {name}: write tabs (.tsv) or commas (.csv)"
     for cell in header:
         if cell.casefold() == column.casefold():
-            return f"rename {cell!r}, which differs in case, or name it (--{column}-column {cell})"
+            named = column in vars(Columns()).values()  # else an option of its own named it
+            option = f"--{column}-column {cell}" if named else "its own name"
+            return f"rename {cell!r}, which differs in case, or name it ({option})"
     return "rename the column or name the right one"
 
 
