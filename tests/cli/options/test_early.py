@@ -57,14 +57,31 @@ def test_a_repository_that_is_no_folder_is_said_to_be_looked_for(folder):
     assert "no folder peaks-model/sub; looking for it on the Hub" in result.stderr
 
 
-def test_none_of_it_imports_torch(folder):
+def test_what_is_heavy_is_imported_when_it_is_needed(folder):
+    """One process: names are refused and tokens written without torch, models run without more.
+
+    transformers' BertModel itself imports torch._dynamo, sympy and accelerate.
+    """
+    (folder / "peaks.vcf").write_text(
+        "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\na\t4\t.\tT\tC\t.\t.\t.\n"
+    )
+    light = [c for c, _ in CASES] + ["tasks", "tasks tf", "--version"]
+    tokens = "tokenize peaks.fa --k 3 -o tokens.tsv"
+    models = [
+        "embed dnabert-3-mini peaks.fa -o embeddings.parquet",
+        "variants dnabert-3-mini peaks.vcf --genome peaks.fa --window 8 -o effects.parquet",
+    ]
+    heavy = ["datasets", "sklearn", "pandas", "matplotlib", "evaluate", "transformers.trainer"]
     code = (
         "import sys, dnabert_hf_command  # what the console script imports\n"
         "from typer.testing import CliRunner\n"
         "from dnabert_hf.cli.main import app\n"
-        f"for command in {[c for c, _ in CASES] + ['tasks', 'tasks tf', '--version']!r}:\n"
-        "    CliRunner().invoke(app, command.split())\n"
-        "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+        "run = lambda command: CliRunner().invoke(app, command.split()).exit_code\n"
+        "loaded = lambda names: [name for name in names if name in sys.modules]\n"
+        f"for command in {light!r}: run(command)\n"
+        f"print(loaded(['torch', 'transformers', 'datasets']))\n"
+        f"print(run({tokens!r}), loaded(['torch', *{heavy!r}]))\n"
+        f"print([run(command) for command in {models!r}], loaded({heavy!r}))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.splitlines() == ["[]", "0 []", "[0, 0] []"]

@@ -49,6 +49,25 @@ def test_parquet_keeps_types_and_order(tmp_path):
     assert table.schema.field("p").type == pa.float32()
 
 
+def test_parquet_cells_are_those_that_pyarrow_makes(tmp_path):
+    vectors, bases = np.arange(8, dtype=np.float16).reshape(2, 2, 2), np.float32([0.1, 2, -3])
+    columns = {
+        pa.string(): ["é", None, "", "abc"],
+        pa.int64(): [2**40, None, -1, 0],
+        pa.float32(): [0.1, 1e-9, None, np.float32(0.3)],
+        pa.list_(pa.float16(), 2): [*vectors[0], *vectors[1]],
+        pa.list_(pa.float32()): [bases, bases[:0], bases[1:], bases],
+        pa.list_(pa.list_(pa.float16(), 2)): [vectors[0], vectors[0][:0], vectors[1], vectors[0]],
+    }
+    schema = pa.schema([(str(kind), kind) for kind in columns])
+    rows = list(zip(*columns.values(), strict=True))
+    table = parquet.read_table(write(ParquetFormat(schema), tmp_path, rows[:3], rows[3:]))
+    for (kind, cells), found in zip(columns.items(), table.columns, strict=True):
+        lists = [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in cells]
+        assert found.combine_chunks().equals(pa.array(lists, type=kind)), kind
+        found.validate(full=True)
+
+
 def test_parquet_without_rows_has_its_columns(tmp_path):
     result_format = ParquetFormat(pa.schema([("id", pa.string())]))
     assert parquet.read_table(write(result_format, tmp_path)).column_names == ["id"]

@@ -20,6 +20,8 @@ _WHOLE_ENCODER = ("cuda",)  # devices where a cast costs more than float32 sums 
 _MIN_GAIN = 1.3
 # Shape of the probe: the widest layer of BERT-base on one sequence.
 _PROBE_SHAPE = (512, 768, 3072)
+# One of 1 ms before it: a CPU without instructions for bfloat16 takes a second for the other.
+_SMALL_PROBE_SHAPE = (128, 768, 768)
 # Narrower models spend their time outside the matrix products, and gain nothing from bfloat16.
 _MIN_HIDDEN = 256
 
@@ -88,12 +90,18 @@ def choose_dtype(
 
 @cache
 def _bfloat16_gain() -> float:
-    """Time float32 and bfloat16 on this CPU; once per process, some 50 ms.
+    """Time float32 and bfloat16 on this CPU; once per process, some 50 ms."""
+    gain = _time_bfloat16(_SMALL_PROBE_SHAPE)
+    return gain if gain < 1 else _time_bfloat16(_PROBE_SHAPE)
+
+
+def _time_bfloat16(shape: tuple[int, int, int]) -> float:
+    """Time a product of matrices of (rows, inner, outer) in float32 as a multiple of bfloat16.
 
     Time of the processor, and in turns: what else runs on the machine must not decide, for the
     results of a run and of its continuation must be alike.
     """
-    rows, inner, outer = _PROBE_SHAPE
+    rows, inner, outer = shape
     dtypes = (torch.float32, torch.bfloat16)
     operands = {
         dtype: (torch.ones(rows, inner, dtype=dtype), torch.ones(outer, inner, dtype=dtype))

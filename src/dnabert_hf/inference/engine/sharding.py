@@ -1,13 +1,17 @@
-"""One run shared by several processes: under torchrun, or as the tasks of an array job."""
+"""One run shared by several processes: under torchrun, or as the tasks of an array job.
+
+torch is imported where processes talk: what only writes a file does without.
+"""
 
 import os
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch.distributed
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["WHOLE", "Shard", "resolve_shard"]
 
@@ -50,6 +54,8 @@ class Shard:
         """Give the value that the first of the processes passed; the others wait for it."""
         if not self.is_rank:
             return value
+        import torch.distributed
+
         values: list[Any] = [value]
         torch.distributed.broadcast_object_list(values, src=0, group=_group())
         return values[0]
@@ -57,10 +63,14 @@ class Shard:
     def wait_for_all(self) -> None:
         """Go on when every process of the run has come here."""
         if self.is_rank:
+            import torch.distributed
+
             torch.distributed.barrier(group=_group())
 
-    def place(self, device: torch.device) -> torch.device:
+    def place(self, device: "torch.device") -> "torch.device":
         """Give each process of a machine a CUDA device of its own, where there are several."""
+        import torch
+
         if not self.is_rank or device != torch.device("cuda"):
             return device
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
@@ -73,6 +83,8 @@ WHOLE = Shard()
 @cache
 def _group() -> Any:
     """Make the group in which the processes talk: gloo, which needs no GPU of its own."""
+    import torch.distributed
+
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo", timeout=_PATIENCE)
     return torch.distributed.new_group(backend="gloo", timeout=_PATIENCE)

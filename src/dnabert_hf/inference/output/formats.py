@@ -182,22 +182,39 @@ class ParquetFormat:
         options = {"use_dictionary": self._with_dictionary}
         with parquet.ParquetWriter(path, self.schema, **options) as writer:
             for part in parts:
-                writer.write_table(parquet.read_table(part))
+                writer.write_table(parquet.ParquetFile(part).read())
 
 
-def _arrow_array(cells: Sequence[Any], kind: Any) -> Any:
+def _arrow_array(cells: Sequence[Any] | np.ndarray, kind: Any) -> Any:
+    """Make a column from its buffers: `pyarrow.array` imports pandas, for a second, to see a list.
+
+    Args:
+        cells: Cells in order; None is a missing text or number.
+        kind: Arrow type: texts, numbers, or lists of numbers or of such lists.
+    """
     import pyarrow as pa
 
     if pa.types.is_fixed_size_list(kind):
-        return pa.FixedSizeListArray.from_arrays(np.concatenate(cells), kind.list_size)
+        numbers = _arrow_array(np.concatenate(cells), kind.value_type)
+        return pa.FixedSizeListArray.from_arrays(numbers, kind.list_size)
     if pa.types.is_list(kind):
-        offsets = np.cumsum([0, *map(len, cells)])
-        if pa.types.is_primitive(kind.value_type):
-            rows = pa.array(np.concatenate(cells), type=kind.value_type)
-        else:
-            rows = _arrow_array([cell.ravel() for cell in cells], kind.value_type)
-        return pa.ListArray.from_arrays(pa.array(offsets, type=pa.int32()), rows)
-    return pa.array(list(cells), type=kind)
+        offsets = _arrow_array(np.cumsum([0, *map(len, cells)]), pa.int32())
+        is_flat = pa.types.is_primitive(kind.value_type)
+        inner = np.concatenate(cells) if is_flat else [cell.ravel() for cell in cells]
+        return pa.ListArray.from_arrays(offsets, _arrow_array(inner, kind.value_type))
+    validity = None
+    if not isinstance(cells, np.ndarray) and None in cells:
+        is_there = np.array([cell is not None for cell in cells])
+        validity = pa.py_buffer(np.packbits(is_there, bitorder="little"))
+        empty: Any = "" if pa.types.is_string(kind) else 0
+        cells = [empty if cell is None else cell for cell in cells]
+    if not pa.types.is_string(kind):
+        numbers = np.ascontiguousarray(cells, dtype=kind.to_pandas_dtype())
+        return pa.Array.from_buffers(kind, len(cells), [validity, pa.py_buffer(numbers)])
+    texts = [text.encode() for text in cells]
+    ends = np.cumsum([0, *map(len, texts)]).astype(np.int32)
+    buffers = [validity, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(kind, len(texts), buffers)
 
 
 class SafetensorsFormat:
