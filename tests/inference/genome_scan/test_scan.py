@@ -10,12 +10,13 @@ from dnabert_hf.cli.main import app
 from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.inference.genome_scan import scan as scanning
-from dnabert_hf.inference.genome_scan.known_sites import score_against_sites
+from dnabert_hf.inference.genome_scan.known_sites import score_against_sites, sites_within
 from dnabert_hf.inference.genome_scan.scan import scan
 from dnabert_hf.inference.genome_scan.tracks_and_calls import (
     ContigScan,
+    average_blocks,
     average_windows,
-    call_windows,
+    call_blocks,
     read_scan,
     save_track,
     write_calls,
@@ -187,7 +188,38 @@ def test_gaps_between_windows_have_no_value():
 
 def test_no_window_above_the_threshold_is_no_call():
     contig = ContigScan("a", np.array([0]), np.array([4]), np.array([0.25]))
-    assert [each.tolist() for each in call_windows(contig, 0.5)] == [[], [], []]
+    assert list(call_blocks([contig], 0.5)) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_a_contig_may_come_in_blocks(size):
+    """Means and calls are those of a table of bases, however the windows are cut into blocks."""
+    rng = np.random.default_rng(size)
+    blocks, means, above = [], [], []
+    for contig in "ab":
+        starts = np.sort(rng.choice(90, 30, replace=False))
+        ends, values = starts + 7, rng.random(30).round(2)
+        cuts = range(size, 30, size)
+        parts = [np.split(each, cuts) for each in (starts, ends, values)]
+        blocks += [ContigScan(contig, *each) for each in zip(*parts, strict=True)]
+        for base in range(100):
+            over = (starts <= base) & (base < ends)
+            means.append((contig, base, values[over].mean() if over.any() else None))
+            above.append((over & (values >= 0.8)).any())
+    found = {
+        (contig, base): value
+        for contig, *columns in average_blocks(blocks)
+        for start, end, value in zip(*(each.tolist() for each in columns), strict=True)
+        for base in range(start, end)
+    }
+    wanted = {(contig, base): value for contig, base, value in means if value is not None}
+    assert found == pytest.approx(wanted)
+    calls = [
+        (call.contig, base)
+        for call in call_blocks(blocks, 0.8)
+        for base in range(call.start, call.end)
+    ]
+    assert calls == [each[:2] for each, is_above in zip(means, above, strict=True) if is_above]
 
 
 @pytest.fixture
@@ -235,7 +267,11 @@ def test_lists_of_a_track_do_not_grow_with_it(genome, tmp_path, monkeypatch):
     columns = [each.view(Column) for each in (starts, starts + 2, starts / 64)]
     for name in ("t.bedgraph", "t.bw"):
         path = tmp_path / name
-        contig_scans = [ContigScan("a", *columns), ContigScan("b", *columns)]
+        halves = (
+            ContigScan("a", *(c[:5] for c in columns)),
+            ContigScan("a", *(c[5:] for c in columns)),
+        )
+        contig_scans = [*halves, ContigScan("b", *columns)]
         save_track(contig_scans, path, suffix=path.suffix, lengths={"a": 46, "b": 41})
     assert max(lengths) == 4
     expected = list(
@@ -269,6 +305,11 @@ def test_sites_are_met_once_each(scanned, genome):
     assert scores.f1 == pytest.approx(0.4)
     # Windows with a site: 0-10, 5-15, 10-20, 15-25, ranked 5th, 4th, 1st, 3rd.
     assert scores.prevalence == pytest.approx(4 / 6)
+    extents = np.array([[0, 0, 15], [0, 30, 46], [1, 0, 41]])
+    assert sites_within(genome, [*sites, Interval("a", 60, 61, point=60)], extents) == [
+        sites[0],
+        *sites[2:],
+    ]
     near = score_against_sites(scanned, [Interval("a", 36, 37, point=36), *sites[:1]], genome,
                                label="yes", threshold=0.5, tolerance=2)  # fmt: skip
     assert near.n_sites == 1  # 36 lies in no window

@@ -1,6 +1,7 @@
 """Comparison of a scan with known sites."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,12 +9,7 @@ import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
-from dnabert_hf.inference.genome_scan.tracks_and_calls import (
-    Calls,
-    average_windows,
-    call_windows,
-    read_scan,
-)
+from dnabert_hf.inference.genome_scan.tracks_and_calls import Call, call_blocks, read_scan
 
 __all__ = ["SiteScores", "score_against_sites", "sites_within"]
 
@@ -54,14 +50,15 @@ def sites_within(genome: Genome, sites: Sequence[Interval], scanned: np.ndarray)
         ValueError: If there are none.
     """
     names = genome.contig_names.match((site.contig for site in sites), source="the sites")
-    kept = []
-    for site in (
-        site._replace(contig=names[site.contig]) for site in sites if site.contig in names
-    ):
-        point = _point(site)
-        of_contig = scanned[scanned[:, 0] == genome.index(site.contig)]
-        if ((of_contig[:, 1] <= point) & (point < of_contig[:, 2])).any():
-            kept.append(site)
+    on_genome = [site._replace(contig=names[site.contig]) for site in sites if site.contig in names]
+    offsets = genome.offsets
+    # Extents are in order and apart, so that the last one that begins before a site has to hold it.
+    begins, ends = (offsets[scanned[:, 0]] + scanned[:, column] for column in (1, 2))
+    contigs = np.array([genome.index(site.contig) for site in on_genome], dtype=np.int64)
+    where = offsets[contigs] + np.array([_point(site) for site in on_genome], dtype=np.int64)
+    row = np.searchsorted(begins, where, side="right") - 1
+    is_within = (row >= 0) & (where < ends[row]) & (scanned[row, 0] == contigs)
+    kept = [site for site, is_kept in zip(on_genome, is_within.tolist(), strict=True) if is_kept]
     if not kept:
         raise ValueError(_NO_SITE)
     return kept
@@ -102,19 +99,24 @@ def score_against_sites(
     for site in sites:
         if site.contig in names:
             points.setdefault(names[site.contig], set()).add(_point(site))
-    n_sites = n_calls = n_met = 0
+    of_contigs = {contig: np.array(sorted(each)) for contig, each in points.items()}
+    is_covered = {contig: np.zeros(len(each), dtype=bool) for contig, each in of_contigs.items()}
     truth, values = [], []
-    for contig in read_scan(scanned, label):
-        of_contig = np.array(sorted(points.get(contig.contig, ())), dtype=np.int64)
-        first = np.searchsorted(of_contig, contig.starts)
-        truth.append(np.searchsorted(of_contig, contig.ends) > first)
-        values.append(contig.values)
-        covered = average_windows(contig.starts, contig.ends, contig.values)
-        row = np.searchsorted(covered[0], of_contig, side="right") - 1
-        of_contig = of_contig[(row >= 0) & (of_contig < covered[1][row])]
-        calls = call_windows(contig, threshold)
-        n_sites, n_calls = n_sites + len(of_contig), n_calls + len(calls.starts)
-        n_met += _count_pairs(calls, of_contig, tolerance)
+    for contig, starts, ends, probabilities in read_scan(scanned, label):
+        of_contig = of_contigs.get(contig, np.empty(0, dtype=np.int64))
+        truth.append(np.searchsorted(of_contig, ends) > np.searchsorted(of_contig, starts))
+        values.append(probabilities)
+        row = np.searchsorted(starts, of_contig, side="right") - 1
+        if len(of_contig):
+            is_covered[contig] |= (row >= 0) & (of_contig < ends[row])
+    n_sites = sum(int(each.sum()) for each in is_covered.values())
+    n_calls = n_met = 0
+    calls = call_blocks(read_scan(scanned, label), threshold)
+    for contig, each in groupby(calls, key=lambda call: call.contig):
+        of_contig = list(each)
+        n_calls += len(of_contig)
+        if contig in of_contigs:
+            n_met += _count_pairs(of_contig, of_contigs[contig][is_covered[contig]], tolerance)
     if not n_sites:
         raise ValueError(_NO_SITE)
     is_site = np.concatenate(truth)
@@ -131,15 +133,18 @@ def score_against_sites(
     )
 
 
-def _count_pairs(calls: Calls, points: np.ndarray, tolerance: int) -> int:
+def _count_pairs(calls: Sequence[Call], points: np.ndarray, tolerance: int) -> int:
+    starts, ends = np.array([(call.start, call.end) for call in calls]).T
+    first = np.searchsorted(ends, points - tolerance, side="left")
+    last = np.searchsorted(starts, points + tolerance, side="right")
     pairs = []
-    for site, point in enumerate(points.tolist()):
-        begin = np.searchsorted(calls.ends, point - tolerance, side="left")
-        end = np.searchsorted(calls.starts, point + tolerance, side="right")
-        for call in range(begin, end):
-            distance = max(calls.starts[call] - point, point - calls.ends[call] + 1, 0)
+    for site, (point, *near) in enumerate(
+        zip(points.tolist(), first.tolist(), last.tolist(), strict=True)
+    ):
+        for call in range(*near):
+            distance = max(calls[call].start - point, point - calls[call].end + 1, 0)
             if distance <= tolerance:
-                pairs.append((int(distance), site, call))
+                pairs.append((distance, site, call))
     met_sites: set[int] = set()
     met_calls: set[int] = set()
     for _, site, call in sorted(pairs):

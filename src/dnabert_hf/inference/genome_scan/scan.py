@@ -1,5 +1,6 @@
 """Scans: a classifier over all windows of a genome, or of regions of it."""
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
+
+import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
@@ -146,7 +149,7 @@ def scan(
         given,
         _choose_format(output, classifier.scheme.names),
         {
-            "regions": windows.extents.tolist() if regions is not None else "all",
+            "regions": _digest(windows.extents) if regions is not None else "all",
             "window": window,
             "step": step,
             "both_strands": both_strands,
@@ -232,6 +235,11 @@ class _Extras:
             threshold=self.threshold,
             tolerance=self.tolerance,
         )
+
+
+def _digest(extents: np.ndarray) -> str:
+    """Name the regions of a scan, of which there may be a million, in a few letters."""
+    return hashlib.sha256(extents.tobytes()).hexdigest()[:16]
 
 
 def _is_for_all(track: str | Path | None) -> bool:

@@ -12,10 +12,11 @@ from dnabert_hf.inference.output.bigwig import import_pybigwig, take_blocks, wri
 
 __all__ = [
     "TRACK_SUFFIXES",
-    "Calls",
+    "Call",
     "ContigScan",
+    "average_blocks",
     "average_windows",
-    "call_windows",
+    "call_blocks",
     "check_track",
     "read_scan",
     "save_track",
@@ -29,7 +30,7 @@ TRACK_SUFFIXES = (".bedgraph", *_BIGWIG)
 
 
 class ContigScan(NamedTuple):
-    """The windows of a contig, in order.
+    """Windows of a contig that follow each other, in order: all of them, or a block.
 
     Attributes:
         contig: Name of the contig.
@@ -44,22 +45,24 @@ class ContigScan(NamedTuple):
     values: np.ndarray
 
 
-class Calls(NamedTuple):
-    """Intervals of windows above a threshold.
+class Call(NamedTuple):
+    """Windows above a threshold, joined.
 
     Attributes:
-        starts: First base of each (0-based), shape (calls,).
-        ends: Base after the last one, shape (calls,).
-        values: Highest probability of its windows, shape (calls,).
+        contig: Name of the contig.
+        start: First base (0-based).
+        end: Base after the last one.
+        value: Highest probability of the windows.
     """
 
-    starts: np.ndarray
-    ends: np.ndarray
-    values: np.ndarray
+    contig: str
+    start: int
+    end: int
+    value: float
 
 
 def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
-    """Read the table of a scan contig by contig.
+    """Read the table of a scan block by block, each of one contig.
 
     Args:
         path: Table that `scan` wrote.
@@ -69,7 +72,6 @@ def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
         ValueError: If it has no such class.
     """
     column = f"prob_{label}"
-    name, parts = None, []
     for batch in _batches(Path(path)):
         if column not in batch.schema.names:
             known = [n.removeprefix("prob_") for n in batch.schema.names if n.startswith("prob_")]
@@ -78,15 +80,8 @@ def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
         numbers = [np.asarray(batch.column(c)) for c in ("start", "end", column)]
         bounds = np.flatnonzero(contigs[1:] != contigs[:-1]) + 1
         for begin, end in zip([0, *bounds], [*bounds, len(contigs)], strict=True):
-            if begin == end:
-                continue
-            if name is not None and contigs[begin] != name:
-                yield ContigScan(name, *map(np.concatenate, zip(*parts, strict=True)))
-                parts = []
-            name = str(contigs[begin])
-            parts.append([column[begin:end] for column in numbers])
-    if name is not None:
-        yield ContigScan(name, *map(np.concatenate, zip(*parts, strict=True)))
+            if begin < end:
+                yield ContigScan(str(contigs[begin]), *(each[begin:end] for each in numbers))
 
 
 def _batches(path: Path) -> Iterator[Any]:
@@ -137,25 +132,67 @@ def average_windows(
     return borders[:-1][is_covered], borders[1:][is_covered], means
 
 
-def call_windows(contig: ContigScan, threshold: float) -> Calls:
+def average_blocks(blocks: Iterable[ContigScan]) -> Iterator[ContigScan]:
+    """Average over each base the windows that cover it, a block in memory at a time.
+
+    Args:
+        blocks: Windows, in the order of the genome.
+
+    Yields:
+        Intervals and means as `average_windows` gives them for a contig as a whole.
+    """
+    waiting: ContigScan | None = None
+    done = 0  # intervals of the contig up to here are given
+    for block in blocks:
+        if waiting is not None and waiting.contig == block.contig:
+            both = zip(waiting[1:], block[1:], strict=True)
+            block = ContigScan(block.contig, *map(np.concatenate, both))
+        else:
+            if waiting is not None:
+                yield _means(waiting, done)
+            done = 0
+        # No later window begins before the last one of these.
+        last = int(block.starts[-1])
+        yield _means(block, done, last)
+        done = last
+        is_open = block.ends > last
+        waiting = ContigScan(block.contig, *(column[is_open] for column in block[1:]))
+    if waiting is not None:
+        yield _means(waiting, done)
+
+
+def _means(block: ContigScan, begin: int, end: int | None = None) -> ContigScan:
+    """Average windows, and keep the intervals from one base to before another."""
+    columns = average_windows(*block[1:])
+    first, last = np.searchsorted(columns[0], [begin, columns[1][-1] if end is None else end])
+    return ContigScan(block.contig, *(column[first:last] for column in columns))
+
+
+def call_blocks(blocks: Iterable[ContigScan], threshold: float) -> Iterator[Call]:
     """Join the windows at or above a threshold that overlap or touch.
+
+    Args:
+        blocks: Windows, in the order of the genome.
+        threshold: Least value of a window.
 
     Example:
         >>> windows = ContigScan("c", np.array([0, 5, 20]), np.array([10, 15, 30]),
         ...                      np.array([0.9, 0.75, 0.25]))
-        >>> [a.tolist() for a in call_windows(windows, 0.5)]
-        [[0], [15], [0.9]]
+        >>> [*call_blocks([windows], 0.5)]
+        [Call(contig='c', start=0, end=15, value=0.9)]
     """
-    is_above = contig.values >= threshold
-    starts, ends, values = (
-        column[is_above] for column in (contig.starts, contig.ends, contig.values)
-    )
-    if not len(starts):
-        return Calls(starts, ends, values)
-    begins = np.flatnonzero(np.append(True, starts[1:] > np.maximum.accumulate(ends)[:-1]))
-    return Calls(
-        starts[begins], np.maximum.reduceat(ends, begins), np.maximum.reduceat(values, begins)
-    )
+    call: Call | None = None
+    for contig, *columns in blocks:
+        is_above = columns[2] >= threshold
+        for start, end, value in zip(*(each[is_above].tolist() for each in columns), strict=True):
+            if call is not None and call.contig == contig and start <= call.end:
+                call = Call(contig, call.start, max(end, call.end), max(value, call.value))
+            else:
+                if call is not None:
+                    yield call
+                call = Call(contig, start, end, value)
+    if call is not None:
+        yield call
 
 
 def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label: str) -> Path:
@@ -172,10 +209,7 @@ def write_track(scanned: str | Path, path: str | Path, genome: Genome, *, label:
         ImportError: If a bigWig is asked for and pyBigWig is not installed.
     """
     path = Path(path)
-    means = (
-        ContigScan(contig.contig, *average_windows(*contig[1:]))
-        for contig in read_scan(scanned, label)
-    )
+    means = average_blocks(read_scan(scanned, label))
     lengths = {contig.name: contig.length for contig in genome.contigs}
     with atomic_file(path) as partial:
         save_track(means, partial, suffix=path.suffix.lower(), lengths=lengths)
@@ -192,7 +226,7 @@ def save_track(
     """Write values of intervals that do not overlap as a track.
 
     Args:
-        contig_scans: Contig by contig, in the order of the genome.
+        contig_scans: Contig by contig, in the order of the genome; a contig may come in blocks.
         path: File to write, under whatever name.
         suffix: .bedgraph, or .bw or .bigwig (needs the extra `tracks`).
         lengths: Bases of each contig of the genome, in its order; bedGraph does without.
@@ -243,10 +277,8 @@ def write_calls(scanned: str | Path, path: str | Path, *, label: str, threshold:
     path = Path(path)
     n_calls = 0
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as text:
-        for contig in read_scan(scanned, label):
-            calls = call_windows(contig, threshold)
-            for start, end, value in zip(*(column.tolist() for column in calls), strict=True):
-                n_calls += 1
-                score = round(1000 * value)
-                text.write(f"{contig.contig}\t{start}\t{end}\t{label}_{n_calls}\t{score}\t.\n")
+        for call in call_blocks(read_scan(scanned, label), threshold):
+            n_calls += 1
+            where, score = f"{call.contig}\t{call.start}\t{call.end}", round(1000 * call.value)
+            text.write(f"{where}\t{label}_{n_calls}\t{score}\t.\n")
     return n_calls

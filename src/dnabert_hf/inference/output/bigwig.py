@@ -31,7 +31,7 @@ def write_bigwig(contig_scans: Intervals, path: Path, lengths: Mapping[str, int]
 
     Args:
         contig_scans: Contig, starts, ends (0-based, half-open) and values, contig by contig, in the
-            order of the genome; those of a contig do not overlap.
+            order of the genome; those of a contig, which may come in blocks, do not overlap.
         path: File to write.
         lengths: Bases of each contig of the genome, in its order.
 
@@ -54,8 +54,9 @@ def write_bigwig(contig_scans: Intervals, path: Path, lengths: Mapping[str, int]
                 file.addEntries([contig] * len(starts), starts, ends, values)
             widths = columns[1] - columns[0]
             n_entries += len(widths)
-            bases[contig] = int(widths.sum())
-            sums[contig] = float((widths * columns[2].astype(np.float32)).sum(dtype=np.float64))
+            total = float((widths * columns[2].astype(np.float32)).sum(dtype=np.float64))
+            bases[contig] = bases.get(contig, 0) + int(widths.sum())
+            sums[contig] = sums.get(contig, 0.0) + total
         needed = _CLOSING_BYTES_AN_ENTRY * n_entries + _BYTES_A_CONTIG * len(lengths)
         require_room(path, needed + _BYTES)
     except BaseException as error:
