@@ -82,8 +82,9 @@ class Handler(BaseHTTPRequestHandler):
         self.query = {name: values[-1] for name, values in parse_qs(split.query).items()}
         self.body = self.read_body()
         self.hub.requests.append((method, split.path))
+        path = split.path.replace("/api/spaces/", "/api/models/spaces/", 1)
         for verb, pattern, function in ROUTES:
-            if method in verb and (match := re.fullmatch(pattern, split.path)):
+            if method in verb and (match := re.fullmatch(pattern, path)):
                 try:
                     function(self, *map(unquote, match.groups()))
                 except RefusalError as refusal:
@@ -131,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
         user = self.user(must_write=must_write)
         if repository is None or (repository.private and user is None):
             raise RefusalError(404 if user else 401, "Repository not found", "RepoNotFound")
-        if must_write and not name.startswith(f"{user}/"):
+        if must_write and not name.removeprefix("spaces/").startswith(f"{user}/"):
             raise RefusalError(403, f"You don't have the rights to write to {name}")
         return repository
 
@@ -149,6 +150,9 @@ class Handler(BaseHTTPRequestHandler):
         name = f"{asked.get('organization') or user}/{asked['name']}"
         if not name.startswith(f"{user}/"):
             raise RefusalError(403, f"You don't have the rights to create a model under {name}")
+        if asked.get("type") == "space":
+            assert asked["sdk"] == "docker"
+            name = f"spaces/{name}"
         if name in self.hub.repositories:
             answer = {
                 "error": "You already created this model repo",
@@ -285,7 +289,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send({"type": "user", "name": name, "orgs": [], "auth": {"type": "access_token"}})
 
 
-REPO = r"([^/]+/[^/]+)"
+REPO = r"((?:spaces/)?[^/]+/[^/]+)"  # Spaces are kept under spaces/owner/name
 ROUTES = [
     (("POST",), "/api/repos/create", Handler.create),
     (("POST",), "/api/validate-yaml", Handler.validate),

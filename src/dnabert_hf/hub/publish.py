@@ -3,7 +3,7 @@
 import logging
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.hub.model_folder import RepositoryFile, read_repository
+from dnabert_hf.hub.space import build_space
 
 __all__ = ["Publication", "publish"]
 
@@ -39,6 +40,8 @@ class Publication:
         card: The model card.
         url: Where the commit (or the pull request) is; None if nothing was sent.
         revision: Commit that the branch now points to; None if nothing was sent.
+        space: Files of the Space, if one is published as well.
+        space_url: Where the Space is; None if nothing was sent.
     """
 
     repo_id: str
@@ -47,6 +50,8 @@ class Publication:
     card: str
     url: str | None = None
     revision: str | None = None
+    space: tuple[RepositoryFile, ...] = ()
+    space_url: str | None = None
 
 
 def publish(
@@ -58,6 +63,7 @@ def publish(
     tag: str | None = None,
     pull_request: bool = False,
     message: str | None = None,
+    space: bool = False,
     dry_run: bool = False,
 ) -> Publication:
     """Publish a model's folder as a repository of the Hugging Face Hub.
@@ -74,6 +80,8 @@ def publish(
         tag: Tag to put on the commit.
         pull_request: Open a pull request in place of committing.
         message: Title of the commit.
+        space: Make a Space of the same name as well, which shows the model with `dnabert app`; of a
+            private model a private one, which reads it once it has a secret HF_TOKEN.
         dry_run: Only check and list.
 
     Returns:
@@ -90,10 +98,19 @@ def publish(
         raise ValueError(f"a repository must be called owner/name: {error}") from error
     if tag is not None and pull_request:
         raise ValueError("a tag is put on a commit: choose tag or pull request")
+    if space and (pull_request or branch not in (None, "main")):
+        raise ValueError(
+            "a Space shows what is on the main branch: leave out branch and pull request, or the "
+            "Space (--space)"
+        )
     files, left_out = read_repository(folder, name=repo_id)
     card = next(file.content for file in files if file.name == "README.md")
     assert isinstance(card, bytes)
     publication = Publication(repo_id, tuple(files), tuple(left_out), card.decode())
+    if space:
+        publication = replace(
+            publication, space=tuple(build_space(folder, repo_id, publication.card))
+        )
     if dry_run:
         return publication
     if get_token() is None:
@@ -111,6 +128,12 @@ def publish(
         commit = _commit(api, repo_id, files, options)
         if tag is not None:
             api.create_tag(repo_id, tag=tag, revision=commit.oid)
+        publication = replace(
+            publication, url=commit.pr_url or commit.commit_url, revision=commit.oid
+        )
+        if publication.space:
+            return replace(publication, space_url=_publish_space(api, publication, private))
+        return publication
     except HfHubHTTPError as error:
         raise ValueError(_explain(error, repo_id)) from error
     except (OSError, HTTPError) as error:
@@ -118,14 +141,17 @@ def publish(
             f"{repo_id}: the Hub must be in reach at {api.endpoint}, and was not: {error}; give "
             "the same again when it is"
         ) from error
-    return Publication(
-        repo_id,
-        publication.files,
-        publication.left_out,
-        publication.card,
-        url=commit.pr_url or commit.commit_url,
-        revision=commit.oid,
+
+
+def _publish_space(api: HfApi, publication: Publication, private: bool) -> str:
+    """Make the Space beside its model, and say where it is."""
+    repo_id = publication.repo_id
+    made = api.create_repo(
+        repo_id, repo_type="space", space_sdk="docker", private=private or None, exist_ok=True
     )
+    options = {"repo_type": "space", "commit_message": f"Show {repo_id}"}
+    _commit(api, repo_id, list(publication.space), options)
+    return str(made)
 
 
 def _commit(
