@@ -36,6 +36,7 @@ def doubts(*labels):
         ([str(i) for i in range(30)] * 9, "30 whole numbers are taken for classes: if they are"),
         ([f"{i}%" for i in range(60)], "60 numbers with percent signs, such as '0%', are taken"),
         (["1.5 %"] * 9 + ["2 %", "3 %"], "if they are values, write '1.5' and say so"),
+        (["1;0", "1", "NaN"], "the class 'NaN' (1) looks like a missing value"),
         (["a;b", "a", "NA"], "the class 'NA' (1) looks like a missing value"),
         (["a;b", "a;n/a", "#N/A"], "'#N/A' (1), 'n/a' (1) looks like a missing value"),
     ],

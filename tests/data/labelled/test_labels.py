@@ -126,9 +126,15 @@ def test_a_configuration_without_problem_type_means_classes_or_for_one_label_a_n
         (["2.0", "10.0", "-1.0"], SINGLE, ("-1", "2", "10")),
         (["0.0", "1.0", "0.5"], "regression", ("value",)),
         (["1.0", "x"], SINGLE, ("1", "x")),
+        (["1e0", "0e0", "1", "0"], SINGLE, ("0", "1")),
+        # What numpy.savetxt writes unless told otherwise, and R for round numbers.
+        (["1.000000000000000000e+00", "0.000000000000000000e+00"], SINGLE, ("0", "1")),
+        (["1e+05", "2E5", "-1.5e1"], SINGLE, ("-15", "100000", "200000")),
+        (["1e0", "5e-1"], "regression", ("value",)),
+        (["1e300", "1"], "regression", ("value",)),  # beyond what is exact
     ],
 )
-def test_whole_numbers_with_a_fraction_are_classes(labels, problem_type, names):
+def test_whole_numbers_with_a_fraction_or_exponent_are_classes(labels, problem_type, names):
     scheme = infer_labels(labels)
     assert scheme == LabelScheme(problem_type, names)
     if problem_type == SINGLE:

@@ -1,5 +1,6 @@
 import logging
 
+import pandas as pd
 import pytest
 
 from dnabert_hf.data.reading.records import SequenceRecord
@@ -21,6 +22,25 @@ def test_a_path_is_read_as_a_file(tmp_path):
     path.write_text(">x\nACGT\n")
     assert [record.id for record in open_source(path, k=3)] == ["x"]
     assert [record.id for record in open_source(str(path), k=3)] == ["x"]
+
+
+def test_ids_of_a_file_that_come_again_are_said_once(tmp_path, caplog):
+    path = tmp_path / "a.fa"
+    path.write_text(">seq 1\nACGT\n>seq 2\nACGT\n>x\nACGT\n>x y\nACGT\n>z\nACGT\n")
+    assert [record.id for record in open_source(path, k=3)] == ["seq", "seq", "x", "x", "z"]
+    (said,) = caplog.messages
+    assert "a.fa: 2 sequences have the id of one before, such as 'seq' (an id of FASTA" in said
+    path.write_text(">seq1\nACGT\n>seq2\nACGT\n")
+    list(open_source(path, k=3))
+    assert len(caplog.messages) == 1
+
+
+def test_a_table_in_memory_is_refused_with_the_way_out():
+    """It iterates over the names of its columns, which may even be DNA."""
+    frame = pd.DataFrame({"AAAA": ["ACGT"]})
+    with pytest.raises(ValueError, match=r"got a table \(DataFrame\); give its column, such as"):
+        list(open_source(frame, k=3))
+    assert [record.sequence for record in open_source(frame["AAAA"], k=3)] == ["ACGT"]
 
 
 def test_a_sequence_shorter_than_k_is_refused_by_name():

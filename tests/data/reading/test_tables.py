@@ -36,6 +36,12 @@ def test_rows_without_an_id_column_are_numbered_from_0():
     ]
 
 
+@pytest.mark.parametrize(("first", "delimiter"), [("sep=,", ","), ("SEP=\t", "\t"), ("sep=;", ",")])
+def test_the_first_line_for_excel_is_no_header(first, delimiter):
+    text = f"{first}\nsequence{delimiter}label\nACGT{delimiter}1\n"
+    assert table(text, delimiter=delimiter) == [SequenceRecord("0", "ACGT", "1")]
+
+
 def test_columns_can_be_named():
     columns = Columns(sequence="seq", label="strength")
     assert table("seq,strength\nAC,0.5\n", delimiter=",", columns=columns) == [

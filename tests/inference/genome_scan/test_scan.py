@@ -72,11 +72,12 @@ def test_every_window_without_n_is_classified_in_order(model, genome, tmp_path, 
     assert contigs[0].ends.tolist() == [10, 19, 28, 37, 46]
 
 
-def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path):
+def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path, caplog):
     regions = [Interval("b", 21, 41), Interval("a", 3, 14), Interval("a", 10, 24)]
     done = scan(model, genome, output=tmp_path / "w.tsv", window=10, step=10, regions=regions)
     rows = [(row["contig"], row["start"]) for row in read_table(done.path)]
     assert rows == [("a", "3"), ("a", "13"), ("b", "21"), ("b", "31")]
+    assert "3 regions overlap, touch or repeat others: they are scanned as 2" in caplog.text
 
 
 def test_what_is_shorter_than_a_window_is_counted(model, genome, tmp_path, caplog):

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification, DNABertModel, attention_scores
 from dnabert_hf.cli.main import app
+from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.interpretation.attribution.attention_heads import head_scores
+from dnabert_hf.interpretation.pages.attention_report import _find_positive as find_positive
 from dnabert_hf.interpretation.pages.attention_report import report_attention
 
 HOSTILE = "<img src=http://example.org/x.png onerror=alert(1)>"
@@ -125,6 +127,14 @@ def test_an_encoder_long_sequences_and_no_labels_are_reported(
     assert "the mean of the k-mers as the query" in text
     assert "all sequences" in text
     assert ">here<" in text
+
+
+def test_which_of_two_classes_comes_first_is_said_where_it_is_a_guess(caplog):
+    schemes = [LabelScheme("single_label_classification", names)
+               for names in (("alpha", "beta"), ("bound", "free"), ("a", "b", "c"))]  # fmt: skip
+    assert [find_positive(scheme) for scheme in schemes] == ["beta", "bound", None]
+    (said,) = caplog.messages
+    assert said.endswith("beta, the second, is taken; name the other in training (--positive)")
 
 
 def test_bad_input_leaves_nothing(model, tmp_path):

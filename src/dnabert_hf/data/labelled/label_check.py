@@ -1,5 +1,6 @@
 """Labels in words: what they were taken for, and which of them other programs may have damaged."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -100,10 +101,9 @@ def _doubt_of_all(names: tuple[str, ...], counts: Mapping[str, int]) -> str | No
 
 def _is_number(name: str) -> bool:
     try:
-        float(name)
+        return math.isfinite(float(name))
     except ValueError:
         return False
-    return True
 
 
 def _is_whole(name: str) -> bool:

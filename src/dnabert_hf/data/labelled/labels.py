@@ -33,6 +33,8 @@ MISSING = frozenset({"na", "nan", "n/a", "#n/a", "#na", "<na>", "null"})
 
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)
 _WHOLE_FRACTION = re.compile(r"([-+]?\d+)\.0*", re.ASCII)
+_WITH_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_EXACT = 2**53  # from here on, floats leave whole numbers out
 _CLASSES = ("single_label_classification", "token_classification")
 _SEPARATOR = ";"
 _N_SHOWN = 10
@@ -221,9 +223,9 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
 
     Any `;` in a label means several labels a sequence; numbers of which at least one is no whole
     number mean regression; everything else is one class a sequence. Whole numbers that a table
-    program wrote as `0.0` and `1.0` are the classes 0 and 1. Class ids follow the names in
-    alphabetical order, or in numerical order if all of them are integers. That every base has a
-    label of its own is never guessed.
+    program wrote as `0.0` and `1.0`, or as `0e+00` and `1e+00`, are the classes 0 and 1. Class ids
+    follow the names in alphabetical order, or in numerical order if all of them are integers. That
+    every base has a label of its own is never guessed.
 
     Args:
         labels: Labels as written, repeated or not.
@@ -282,9 +284,14 @@ def _guess(distinct: set[str]) -> ProblemType:
 
 
 def _as_whole(label: str) -> str:
-    """Write a whole number without the fraction that a table program gave it."""
-    match = _WHOLE_FRACTION.fullmatch(label)
-    return match[1] if match else label
+    """Write a whole number without the fraction or exponent that a table program gave it."""
+    if match := _WHOLE_FRACTION.fullmatch(label):
+        return match[1]
+    if _WITH_EXPONENT.fullmatch(label):
+        value = float(label)
+        if value.is_integer() and abs(value) < _EXACT:
+            return str(int(value))
+    return label
 
 
 def _check_numbers(counts: Counter[str]) -> None:

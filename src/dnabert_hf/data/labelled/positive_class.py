@@ -134,15 +134,15 @@ def choose_class(scheme: LabelScheme, label: str | None) -> str:
 
 
 @lru_cache
-def warn_of_guess(names: tuple[str, ...]) -> None:
+def warn_of_guess(names: tuple[str, ...], *, has_label: bool = True) -> None:
     """Say, once a process, which of two classes is taken that do not tell which is looked for.
 
     Args:
         names: The two classes.
+        has_label: Whether there is an option for the class afterwards.
     """
     logger.warning(
         "which of %s and %s is the class of interest is not known: %s, the second, is taken; name "
-        "the other in training (--positive) or afterwards (--label)",
-        *names,
-        names[1],
+        "the other in training (--positive)%s",
+        *(*names, names[1], " or afterwards (--label)" if has_label else ""),
     )

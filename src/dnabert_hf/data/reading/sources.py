@@ -1,5 +1,6 @@
 """Sources of sequences, whatever callers pass, as one stream of records."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from dnabert_hf.data.reading.sequences import clean_sequence
 
 __all__ = ["Source", "iterate_chunks", "iterate_records", "open_source"]
 
+logger = logging.getLogger(__name__)
+
 Source = str | Path | Iterable[str | SequenceRecord]
 
 _CHUNK_RECORDS = 2048
+_LOOKED_AT = 200_000  # ids
 
 
 def open_source(
@@ -21,7 +25,8 @@ def open_source(
 ) -> Iterator[SequenceRecord]:
     """Give the sequences of a file or an iterable one after the other, cleaned and checked.
 
-    K-mers that the model sees as [UNK] are counted and reported once at the end, through logging.
+    K-mers that the model sees as [UNK], and ids of a file that come again among its first 200,000,
+    are counted and reported once at the end, through logging.
 
     Args:
         source: Path ("-" is standard input), or sequences: DNA as text, or records. Texts are
@@ -40,8 +45,28 @@ def open_source(
         [SequenceRecord(id='0', sequence='ACGT', label=None, sequence_b=None, split=None)]
     """
     if isinstance(source, str | Path):
-        return read_records(source, columns=columns, k=k, skip_short=skip_short)
+        records = read_records(source, columns=columns, k=k, skip_short=skip_short)
+        return _report_repeated_ids(records, str(source))
     return check_records(_cleaned(iterate_records(source)), k, skip_short=skip_short)
+
+
+def _report_repeated_ids(records: Iterable[SequenceRecord], name: str) -> Iterator[SequenceRecord]:
+    """Say at the end that ids came several times: nobody can tell their rows apart afterwards."""
+    seen: set[int] = set()  # hashes, to stay small
+    n_repeated, example = 0, ""
+    for record in records:
+        key = hash(record.id)
+        if key in seen:
+            n_repeated, example = n_repeated + 1, example or record.id
+        elif len(seen) < _LOOKED_AT:
+            seen.add(key)
+        yield record
+    if n_repeated:
+        logger.warning(
+            "%s: %d sequences have the id of one before, such as %r (an id of FASTA ends at the "
+            "first blank): give them ids of their own, if results are to be told apart by them",
+            *(name, n_repeated, example),
+        )
 
 
 def iterate_records(sequences: Any) -> Iterator[SequenceRecord]:
@@ -60,6 +85,11 @@ def iterate_records(sequences: Any) -> Iterator[SequenceRecord]:
     if isinstance(sequences, bytes | bytearray | Mapping) or not isinstance(sequences, Iterable):
         raise ValueError(
             f"the source must be a file, or sequences as text or records, got {_shown(sequences)}"
+        )
+    if hasattr(sequences, "columns"):  # of pandas, polars or pyarrow: it iterates over names
+        raise ValueError(
+            f"the source must be a file, or sequences as text or records, got a table "
+            f'({type(sequences).__name__}); give its column, such as table["sequence"]'
         )
     for index, item in enumerate(sequences):
         record = SequenceRecord(str(index), item) if isinstance(item, str) else item

@@ -1,6 +1,7 @@
 """Tables of sequences: TSV, CSV, Parquet, and k-mer text with one sequence a line."""
 
 import csv
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ __all__ = ["read_batches", "read_kmer_lines", "read_parquet", "read_table"]
 
 _BATCH_ROWS = 256
 _DELIMITERS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars", " ": "blanks"}
+_EXCEL_SEPARATOR = re.compile(r"(?i)sep=.")  # a first line for Excel, which tells it the delimiter
 _BUFFER_SIZE = 1 << 20  # bytes
 
 
@@ -38,6 +40,8 @@ def read_table(
     """
     rows = _rows(stream, name, delimiter)
     line, header = next(rows, (1, []))
+    if _EXCEL_SEPARATOR.fullmatch(delimiter.join(header)):
+        line, header = next(rows, (line, []))
     header = [cell.strip() for cell in header]
     indices = _locate(header, columns, required, f"{name}, line {line}")
     number = -1

@@ -113,4 +113,10 @@ def find_extents(genome: Genome, regions: Sequence[Interval] | None) -> np.ndarr
                 f"a region must lie within its contig, found {name}:{start}-{end} where {name} has "
                 f"{lengths[contig]} bases; correct it"
             )
-    return intersect_regions(contigs, np.array(wanted, dtype=np.int64))
+    extents = intersect_regions(contigs, np.array(wanted, dtype=np.int64))
+    if len(extents) < len(wanted):
+        logger.warning(
+            "%d regions overlap, touch or repeat others: they are scanned as %d",
+            *(len(wanted), len(extents)),
+        )
+    return extents

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.data.labelled.positive_class import known_positive
+from dnabert_hf.data.labelled.positive_class import known_positive, warn_of_guess
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import Source, open_source
@@ -110,7 +110,7 @@ def report_attention(
         )
         positive = None
         if task == "sequence-classification":
-            positive = known_positive(LabelScheme.from_config(checkpoint.model.config))
+            positive = _find_positive(LabelScheme.from_config(checkpoint.model.config))
         top = _top_first(scores, positive)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
         groups = _by_label(records, scores, positive)
@@ -134,6 +134,16 @@ def _read(source: Source, columns: Columns | None) -> Iterator[SequenceRecord]:
     if isinstance(source, str | Path):
         return read_records(source, columns=columns)
     return open_source(source, k=1)
+
+
+def _find_positive(scheme: LabelScheme) -> str | None:
+    """Find the class whose sequences come first; of two of which none is known, the second."""
+    positive = known_positive(scheme)
+    is_of_two = scheme.problem_type == "single_label_classification" and len(scheme.names) == 2
+    if positive is None and is_of_two:
+        warn_of_guess(scheme.names, has_label=False)
+        return scheme.names[1]
+    return positive
 
 
 def _name_of(layer: int) -> str:
