@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import BertConfig
-from transformers.activations import ACT2FN
 
 __all__ = [
     "AUTO_MAP",
@@ -161,30 +160,6 @@ class DNABertConfig(BertConfig):
         if self.k not in SUPPORTED_K:
             raise ValueError(f"k must be 3, 4, 5 or 6, got {self.k}")
         check_vocabulary_size(self.k, self.vocab_size)
-
-    def validate_architecture(self) -> None:
-        """Check that the fields of BERT make a network."""
-        sizes = {
-            name: getattr(self, name)
-            for name in ("hidden_size", "num_attention_heads", "intermediate_size")
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be 1 or more, got {size}")
-        if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"hidden_size must be a multiple of num_attention_heads, got {self.hidden_size} "
-                f"with {self.num_attention_heads} heads; change one of them"
-            )
-        if isinstance(self.hidden_act, str) and self.hidden_act not in ACT2FN:
-            raise ValueError(
-                f"hidden_act must be an activation of transformers, {', '.join(sorted(ACT2FN))}, "
-                f"got {self.hidden_act!r}"
-            )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
-            share = getattr(self, name)
-            if share is not None and not 0 <= share <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, got {share}")
 
     def validate_segments(self) -> None:
         """Check that "concat" knows how many pieces it joins."""

@@ -106,8 +106,16 @@ class _Commands(TyperGroup):
             message, code = f"error: {text}", _FAILED
         finally:
             command_line.reset(before)
-        typer.echo(f"dnabert {ctx.invoked_subcommand}: {message}", err=True)
+        typer.echo(f"dnabert {self._name_command(ctx)}: {message}", err=True)
         raise typer.Exit(code)
+
+    def _name_command(self, ctx: Any) -> str:
+        """Name the command that runs, one of a group with its group."""
+        name = str(ctx.invoked_subcommand)
+        group = self.commands.get(name)
+        inner = getattr(group, "commands", {})
+        words = shlex.split(ctx.meta[_TYPED])
+        return " ".join([name, *[word for word in words if word in inner][:1]])
 
 
 app = typer.Typer(

@@ -1,6 +1,7 @@
 """Weights of models in files: what may go wrong with them, in words."""
 
 import errno
+import json
 import pickle
 import re
 import zipfile
@@ -11,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-__all__ = ["quiet_transformers", "readable_weights", "without_bars"]
+__all__ = ["check_settings", "quiet_transformers", "readable_weights", "without_bars"]
 
 
 @contextmanager
@@ -79,6 +80,31 @@ def readable_weights(name: str | Path) -> Iterator[None]:
         if "PytorchStreamReader" not in str(error):
             raise
         raise ValueError(_damage(name, error)) from error
+
+
+def check_settings(folder: str | Path) -> None:
+    """Refuse a model folder whose JSON files are damaged, naming the file; transformers does not.
+
+    Args:
+        folder: The folder; names of repositories are let through.
+
+    Raises:
+        ValueError: If one of them is there and holds no fields.
+    """
+    for name in ("config.json", "tokenizer_config.json"):
+        path = Path(folder) / name
+        if not path.is_file():
+            continue
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found = f"a {type(content).__name__}"
+        except ValueError as error:
+            content, found = None, f"no valid JSON ({error})"
+        if not isinstance(content, dict):
+            raise ValueError(
+                f"{path} must hold fields of a {name.removesuffix('.json')}, found {found}; copy "
+                "or download it again"
+            )
 
 
 def _damage(name: str | Path, error: Exception) -> str:

@@ -50,6 +50,22 @@ def test_fields_of_transformers_itself_are_refused_in_a_line(field, start):
         load_classifier_config(start, parse_fields([field]))
 
 
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("hidden_size=63", "a multiple of num_attention_heads, got 63 with 12 heads"),
+        ("num_attention_heads=0", "num_attention_heads must be 1 or more, got 0"),
+        ("hidden_size=-768", "hidden_size must be 1 or more, got -768"),
+        ("hidden_act=gelú", "hidden_act must be an activation of .*, got 'gelú'"),
+        ("hidden_dropout_prob=1.5", "hidden_dropout_prob must be from 0 to 1, got 1.5"),
+        ("classifier_dropout=-0.1", "classifier_dropout must be from 0 to 1, got -0.1"),
+    ],
+)
+def test_fields_that_make_no_network_are_refused_before_the_data_are_read(field, message):
+    with pytest.raises(ValueError, match=f"random: config fields must make a network: .*{message}"):
+        load_classifier_config("random", parse_fields([field]))
+
+
 def test_an_option_and_a_field_may_agree_but_not_contradict():
     assert add_fields({"k": 3}, {"k": 3, "seed": None}) == {"k": 3}
     with pytest.raises(ValueError, match="k must be given once, got 3 and 4"):

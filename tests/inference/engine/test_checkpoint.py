@@ -14,6 +14,7 @@ from dnabert_hf import (
     DNABertTokenizer,
 )
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint, load_checkpoint
+from dnabert_hf.training.shared.initialisation import load_config
 
 
 def edit_config(folder, **fields):
@@ -161,6 +162,15 @@ def test_a_name_may_come_with_another_tokenizer(folder, tokenizer):
     assert checkpoint.tokenizer is tokenizer
     assert checkpoint.is_ours
     assert isinstance(checkpoint.model, DNABertForSequenceClassification)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "\x00"])
+def test_a_damaged_json_file_is_named(folder, name, text):
+    (folder / name).write_text(text)
+    for load in (lambda: load_checkpoint(folder, "encoder"), lambda: load_config(folder, {})):
+        with pytest.raises(ValueError, match=rf"{name} must hold fields of a .*copy or download"):
+            load()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from dnabert_hf.checkpoints import locate, near
-from dnabert_hf.files.weights import quiet_transformers, readable_weights
+from dnabert_hf.files.weights import check_settings, quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForMaskedLM,
@@ -192,7 +192,7 @@ def check_files(folder: Path) -> None:
         folder: Folder of a checkpoint.
 
     Raises:
-        ValueError: If one of the two is missing.
+        ValueError: If one of the two is missing, or one of its JSON files is damaged.
     """
     missing = []
     if not (folder / "config.json").exists():
@@ -204,6 +204,7 @@ def check_files(folder: Path) -> None:
             f"{folder} must be a checkpoint folder, but it has no {' and no '.join(missing)}; name "
             "a folder that `dnabert finetune` or save_pretrained wrote"
         )
+    check_settings(folder)
 
 
 def build_config(fields: Mapping[str, Any], name: str | Path) -> DNABertConfig:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, cast
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedTokenizerBase
+from transformers.activations import ACT2FN
 
 from dnabert_hf.data.labelled.labels import LabelScheme
-from dnabert_hf.files.weights import quiet_transformers, readable_weights
+from dnabert_hf.files.weights import check_settings, quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
     DNABertForSequenceClassification,
@@ -104,13 +105,39 @@ def load_classifier_config(
         return start.config_class(**(dict(start.fields) | dict(overrides)))
 
 
+class _ImpossibleError(Exception):
+    """Fields that a configuration takes, since it may be filled in step by step, but no network."""
+
+
+def _checked(config: DNABertConfig) -> DNABertConfig:
+    """Refuse fields of BERT that make no network; modules would, after the data have been read."""
+    for name in ("hidden_size", "num_attention_heads", "num_hidden_layers", "intermediate_size"):
+        if (size := getattr(config, name)) < 1:
+            raise _ImpossibleError(f"{name} must be 1 or more, got {size}")
+    if config.hidden_size % config.num_attention_heads:
+        raise _ImpossibleError(
+            f"hidden_size must be a multiple of num_attention_heads, got {config.hidden_size} with "
+            f"{config.num_attention_heads} heads; change one of them"
+        )
+    if isinstance(config.hidden_act, str) and config.hidden_act not in ACT2FN:
+        raise _ImpossibleError(
+            f"hidden_act must be an activation of transformers, {', '.join(sorted(ACT2FN))}, got "
+            f"{config.hidden_act!r}"
+        )
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"):
+        share = getattr(config, name)
+        if share is not None and not 0 <= share <= 1:
+            raise _ImpossibleError(f"{name} must be from 0 to 1, got {share}")
+    return config
+
+
 @contextmanager
 def _one_error(model: str | Path) -> Iterator[None]:
     """Turn what a configuration has against its fields into one sentence."""
     try:
         yield
     # What transformers' own fields, such as dtype and id2label, raise where they are no such thing.
-    except (StrictDataclassError, AttributeError, TypeError) as error:
+    except (StrictDataclassError, AttributeError, TypeError, _ImpossibleError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"{model}: config fields must make a network: {reason}") from error
 
@@ -129,12 +156,13 @@ def load_config(model: str | Path, overrides: Mapping[str, Any]) -> DNABertConfi
     check_names(overrides, [f.name for f in dataclasses.fields(DNABertConfig)], _FIELDS)
     if model == RANDOM:
         with _one_error(model):
-            return DNABertConfig(**overrides)
+            return _checked(DNABertConfig(**overrides))
     if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
         raise ValueError(
             f"{model}: a checkpoint folder must hold config.json, found none; name the folder that "
             "save_pretrained or dnabert finetune wrote"
         )
+    check_settings(model)
     try:
         fields, _ = DNABertConfig.get_config_dict(model)
     except OSError as error:
@@ -157,7 +185,7 @@ def load_config(model: str | Path, overrides: Mapping[str, Any]) -> DNABertConfi
             "out"
         )
     with _one_error(model):
-        return DNABertConfig.from_dict(fields, **overrides)
+        return _checked(DNABertConfig.from_dict(fields, **overrides))
 
 
 def load_tokenizer(
