@@ -1,13 +1,14 @@
 """The server's answers: the page, its policy, questions, sentences for bad input, and its end."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 import socket
 import threading
-import time
 import urllib.request
+from contextlib import suppress
 
 import pytest
 from starlette.testclient import TestClient
@@ -102,25 +103,35 @@ def free_port():
         return taken.getsockname()[1]
 
 
+@pytest.fixture
+def _loop_of_its_own():
+    """Hide the loop that playwright, once it was used, keeps running in this thread."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
+
+
+@pytest.mark.usefixtures("_loop_of_its_own")
 def test_the_command_serves_until_ctrl_c(classifier):
     port = free_port()
     pages = []
+    has_ended = threading.Event()
 
     def read_and_interrupt():
-        for _ in range(200):
-            try:
+        while not pages and not has_ended.wait(0.05):
+            with suppress(OSError):
                 pages.append(urllib.request.urlopen(f"http://127.0.0.1:{port}/").read())
-                break
-            except OSError:
-                time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
+        if pages:
+            os.kill(os.getpid(), signal.SIGINT)
 
     reader = threading.Thread(target=read_and_interrupt)
     reader.start()
     result = CliRunner().invoke(app, ["app", str(classifier), "--port", str(port)])
+    has_ended.set()
     reader.join()
+    assert result.exit_code == 130, result.output
     assert b"<h1>ctcf</h1>" in pages[0]
-    assert result.exit_code == 130
     assert result.stdout == f"http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
     assert result.stderr.splitlines()[-1] == "dnabert app: stopped"
 

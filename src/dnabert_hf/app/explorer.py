@@ -1,21 +1,18 @@
 """A model in memory that answers questions about pasted sequences, one after the other."""
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import yaml
-from huggingface_hub import ModelCard, hf_hub_download
-from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
+from dnabert_hf.app.answers import Answer, Table, collected_notes
+from dnabert_hf.app.card import read_card, read_examples
 from dnabert_hf.app.pasted import read_pasted
 from dnabert_hf.cards.regression import RegressionNote, read_regression
-from dnabert_hf.checkpoints import locate
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.records import SequenceRecord
@@ -35,7 +32,7 @@ from dnabert_hf.interpretation.attribution.attention import attention_scores
 from dnabert_hf.interpretation.attribution.attribution import attribution_scores
 from dnabert_hf.interpretation.motifs.matrices.known_sites import MotifScanner
 
-__all__ = ["MOST_LETTERS", "Answer", "Explorer", "Table"]
+__all__ = ["MOST_LETTERS", "Explorer"]
 
 _BASES = "ACGT"
 MOST_LETTERS = 1_000  # bases that are drawn one by one, and changed
@@ -43,25 +40,6 @@ _TASKS = {
     "ForSequenceClassification": "sequence-classification",
     "ForMaskedLM": "masked-lm",
 }
-
-
-class Table(NamedTuple):
-    """Part of an answer, to be shown and downloaded; None is a value that there is not."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str | int | float | None]]
-
-
-class Answer(NamedTuple):
-    """An answer.
-
-    Attributes:
-        tables: Its tables by name.
-        notes: What a reader must know beside them, a sentence each.
-    """
-
-    tables: Mapping[str, Table]
-    notes: Sequence[str]
 
 
 class Explorer:
@@ -84,7 +62,6 @@ class Explorer:
         positive: The class of interest, if there is one.
         both_strands: Whether answers are means over both strands.
         lengths: Least, median and most bases of training, if known.
-        n_piece: Bases that the model reads in one piece.
         regression: What stands beside the model; None of a masked language model.
         examples: Sequences of the model's card to try: title and sequence.
         motifs: Names of the known motifs.
@@ -121,17 +98,16 @@ class Explorer:
         config = self._engine.model.config
         self.name = Path(model).resolve().name if Path(model).is_dir() else str(model)
         self.k: int = config.k
-        self.n_piece: int = config.max_position_embeddings - 3 + config.k
         self.is_classifier = kind == "ForSequenceClassification"
         self.scheme = LabelScheme.from_config(config) if self.is_classifier else None
         self.positive = None if self.scheme is None else known_positive(self.scheme)
         self.both_strands = choose_strands([self._engine], both_strands)
         self.lengths: Sequence[int] | None = getattr(config, "training_lengths", None)
-        card = _read_card(model)
+        card = read_card(model)
         self.regression: RegressionNote | None = None
         if self.is_classifier:
             self.regression = read_regression(card)
-        self.examples = _read_examples(card, self.k)
+        self.examples = read_examples(card, self.k)
         self.motifs = self._scanner.names
 
     def predict(self, text: str) -> Answer:
@@ -280,28 +256,8 @@ class Explorer:
     @contextmanager
     def _asked(self) -> Iterator[list[str]]:
         """Wait for the questions before, and collect what the package warns of meanwhile."""
-        with self._lock:
-            notes = _Notes()
-            logger = logging.getLogger("dnabert_hf")
-            logger.addHandler(notes)
-            try:
-                yield notes.sentences
-            finally:
-                logger.removeHandler(notes)
-
-
-class _Notes(logging.Handler):
-    """Collects warnings as sentences, each once."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.sentences: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        sentence = f"{text[0].upper()}{text[1:]}."
-        if sentence not in self.sentences:
-            self.sentences.append(sentence)
+        with self._lock, collected_notes() as notes:
+            yield notes
 
 
 def _plain(values: np.ndarray) -> list[float | None]:
@@ -319,30 +275,3 @@ def _expected(changes: Sequence[Mutation], ratios: np.ndarray) -> Table:
         shares = np.array([odds[base] for base in _BASES])
         rows.append([position, change.ref, *_plain(shares / shares.sum())])
     return Table(["position", "base", *(f"prob_{base}" for base in _BASES)], rows)
-
-
-def _read_card(model: str | Path) -> str:
-    """Read the card of a model; "" where there is none or it cannot be read."""
-    place = locate(model)
-    try:
-        if Path(place).is_dir():
-            return (Path(place) / "README.md").read_text(encoding="utf-8")
-        return Path(hf_hub_download(str(place), "README.md")).read_text(encoding="utf-8")
-    except (OSError, ValueError, HTTPError):
-        return ""
-
-
-def _read_examples(card: str, k: int) -> list[tuple[str, str]]:
-    """Read the sequences that a card offers to try: title and sequence."""
-    if not card.startswith("---"):  # which ModelCard would complain of
-        return []
-    try:
-        fields = ModelCard(card, ignore_metadata_errors=True).data.to_dict()
-    except (ValueError, yaml.YAMLError):
-        return []
-    found = []
-    for each in fields.get("widget") or []:
-        text = each.get("text") if isinstance(each, dict) else None
-        if isinstance(text, str) and len(text) >= k and set(text.upper()) <= set("ACGTN"):
-            found.append((str(each.get("example_title") or "Example"), text))
-    return found

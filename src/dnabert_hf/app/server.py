@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from dnabert_hf.app.explorer import Answer, Explorer
+from dnabert_hf.app.answers import Answer
+from dnabert_hf.app.explorer import Explorer
 from dnabert_hf.app.page import render_page
 
 __all__ = ["make_application", "serve"]
 
 _MOST_BYTES = 1 << 20  # of a question; a page that asks for more is not ours
-_SCRIPTS = ("app.js", "tracks.js")
+_SCRIPTS = ("app.js", "details.js", "parts.js", "tracks.js")
 # Nothing but what this server gives is loaded, or sent to.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; "

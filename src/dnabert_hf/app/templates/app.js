@@ -1,29 +1,14 @@
 // The page: asks the server, one question after the other, and shows what it answers.
 
-import { drawTracks, mapColour, paintChanges } from "./tracks.js";
+import { readEffect, showDetails, showLegend } from "./details.js";
+import { BASES, at, known, make, makeButton, makeTable, objects, save } from "./parts.js";
+import { drawTracks, paintChanges } from "./tracks.js";
 
-const known = JSON.parse(document.getElementById("known").textContent);
-const at = id => document.getElementById(id);
-const BASES = ["A", "C", "G", "T"];
 const SECONDS = 1;  // that a question about changes should take: the page stays quick to answer
 
 // records: what was pasted; record: the one that is looked at; edits: its changes so far.
 const state = { records: [], windows: [], record: null, edits: [], label: null, tables: {}, pinned: null };
 let running = new AbortController();
-
-function make(tag, name, content) {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (content !== undefined) made.textContent = content;
-  return made;
-}
-
-function makeButton(content, act, name = "") {
-  const button = make("button", name, content);
-  button.type = "button";
-  button.addEventListener("click", act);
-  return button;
-}
 
 async function ask(question, fields, signal) {
   let response, answer;
@@ -50,11 +35,6 @@ function fail(error) {
 function addNotes(notes) {
   const shown = new Set(Array.from(at("notes").children, item => item.textContent));
   for (const note of notes) if (!shown.has(note)) at("notes").append(make("li", "", note));
-}
-
-// Rows of a table as objects by its columns.
-function objects(table) {
-  return table.rows.map(row => Object.fromEntries(table.columns.map((name, i) => [name, row[i]])));
 }
 
 function numbersOf(row) {
@@ -175,7 +155,7 @@ async function mapChanges(view, label, signal) {
     const tables = await ask("mutations", { sequence: view.sequence, label, start, end }, signal);
     for (const row of objects(tables.mutations)) {
       if (!view.changes.has(row.position)) view.changes.set(row.position, {});
-      view.changes.get(row.position)[row.alt] = readEffect(row);
+      view.changes.get(row.position)[row.alt] = readEffect(row, state.label);
     }
     keep("mutations", tables.mutations, true);
     if (tables.expected) {
@@ -192,24 +172,8 @@ async function mapChanges(view, label, signal) {
     drawTracks(at("tracks"), view, on);
     showExpected(view);
   }
-  showLegend(view);
-  showDetails(state.pinned);
-}
-
-// What a change does: what it is shown by, and in words.
-function readEffect(row) {
-  if (row.log_likelihood_ratio !== undefined) {
-    const ratio = row.log_likelihood_ratio;
-    return { effect: ratio, words: ratio === null ? "no score: too near to an end, or to N" : `ln P(${row.alt}) - ln P(${row.ref}) = ${ratio.toFixed(2)}` };
-  }
-  if (known.problem === "regression") {
-    const end = known.classes.length === 1 ? "" : `_${state.label}`;
-    return { effect: row[`change${end}`], words: `${row[`value_ref${end}`].toFixed(3)} to ${row[`value${end}`].toFixed(3)}` };
-  }
-  return {
-    effect: row[`logit_change_${state.label}`],
-    words: `probability ${row[`prob_ref_${state.label}`].toFixed(3)} to ${row[`prob_${state.label}`].toFixed(3)}`,
-  };
+  showLegend(view, state.label);
+  tell(state.pinned);
 }
 
 function keep(key, table, isMore = false) {
@@ -221,8 +185,8 @@ function keep(key, table, isMore = false) {
 
 function draw() {
   drawTracks(at("tracks"), state.view, on);
-  showLegend(state.view);
-  showDetails(state.pinned);
+  showLegend(state.view, state.label);
+  tell(state.pinned);
 }
 
 const on = {
@@ -230,10 +194,10 @@ const on = {
     state.pinned = state.pinned === position ? null : position;
     for (const base of at("tracks").querySelectorAll(".pinned")) base.classList.remove("pinned");
     if (state.pinned !== null) baseAt(position).classList.add("pinned");
-    showDetails(state.pinned);
+    tell(state.pinned);
   },
   point: (position, base) => {
-    if (state.pinned === null || base) showDetails(position, base);
+    if (state.pinned === null || base) tell(position, base);
   },
   change: (position, to) => {
     const from = sequence()[position];
@@ -243,6 +207,10 @@ const on = {
     }
   },
 };
+
+function tell(position, base) {
+  showDetails(state.view, state.label, position, { base, isPinned: position === state.pinned, change: on.change });
+}
 
 function baseAt(position) {
   return at("tracks").querySelector(`.base[data-position="${position}"]`);
@@ -301,29 +269,6 @@ function showEdits() {
   at("changes").hidden = !state.edits.length;
 }
 
-function makeTable(columns, rows, isNumber) {
-  const table = make("table");
-  const head = make("tr");
-  columns.forEach((column, i) => head.append(make("th", isNumber[i] ? "number" : "", column)));
-  const body = make("tbody");
-  for (const row of rows) {
-    const line = make("tr", row.name ?? "");
-    row.cells.forEach((content, i) => {
-      const cell = make("td", isNumber[i] ? "number" : "long", content instanceof Node ? undefined : content);
-      if (content instanceof Node) cell.append(content);
-      line.append(cell);
-    });
-    body.append(line);
-  }
-  const top = make("thead");
-  top.append(head);
-  table.append(top, body);
-  const box = make("div", "box scroll");
-  box.tabIndex = 0;
-  box.append(table);
-  return box;
-}
-
 // All sequences of the paste, or the windows of a long one, to choose from.
 function showRecords(place) {
   const parts = [];
@@ -359,61 +304,6 @@ async function scanWindows(signal) {
   showTables();
 }
 
-function showDetails(position, base) {
-  const view = state.view, place = at("details");
-  if (position === null || position === undefined || !view) {
-    place.replaceChildren(make("p", "small", "Point at a base for its numbers; click it, or press a letter, to change it."));
-    return;
-  }
-  const here = view.sequence[position];
-  const summary = make("dl", "summary");
-  const pairs = [["position", `${position} (0-based), ${position + 1} (1-based)`], ["base", here]];
-  for (const track of ["attribution", "attention"]) if (view[track]) pairs.push([track, view[track][position].toFixed(4)]);
-  const shares = view.expected?.get(position);
-  if (shares && !shares.includes(null)) pairs.push(["expected", BASES.map((each, i) => `${each} ${shares[i].toFixed(2)}`).join("  ")]);
-  const changes = view.changes.get(position) ?? {};
-  if (base && changes[base]) pairs.push([`${here} to ${base}`, changes[base].words]);
-  for (const [term, value] of pairs) {
-    const entry = make("div", term.replaceAll(" ", "-"));
-    entry.append(make("dt", "", term), make("dd", "", value));
-    summary.append(entry);
-  }
-  place.replaceChildren(summary);
-  if (state.pinned !== position) return;
-  const buttons = make("p", "buttons");
-  buttons.append("Change to");
-  for (const to of BASES.filter(each => each !== here)) {
-    const words = changes[to] ? `: ${changes[to].words}` : "";
-    buttons.append(makeButton(`${to}${words}`, () => on.change(position, to), "to"));
-  }
-  place.append(buttons);
-}
-
-function showLegend(view) {
-  const what = known.problem === "regression" ? `value${known.classes.length > 1 ? ` ${state.label}` : ""}` : `class ${state.label}`;
-  const entries = [];
-  if (view.attribution) entries.push(["attribution", `what each base adds to ${what}${known.problem === "regression" ? "" : ", in nats of log odds"} (integrated gradients, the strand as pasted); letters that hang down speak against it`]);
-  entries.push(["attention", "where the model looks in its last layer; it has no sign, and does not say what for"]);
-  if (view.expected) entries.push(["expected", "the four bases, each as high as the model finds it probable where this base is hidden; none within k bases of an end"]);
-  const legend = at("legend");
-  legend.replaceChildren();
-  for (const [term, meaning] of entries) legend.append(make("dt", "", term), make("dd", "", meaning));
-  const scale = make("dd");
-  const gradient = make("span", "scale");
-  gradient.style.background = `linear-gradient(to right, ${[-1, 0, 1].map(mapColour)})`;
-  const limit = view.limit ? view.limit.toFixed(2) : "";
-  const unit = view.expected ? "ln P(new base) - ln P(base that is there)" : known.problem === "regression" ? `change of ${what}` : `change of the logit of ${what} (log odds, nats)`;
-  scale.append(limit ? `-${limit}` : "lost", gradient, limit ? `+${limit}` : "gained", ` ${unit}: blue is lost, red gained; the dot is the base that is there`);
-  legend.append(make("dt", "", "change to"), scale);
-  const letters = make("dd");
-  for (const [letter, colour] of [["A", "#007a59"], ["C", "#0072b2"], ["G", "#a86f00"], ["T", "#c04f00"]]) {
-    const key = make("span", "key", letter);
-    key.style.color = colour;
-    letters.append(key, " ");
-  }
-  legend.append(make("dt", "", "letters"), letters);
-}
-
 function showMotifs(sites) {
   if (!sites.length) {
     at("motifs").replaceChildren(make("p", "", "None of them is here."));
@@ -425,17 +315,7 @@ function showMotifs(sites) {
 
 function showTables() {
   const names = Object.keys(state.tables);
-  at("tables").replaceChildren(...names.map(key => makeButton(`${key}.tsv`, () => download(key))));
-}
-
-function download(key) {
-  const { columns, rows } = state.tables[key];
-  const text = [columns, ...rows].map(row => row.map(value => value ?? "").join("\t")).join("\n");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/tab-separated-values" }));
-  link.download = `${key}.tsv`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+  at("tables").replaceChildren(...names.map(key => makeButton(`${key}.tsv`, () => save(key, state.tables[key]))));
 }
 
 function move(event) {
