@@ -14,6 +14,8 @@ import transformers
 from transformers.utils.hub import hf_api
 from typer.testing import CliRunner
 
+from dnabert_hf.cards.finetuned import finetuning_card
+from dnabert_hf.cards.regression import read_regression
 from dnabert_hf.cli.main import app
 from dnabert_hf.hub.publish import publish
 from dnabert_hf.training.finetuning.finetune import finetune
@@ -181,6 +183,27 @@ def test_the_card_gets_the_name_of_the_repository_and_nothing_local_goes(hub, mo
     # What its owner has written stays as it is.
     (model / "README.md").write_text(done.card + "\nRead this.\n")
     assert publish(model, "lab/other").card.endswith("Read this.\n")
+
+
+def test_the_regression_is_read_off_the_card_again(trained):
+    report = json.loads((trained / "metrics.json").read_text())
+    split = report["predictions"]
+    report |= {
+        "scores": {split: {"accuracy": 0.9, "mcc": 0.8123}},
+        "regression": {"k": 5, "both_strands": False, "scores": {split: {"mcc": 0.51}}},
+    }
+    note = read_regression(finetuning_card(report | {"advice": None}, name="m"))
+    assert note.text == (
+        f"On the {split} split this model has MCC 0.812, logistic regression on 5-mer counts 0.510."
+    )
+    assert not note.is_warning
+    advice = "logistic regression on 5-mer counts does better, MCC 0.9 against 0.8: try more epochs"
+    note = read_regression(finetuning_card(report | {"advice": advice}, name="m"))
+    assert note == (f"L{advice[1:]}.", True)
+    report |= {"advice": None, "regression": {"left_out": "too few sequences"}}
+    note = read_regression(finetuning_card(report, name="m"))
+    assert note.text.endswith("stands beside the model: too few sequences.")
+    assert note.is_warning
 
 
 def test_publishing_again_sends_only_what_has_changed(hub, model):

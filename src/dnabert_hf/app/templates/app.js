@@ -258,7 +258,10 @@ function showExpected(view) {
     n += 1;
     n_same += BASES[best(shares)] === view.sequence[position];
   }
-  at("says").replaceChildren(make("p", "", `${name()}: of ${n} bases that could be hidden one at a time, the model expects the one that is there at ${n_same}.`));
+  const words = n
+    ? `of ${n} bases that could be hidden one at a time, the model expects the one that is there at ${n_same}`
+    : `no base could be hidden: that needs A, C, G and T alone around it, ${known.k} or more on either side`;
+  at("says").replaceChildren(make("p", "", `${name()}: ${words}.`));
 }
 
 function showEdits() {

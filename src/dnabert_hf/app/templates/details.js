@@ -18,7 +18,7 @@ export function readEffect(row, label) {
 }
 
 function inWords(change) {
-  if (change.then === null) return "no score: too near to an end, or to N";
+  if (change.then === null) return "no score: within k bases of an end, or N in the sequence";
   return `${change.what} ${change.now === null ? "" : `${change.now.toFixed(3)} to `}${change.then.toFixed(3)}`;
 }
 
@@ -59,7 +59,7 @@ export function showLegend(view, label) {
   const entries = [];
   if (view.attribution) entries.push(["attribution", `what each base adds to ${what}${known.problem === "regression" ? "" : ", in nats of log odds"} (integrated gradients, the strand as pasted); letters that hang down speak against it`]);
   entries.push(["attention", "where the model looks in its last layer; it has no sign, and does not say what for"]);
-  if (view.expected) entries.push(["expected", "the four bases, each as high as the model finds it probable where this base is hidden; none within k bases of an end"]);
+  if (view.expected) entries.push(["expected", "the four bases, each as high as the model finds it probable where this base is hidden; none within k bases of an end, or where the sequence holds N"]);
   const legend = at("legend");
   legend.replaceChildren();
   for (const [term, meaning] of entries) legend.append(make("dt", "", term), make("dd", "", meaning));
@@ -68,7 +68,7 @@ export function showLegend(view, label) {
   gradient.style.background = `linear-gradient(to right, ${[-1, 0, 1].map(mapColour)})`;
   const limit = view.limit ? view.limit.toFixed(2) : "";
   const unit = view.expected ? "ln P(new base) - ln P(base that is there)" : known.problem === "regression" ? `change of ${what}` : `change of the logit of ${what} (log odds, nats)`;
-  scale.append(limit ? `-${limit}` : "lost", gradient, limit ? `+${limit}` : "gained", ` ${unit}: blue is lost, red gained; the dot is the base that is there`);
+  scale.append(limit ? `-${limit}` : "lost", gradient, limit ? `+${limit}` : "gained", ` ${unit}: blue is ${view.expected ? "less probable, red more" : "lost, red gained"}; the dot is the base that is there`);
   legend.append(make("dt", "", "change to"), scale);
   const letters = make("dd");
   for (const [letter, colour] of [["A", "#007a59"], ["C", "#0072b2"], ["G", "#a86f00"], ["T", "#c04f00"]]) {
