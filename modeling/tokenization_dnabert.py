@@ -340,7 +340,7 @@ class DNABertTokenizer(PreTrainedTokenizer):
 
     def _encode_items(self, items: list[Any]) -> _Tokens:
         """Encode texts, lists of words or lists of ids."""
-        if all(isinstance(item, str) for item in items):
+        if all(issubclass(kind, str) for kind in set(map(type, items))):
             return self._encode_texts(items)
         parts = []
         for i, item in enumerate(items):

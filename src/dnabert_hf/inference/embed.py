@@ -70,7 +70,7 @@ def embed(
             over the up to k k-mers that cover it.
         precision: Number format of what is written: "float32", or "float16" for half the size.
         max_file_mb: Makes the output a folder, named as the file would be, of numbered files of
-            about so many megabytes (1e6 bytes), each complete in itself; one record, or 2,048 short
+            about so many megabytes (1e6 bytes), each complete in itself; one record, or 8,192 short
             ones, are never divided.
         **options: The fields of `RunOptions`.
 

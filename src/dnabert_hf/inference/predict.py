@@ -1,7 +1,8 @@
 """Classes, probabilities and values that a fine-tuned model gives to sequences."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -129,11 +130,13 @@ class Classifier:
     def predict(self, records: Sequence[SequenceRecord]) -> list[Prediction]:
         """Classify records that are in memory."""
         names = self.scheme.names
-        predictions = []
-        for record, row in zip(records, self.probabilities(records).tolist(), strict=True):
-            probabilities = dict(zip(names, row, strict=True))
-            predictions.append(Prediction(record.id, self._label(probabilities), probabilities))
-        return predictions
+        probabilities = self.probabilities(records)
+        return [
+            Prediction(record.id, label, dict(zip(names, row, strict=True)))
+            for record, label, row in zip(
+                records, self._labels(probabilities), probabilities.tolist(), strict=True
+            )
+        ]
 
     def probabilities(self, records: Sequence[SequenceRecord]) -> np.ndarray:
         """Give the probability of each class, or the values, shape (records, labels)."""
@@ -170,25 +173,30 @@ class Classifier:
                 logits[indices] = compute(engine, chosen, len(chosen) / len(records))
         return logits_to_predictions(logits, self.scheme.problem_type)
 
-    def _label(self, probabilities: Mapping[str, float]) -> str | None:
+    def _labels(self, probabilities: np.ndarray) -> Sequence[str | None]:
+        """Name the class or classes of each row of probabilities."""
+        names = self.scheme.names
         if self.scheme.problem_type == "regression":
-            return None
+            return [None] * len(probabilities)
         if self.scheme.problem_type == "multi_label_classification":
-            return ";".join(name for name, value in probabilities.items() if value >= 0.5)
-        return max(probabilities, key=probabilities.__getitem__)
+            chosen = (probabilities >= 0.5).tolist()
+            return [";".join(compress(names, row)) for row in chosen]
+        return [names[index] for index in probabilities.argmax(axis=1).tolist()]
 
 
 def _logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) -> np.ndarray:
     """Cut as the model itself would, so that pieces of all sequences share batches."""
-    windows: list[Window] = []
-    rows: list[int] = []
+    windows = [Window(record.sequence) for record in records]
+    rows: Sequence[int] = range(len(records))
     longest = engine.model.config.max_position_embeddings - 3 + engine.tokenizer.k
-    for row, record in enumerate(records):
-        is_whole = len(record.sequence) <= longest
-        pieces = [Window(record.sequence)] if is_whole else cut_into_pieces(engine, record)
-        windows.extend(pieces)
-        rows.extend([row] * len(pieces))
-    pooled = np.stack(engine.run(windows, pooled_output, weight=weight))
+    if any(len(record.sequence) > longest for record in records):
+        pieces = [
+            [window] if len(window.sequence) <= longest else cut_into_pieces(engine, record)
+            for window, record in zip(windows, records, strict=True)
+        ]
+        windows = list(chain.from_iterable(pieces))
+        rows = [row for row, of_record in enumerate(pieces) for _ in of_record]
+    pooled = engine.stack(windows, pooled_output, weight=weight)
     return classify_pieces(engine, pooled, rows)
 
 
@@ -237,16 +245,15 @@ def classify_pieces(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> 
     with torch.inference_mode():
         device = engine.device
         pieces = torch.from_numpy(pooled).to(device)
-        logits = engine.model.classify(pieces, torch.tensor(rows, device=device))
+        of_sequence = torch.from_numpy(np.asarray(rows)).to(device)
+        logits = engine.model.classify(pieces, of_sequence)
         return np.asarray(logits.float().cpu().numpy())
 
 
 def _pair_logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) -> np.ndarray:
     """Leave the cutting to the model: a piece of a pair may hold parts of both sequences."""
     windows = [Window(record.sequence, record.sequence_b) for record in records]
-    return np.stack(
-        engine.run(windows, lambda model, inputs: model(**inputs).logits, weight=weight)
-    )
+    return engine.stack(windows, lambda model, inputs: model(**inputs).logits, weight=weight)
 
 
 def _other_strand(record: SequenceRecord) -> SequenceRecord:

@@ -1,5 +1,6 @@
 """The frame of every run of a model: options, checks, engines, records, parts, result."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -20,6 +21,8 @@ from dnabert_hf.inference.output.formats import ResultFormat, Row
 from dnabert_hf.inference.output.writer import Output, WrittenResults, check_output, open_output
 
 __all__ = ["Input", "Run", "RunFields", "RunOptions"]
+
+_ALLOCATIONS = 50_000  # between two passes of the garbage collector
 
 Chunk = TypeVar("Chunk", bound=Sized)
 Result = TypeVar("Result")
@@ -104,6 +107,21 @@ class RunOptions:
             batch_tokens=self.batch_tokens,
             shard=shard,
         )
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python look for garbage in circles less often: records make none.
+
+    It would look through all that is loaded again and again, a third of the host's time for short
+    sequences.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass(frozen=True)
@@ -298,9 +316,16 @@ class Run:
             n_passes=given.n_passes,
             is_silent=self.shard.index > 0,
         )
-        if output is None:
-            yield from progress.follow(given.chunks, self.engines)
-            return
+        with _rare_collections():
+            if output is None:
+                yield from progress.follow(given.chunks, self.engines)
+            else:
+                yield from self._remaining(given, output, progress)
+
+    def _remaining(
+        self, given: Input[Chunk], output: Output, progress: "Progress[Chunk]"
+    ) -> Iterator[Chunk]:
+        """Yield the chunks of this process that are not written yet."""
         is_taken = False
 
         def chunks() -> Iterator[Chunk]:

@@ -98,9 +98,9 @@ def test_both_sequences_of_a_pair_fill_a_chunk():
     assert len(list(iterate_chunks(records, n_bases=10))) == 2
 
 
-def test_chunks_have_at_most_2048_records():
-    records = (SequenceRecord(str(i), "ACGT") for i in range(2049))
-    assert [len(chunk) for chunk in iterate_chunks(records, n_bases=10**9)] == [2048, 1]
+def test_chunks_have_at_most_8192_records():
+    records = (SequenceRecord(str(i), "ACGT") for i in range(8193))
+    assert [len(chunk) for chunk in iterate_chunks(records, n_bases=10**9)] == [8192, 1]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ def check_records(
     n_all_unknown, first_unknown = 0, ""
     begin = f"{name}: " if name else ""
     for record in records:
+        sequence = record.sequence
+        if record.sequence_b is None and len(sequence) >= k and not count_unknown(sequence, k):
+            n_kmers += len(sequence) - k + 1
+            yield record
+            continue
         parts: tuple[str, ...] = (record.sequence,)
         if record.sequence_b is not None:
             parts += (record.sequence_b,)

@@ -48,10 +48,7 @@ def read_fasta(stream: BinaryIO, name: str) -> Iterator[SequenceRecord]:
                 yield last.finish()
             *records, (last_id, letters) = _split_entries(entries, n_records, name)
             n_records += len(entries)
-            for complete_id, complete in _clean_entries(records, name):
-                if not complete:
-                    _raise_for_empty(_source(name, complete_id))
-                yield SequenceRecord(complete_id, complete)
+            yield from _clean_entries(records, name)
             last = _LastRecord(last_id, letters, name)
     if last is not None:
         yield last.finish()
@@ -112,15 +109,15 @@ def _split_entries(entries: list[bytes], n_before: int, name: str) -> list[tuple
     return [(_first_word(header, n, name), letters) for n, (header, _, letters) in numbered]
 
 
-def _clean_entries(entries: list[tuple[str, bytes]], name: str) -> list[tuple[str, str]]:
+def _clean_entries(entries: list[tuple[str, bytes]], name: str) -> Iterator[SequenceRecord]:
     if not entries:
-        return []
-    ids = [record_id for record_id, _ in entries]
-    sequences = clean_all(
-        [letters for _, letters in entries],
-        source_of=lambda index: _source(name, ids[index]),
-    )
-    return list(zip(ids, sequences, strict=True))
+        return
+    ids, letters = zip(*entries, strict=True)
+    sequences = clean_all(letters, source_of=lambda index: _source(name, ids[index]))
+    n_before = sequences.index("") if "" in sequences else len(sequences)
+    yield from map(SequenceRecord, ids[:n_before], sequences)
+    if n_before < len(sequences):
+        _raise_for_empty(_source(name, ids[n_before]))
 
 
 def _first_word(header: bytes, number: int, name: str) -> str:

@@ -146,11 +146,42 @@ class Engine:
         Returns:
             The results in the order of `windows`, float32; equal windows have one array.
         """
-        if extras is not None:
-            return self._run(windows, compute, extras, weight)
-        rows = {window: row for row, window in enumerate(dict.fromkeys(windows))}
-        results = self._run(list(rows), compute, {}, weight)
-        return [results[rows[window]] for window in windows]
+        distinct, rows = (windows, None) if extras is not None else _distinct(windows)
+        results: list[np.ndarray] = [np.empty(0)] * len(distinct)
+
+        def take(batch: np.ndarray, arrival: Arrival) -> None:
+            for index, output in zip(batch.tolist(), arrival.rows(), strict=True):
+                results[index] = output
+
+        self._run(distinct, compute, extras or {}, weight, take)
+        return results if rows is None else [results[row] for row in rows]
+
+    def stack(
+        self, windows: Sequence[Window], compute: Compute, *, weight: float = 1
+    ) -> np.ndarray:
+        """Do what `run` does where windows give as many numbers each, without an array for each.
+
+        Args:
+            windows: At least one window, in any order.
+            compute: Gives one tensor of all rows.
+            weight: As in `run`.
+
+        Returns:
+            The results, shape (windows, ...), float32.
+        """
+        distinct, rows = _distinct(windows)
+        results: np.ndarray | None = None
+
+        def take(batch: np.ndarray, arrival: Arrival) -> None:
+            nonlocal results
+            outputs = arrival.array()
+            if results is None:
+                results = np.empty((len(distinct), *outputs.shape[1:]), dtype=np.float32)
+            results[batch] = outputs
+
+        self._run(distinct, compute, {}, weight, take)
+        assert results is not None
+        return results if rows is None else results[rows]
 
     def _run(
         self,
@@ -158,22 +189,20 @@ class Engine:
         compute: Compute,
         extras: Mapping[str, np.ndarray],
         weight: float,
-    ) -> list[np.ndarray]:
-        k = self.tokenizer.k
-        n_tokens = np.array([window.n_tokens(k) for window in windows], dtype=int)
+        take: Callable[[np.ndarray, Arrival], None],
+    ) -> None:
+        n_tokens = _count_tokens(windows, self.tokenizer.k)
         if self._padded_to:
             n_tokens = np.maximum(n_tokens, self._padded_to)
         # Longest first: too large a batch fails at the start, and rows of a batch are alike.
         order = np.argsort(-n_tokens, kind="stable")
         descending = n_tokens[order]
-        results: list[np.ndarray] = [np.empty(0)] * len(windows)
         under_way: deque[tuple[np.ndarray, Arrival]] = deque()
         n_ahead = _AHEAD.get(self.device.type, 0)
 
         def receive() -> None:
             batch, arrival = under_way.popleft()
-            for index, output in zip(batch.tolist(), arrival.rows(), strict=True):
-                results[index] = output
+            take(batch, arrival)
             if self.on_batch is not None:
                 self.on_batch(weight * float(n_tokens[batch].sum() / n_tokens.sum()))
 
@@ -192,7 +221,6 @@ class Engine:
                     receive()
             while under_way:
                 receive()
-        return results
 
     def _n_rows(self, n_tokens: np.ndarray) -> int:
         """Count the rows of the next batch, of rows with so many tokens, longest first."""
@@ -235,14 +263,30 @@ class Engine:
         """
         sequences = [window.sequence for window in windows]
         pairs = [window.sequence_b for window in windows if window.sequence_b is not None]
-        k = self.tokenizer.k
-        longest = max(window.n_tokens(k) for window in windows)
         padding: dict[str, Any] = {"padding": True}
-        if self._padded_to and longest < self._padded_to:
-            padding = {"padding": "max_length", "max_length": self._padded_to}
+        if self._padded_to:
+            longest = int(_count_tokens(windows, self.tokenizer.k).max())
+            padding = {"padding": "max_length", "max_length": max(longest, self._padded_to)}
         inputs = dict(
             self.tokenizer(sequences, pairs or None, return_tensors="pt", verbose=False, **padding)
         )
         if bool(inputs["attention_mask"].all()):
             del inputs["attention_mask"]
         return {name: send(tensor, self.device) for name, tensor in inputs.items()}
+
+
+def _distinct(windows: Sequence[Window]) -> tuple[Sequence[Window], list[int] | None]:
+    """Give each window once, and the row of each; None where all differ."""
+    rows = {window: row for row, window in enumerate(dict.fromkeys(windows))}
+    if len(rows) == len(windows):
+        return windows, None
+    return list(rows), [rows[window] for window in windows]
+
+
+def _count_tokens(windows: Sequence[Window], k: int) -> np.ndarray:
+    """Count the tokens of each window, as `Window.n_tokens` does, shape (windows,)."""
+    n_tokens = np.array([len(window.sequence) for window in windows], dtype=int) - k + 3
+    pairs = [row for row, window in enumerate(windows) if window.sequence_b is not None]
+    if pairs:
+        n_tokens[pairs] += [len(windows[row].sequence_b or "") - k + 2 for row in pairs]
+    return n_tokens

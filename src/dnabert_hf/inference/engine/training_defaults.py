@@ -67,10 +67,13 @@ def watch_lengths(records: Iterable[SequenceRecord], config: Any) -> Iterator[Se
         config: Configuration of the model that is to read them.
     """
     lengths = getattr(config, "training_lengths", None)
+    if lengths is None:
+        yield from records
+        return
     is_quiet = False
     for record in records:
         n_bases = len(record.sequence) + len(record.sequence_b or "")
-        if lengths is not None and not is_quiet and n_bases > _FAR_LONGER * lengths[2]:
+        if not is_quiet and n_bases > _FAR_LONGER * lengths[2]:
             room = config.max_position_embeddings - 2 + (config.k or 0) - 1
             if n_bases > room:
                 is_quiet = True

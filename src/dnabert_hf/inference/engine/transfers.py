@@ -46,12 +46,17 @@ class Arrival:
         self._event = torch.cuda.Event()
         self._event.record(torch.cuda.current_stream(outputs.device))
 
-    def rows(self) -> list[np.ndarray]:
-        """Wait for the outputs, and give those of each row, float32."""
+    def array(self) -> np.ndarray:
+        """Wait for the outputs, and give those of all rows, one behind the other, float32."""
         array = self._host.numpy()
         if self._event is not None:
             self._event.synchronize()
             array = array.copy()  # page-locked memory goes to the next batch
+        return array
+
+    def rows(self) -> list[np.ndarray]:
+        """Wait for the outputs, and give those of each row, float32."""
+        array = self.array()
         if self._shapes is None:
             return [array[row, ...] for row in range(len(array))]
         ends = np.cumsum([shape.numel() for shape in self._shapes])[:-1]

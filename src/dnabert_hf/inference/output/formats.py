@@ -124,8 +124,7 @@ class DelimitedFormat:
         """
         text = io.StringIO()
         writer = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
-        for row in rows:
-            writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+        writer.writerows(zip(*map(_texts, zip(*rows, strict=True)), strict=True))
         return text.getvalue().encode()
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
@@ -143,6 +142,13 @@ class DelimitedFormat:
     def _compress(self, content: bytes) -> bytes:
         # No time stamp: the same results give the same bytes.
         return gzip.compress(content, mtime=0) if self.is_gzip else content
+
+
+def _texts(column: Sequence[Any]) -> Sequence[Any]:
+    """Write the floats of a column with six digits; the others are left to the csv module."""
+    if not any(issubclass(kind, float) for kind in set(map(type, column))):
+        return column
+    return [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in column]
 
 
 class ParquetFormat:
