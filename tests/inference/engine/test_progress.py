@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -68,6 +69,18 @@ def test_chunks_of_an_earlier_run_count_but_tell_nothing_of_time(engine, termina
     progress.skip(["ACGT"] * 7)
     assert [*progress.follow([["ACGT"] * 3], [engine])] == [["ACGT"] * 3]
     assert (progress._bar.n, progress._bar.initial) == (10, 7)
+
+
+def test_a_thread_of_a_server_shows_nothing(engine, terminal):
+    shown = terminal()
+
+    def follow():
+        progress = Progress("sequences", lambda: pytest.fail("nobody asks how many"))
+        return [*progress.follow([["ACGT"] * 3], [engine])]
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(follow).result() == [["ACGT"] * 3]
+    assert shown.getvalue() == ""
 
 
 def test_without_a_terminal_nothing_is_shown_or_counted(engine, monkeypatch):
