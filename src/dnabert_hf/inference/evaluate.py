@@ -126,9 +126,9 @@ def evaluate(
     scores = score(np.full(len(labels), True))
     parts = {}
     for name, n in Counter(record.id for record in records).items() if by else ():
-        parts[name] = Evaluation(n, score(groups == name))
+        parts[name] = Evaluation(n, score(np.asarray(groups == name)))
     if output is not None:
-        content = {
+        content: dict[str, Any] = {
             "model": checkpoints[0].name,
             "others": [checkpoint.name for checkpoint in checkpoints[1:]],
             "source": str(source),

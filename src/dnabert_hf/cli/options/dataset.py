@@ -112,6 +112,7 @@ class Target:
         from dnabert_hf.data.labelled.leaks import format_report
 
         splitting = self.splitting()
+        source = "standard input" if source == "-" else source
         built = function(
             open_genome(self.genome, aliases=self.aliases),
             sites,
