@@ -24,6 +24,7 @@ from dnabert_hf.cli.benchmark import benchmark
 from dnabert_hf.cli.convert import convert
 from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
+from dnabert_hf.cli.dependencies import dependencies
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
@@ -141,7 +142,14 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         funnel,
         join,
     ),
-    "Explain a model": (app_page, attention, attribute, attention_report, motifs),
+    "Explain a model": (
+        app_page,
+        attention,
+        attribute,
+        attention_report,
+        motifs,
+        dependencies,
+    ),
     "Share a model": (convert, publish),
 }
 for _panel, _commands in _COMMANDS.items():

@@ -255,7 +255,7 @@ class Run:
             depends_on: What the results depend on beside the model and the source, by name.
         """
         if self.output is None or result_format is None:
-            return [result for chunk in self._follow(given) for result in compute(chunk)]
+            return [result for chunk in self.follow(given) for result in compute(chunk)]
         depends_on = {
             "columns": self.options.columns,
             "skip_short": self.options.skip_short,
@@ -306,10 +306,15 @@ class Run:
             shard=self.shard,
             on_joined=on_joined,
         ) as output:
-            yield output, self._follow(given, output)
+            yield output, self.follow(given, output)
 
-    def _follow(self, given: Input[Chunk], output: Output | None = None) -> Iterator[Chunk]:
-        """Yield the chunks that this process has to compute, and show how far it is."""
+    def follow(self, given: Input[Chunk], output: Output | None = None) -> Iterator[Chunk]:
+        """Yield the chunks that this process has to compute, and show how far it is.
+
+        Args:
+            given: What the run goes through.
+            output: The output, parts of which may be there already; None without one.
+        """
         progress: Progress[Chunk] = Progress(
             given.unit,
             lambda: self._share_of(given.count()),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, read_bed
@@ -43,6 +43,13 @@ class Kinds:
         return n_bases * (3 + self.deletions + 4 * self.insertions)
 
 
+class Countable(Protocol):
+    """Changes that are made to every sequence."""
+
+    def count(self, sequence: str) -> int:
+        """Count the changes of a sequence."""
+
+
 class Given(NamedTuple):
     """Sequences to change, what they come from, and how many changes there will be."""
 
@@ -52,7 +59,7 @@ class Given(NamedTuple):
     depends_on: dict[str, object]
 
 
-def read_sequences(run: Run, source: Source, kinds: Kinds) -> Given:
+def read_sequences(run: Run, source: Source, changes: Countable) -> Given:
     """Read the records of a source, each of which is changed from end to end."""
     records = open_source(
         source,
@@ -61,21 +68,20 @@ def read_sequences(run: Run, source: Source, kinds: Kinds) -> Given:
         skip_short=run.options.skip_short,
     )
     targets = (Target(r.id, r.sequence, 0, len(r.sequence)) for r in _singles(records))
-    return Given(targets, source, lambda: run.count(source, kinds.count), {})
+    return Given(targets, source, lambda: run.count(source, changes.count), {})
 
 
 def _singles(records: Iterator[SequenceRecord]) -> Iterator[SequenceRecord]:
     for record in records:
         if record.sequence_b is not None:
             raise ValueError(
-                f"record {record.id}: a mutation map is of one sequence, found a pair; give single "
-                "sequences"
+                f"record {record.id}: a map is of one sequence, found a pair; give single sequences"
             )
         yield record
 
 
 def read_regions(
-    source: Source | Sequence[Interval], genome: Genome, flank: int, kinds: Kinds, *, k: int
+    source: Source | Sequence[Interval], genome: Genome, flank: int, changes: Countable, *, k: int
 ) -> Given:
     """Read regions of a genome (BED or intervals, 0-based and half-open), with flanks around."""
     regions: list[Any] = read_bed(source) if isinstance(source, str | Path) else list(source)
@@ -84,12 +90,12 @@ def read_regions(
             "with a genome, the source must be a BED file or intervals on it; leave the genome out "
             "for sequences"
         )
-    n_bases = sum(each.end - each.start for each in regions)
+    lengths = Counter(each.end - each.start for each in regions)
     digest = hashlib.sha256(repr(regions).encode()).hexdigest()[:16]
     return Given(
         _cut_regions(regions, genome, flank, k=k),
         genome,
-        lambda: n_bases * kinds.count("A"),
+        lambda: sum(n * changes.count("A" * length) for length, n in lengths.items()),
         {"flank": flank, "regions": digest},
     )
 

@@ -1,0 +1,1 @@
+"""Nucleotide dependencies: what one base of a sequence tells a model of another."""
