@@ -118,8 +118,9 @@ def report(name: str, maps: list, folder: Path | None) -> None:
     ]
     sites = sum(b.kind == "site" for of_map in blocks for b in of_map)
     print(
-        f"{name}: {len(maps)} maps; hairpin found in {hairpins}, pair in {pairs}; other repeats and "
-        f"pairs {len(others)}, sites {sites}; within two bases of the diagonal {share:.2f}"
+        f"{name}: {len(maps)} maps; hairpin found in {hairpins}, pair in {pairs}; other "
+        f"repeats and pairs {len(others)}, sites {sites}; "
+        f"within two bases of the diagonal {share:.2f}"
     )
     if folder is not None:
         plot_dependency_maps([(maps[0], blocks[0])], folder / f"dependencies-{name}.png")

@@ -13,9 +13,10 @@ from site_pages import walk_commands
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-# Several trainings each: run with -m slow.
+# Several trainings each, or long maps: run with -m slow.
 LONG = {
     "comparing-models",
+    "dependencies",
     "long-sequences",
     "peaks-to-motifs",
     "pretraining",

@@ -108,6 +108,11 @@ WRITTEN = [
         *("mutagenesis", 0, "h.tsv", BOUND),
         f"mutagenesis peaks-model site.bed {GENOME} --label bound -o h.tsv",
     ),
+    (
+        *("dependencies", 0, "m.tsv", ()),
+        "dependencies dnabert-3-mini short.fa --max-distance 2 -o m.tsv --blocks m-blocks.tsv",
+    ),
+    ("dependencies", 1, "m-blocks.tsv", (), ""),
     ("funnel", 0, "i.tsv", BOUND, f"funnel peaks-model variants.vcf {GENOME} -o i.tsv"),
     ("attention", 0, "j.parquet", BOTH, "attention peaks-model test.tsv -o j.parquet"),
     (
@@ -137,6 +142,7 @@ SUITE = "data: {peaks: peaks.tsv}\nmodels: {counts: {init: kmers, k: 3}}\nseeds:
                          ids=["models", "trainings"])  # fmt: skip
 def test_columns_of_the_page_are_those_that_are_written(written, work_folder):
     (work_folder / "site.bed").write_text("chr1\t740\t750\n")
+    (work_folder / "short.fa").write_text(">a\nACGTTGCATG\n")
     (work_folder / "suite.yaml").write_text(SUITE)
     lines = (work_folder / "variants.vcf").read_text().splitlines(keepends=True)
     (work_folder / "head.vcf").write_text("".join(lines[:12]))

@@ -7,16 +7,6 @@ from dnabert_hf.inference.dependencies.map_files import DependencyMap
 from dnabert_hf.interpretation.dependencies.blocks import contrast, find_blocks
 
 
-def noise(n_bases, seed):
-    """Dependencies as a Markov chain has them: a band, and little beyond; columns differ."""
-    rng = np.random.default_rng(seed)
-    distance = np.abs(np.subtract.outer(np.arange(n_bases), np.arange(n_bases)))
-    level = 0.2 + 4 * np.exp(-distance / 2)
-    scores = level * rng.gamma(4, 0.25, distance.shape) * rng.uniform(0.7, 1.5, n_bases)
-    np.fill_diagonal(scores, np.nan)
-    return scores
-
-
 def random_dna(n_bases, seed):
     return "".join(np.random.default_rng(seed).choice(list("ACGT"), n_bases))
 
@@ -25,13 +15,13 @@ def found_in(scores, sequence):
     return find_blocks(DependencyMap("x", sequence, scores.astype(np.float32)))
 
 
-def test_a_band_has_no_blocks():
+def test_a_band_has_no_blocks(noise):
     n_blocks = [len(found_in(noise(80, seed), random_dna(80, seed))) for seed in range(10)]
     assert sum(n_blocks) <= 4  # three kinds, each false in one of 21
 
 
 @pytest.mark.parametrize("loop", [0, 12])
-def test_arms_of_a_hairpin_are_found(loop):
+def test_arms_of_a_hairpin_are_found(noise, loop):
     scores = noise(80, 3)
     sequence = "A" * 20 + "GGCATC" + "A" * loop + "GATGCC" + "A" * (48 - loop)
     for i in range(6):
@@ -44,14 +34,14 @@ def test_arms_of_a_hairpin_are_found(loop):
     assert all(other.kind != "inverted repeat" for other in others)
 
 
-def test_letters_that_do_not_pair_make_no_arms():
+def test_letters_that_do_not_pair_make_no_arms(noise):
     scores = noise(80, 3)
     for i in range(6):
         scores[20 + i, 49 - i] = scores[49 - i, 20 + i] = 3
     assert all(b.kind != "inverted repeat" for b in found_in(scores, "A" * 80))
 
 
-def test_copies_are_direct_repeats():
+def test_copies_are_direct_repeats(noise):
     scores = noise(80, 5)
     sequence = "A" * 10 + "CCGTTGCC" + "A" * 32 + "CCGTTGCC" + "T" * 22
     sequence = sequence[:49] + "G" + sequence[50:]
@@ -62,7 +52,7 @@ def test_copies_are_direct_repeats():
     assert block[:5] == ("direct repeat", 10, 18, 50, 58)
 
 
-def test_two_sites_that_depend_on_each_other_are_a_pair_and_introns_are_named():
+def test_two_sites_that_depend_on_each_other_are_a_pair_and_introns_are_named(noise):
     scores, sequence = noise(90, 7), "C" * 90
     sequence = sequence[:12] + "GT" + sequence[14:62] + "AG" + sequence[64:]
     for start in (10, 60):
@@ -77,7 +67,7 @@ def test_two_sites_that_depend_on_each_other_are_a_pair_and_introns_are_named():
     assert abs(pair.start_b - 60) <= 1
 
 
-def test_contrast_takes_off_distance_and_what_a_base_has_in_common():
+def test_contrast_takes_off_distance_and_what_a_base_has_in_common(noise):
     scores = noise(60, 1)
     deviations = contrast(scores)
     near, far = (
