@@ -27,7 +27,7 @@ from dnabert_hf import (
     dependency_maps,
     find_blocks,
 )
-from dnabert_hf.interpretation.dependencies.picture import plot_dependency_maps
+from dnabert_hf.interpretation.plots.dependency_map import plot_dependency_maps
 
 N_BASES = 64
 ARMS = (12, 26)

@@ -56,8 +56,9 @@ def test_a_page_of_a_command_says_what_its_help_says():
 
 
 def documented():
-    """Columns by command, a set for each table of the page."""
-    text = (ROOT / "docs" / "reference" / "columns.md").read_text()
+    """Columns by command, a set for each table of the pages."""
+    pages = ("columns.md", "columns-of-explanations.md")
+    text = "".join((ROOT / "docs" / "reference" / page).read_text() for page in pages)
     _, *parts = SECTION.split(text)
     tables = {}
     for command, part in zip(parts[::2], parts[1::2], strict=True):

@@ -184,3 +184,22 @@ def test_shapes_that_do_not_fit_are_refused(score, labels, predictions):
 def test_a_label_without_a_column_is_refused():
     with pytest.raises(ValueError, match=r"class indices from 0 to 1, .* got 0 to 2"):
         score_classification(np.array([0, 2]), np.full((2, 2), 0.5))
+
+
+def test_each_target_has_its_own_correlations_by_scipy(caplog):
+    from scipy.stats import pearsonr, spearmanr
+
+    rng = np.random.default_rng(0)
+    labels, values = rng.random((20, 3)), rng.random((20, 3))
+    values[:, 2] = 1.0
+    names = ["a", "b", "c"]
+    scores = score_regression(labels[:, :2], values[:, :2], names=names[:2])
+    for column, name in enumerate("ab"):
+        pair = labels[:, column], values[:, column]
+        assert scores[f"pearson_{name}"] == pytest.approx(pearsonr(*pair)[0])
+        assert scores[f"spearman_{name}"] == pytest.approx(spearmanr(*pair)[0])
+    assert scores["pearson"] == pytest.approx((scores["pearson_a"] + scores["pearson_b"]) / 2)
+    with_constant = score_regression(labels, values, names=names)
+    assert "constant in 1 of 3 targets" in caplog.text
+    assert with_constant["pearson_b"] == scores["pearson_b"]
+    assert not {"pearson", "spearman", "pearson_c"} & set(with_constant)

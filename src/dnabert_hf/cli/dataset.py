@@ -35,6 +35,12 @@ class _PromoterNegatives(StrEnum):
     dinucleotides = "dinucleotides"
 
 
+class _Summary(StrEnum):
+    mean = "mean"
+    max = "max"
+    log1p = "log1p"
+
+
 class _PeakNegatives(StrEnum):
     genomic = "genomic"
     dinucleotides = "dinucleotides"
@@ -250,6 +256,21 @@ def windows(
     positives: Annotated[
         str | None, typer.Option(help="BED of class 1: windows whose middle base lies in it.")
     ] = None,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="bigWig or bedGraph whose values over a window are its label, a number; "
+            "repeatable.",
+            callback=input_file,
+        ),
+    ] = None,
+    summary: Annotated[
+        _Summary,
+        typer.Option(
+            help="Of --signal: mean or max of the bases, or log1p of their sum, which is for "
+            "counts; bases without a value count as 0."
+        ),
+    ] = _Summary.mean,
     dev_contig: DevContigs = None,
     test_contig: Annotated[
         list[str] | None, typer.Option("--test-contig", help="Contig of the test split.")
@@ -258,27 +279,36 @@ def windows(
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:
-    r"""Windows along a genome, labelled if there is a BED of positives.
+    r"""Windows along a genome, labelled by a BED of positives or by signals.
 
     Example:
 
         dnabert dataset windows --genome hg38.fa.gz --regions genes.bed \
           -o windows.tsv
+
+    Accessibility, a number for each window:
+
+        dnabert dataset windows --genome hg38.fa.gz --regions peaks.bed \
+          --signal atac.bw --summary log1p --test-contig chr20 -o atac.tsv
     """
     from dnabert_hf.data.building.windows import write_windows
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.data.genome.intervals import read_bed
+    from dnabert_hf.data.genome.signal import open_signal
     from dnabert_hf.data.labelled.composition_bias import describe_bias
     from dnabert_hf.data.labelled.leaks import format_bias, format_statistics
 
     target = Target(genome, output, dev_contig, test_contig, overwrite=overwrite)
+    opened = open_genome(genome, aliases=aliases)
     written = write_windows(
-        open_genome(genome, aliases=aliases),
+        opened,
         output,
         length=length,
         step=step,
         regions=None if regions is None else read_bed(regions, skip_bad=skip_bad),
         positives=None if positives is None else read_bed(positives, skip_bad=skip_bad),
+        signals=[open_signal(each, opened) for each in signal or ()],
+        summary=summary.value,
         splitting=target.splitting(),
     )
     for line in format_statistics(written.statistics) if positives else ():
@@ -294,6 +324,12 @@ def windows(
     typer.echo(f"{output}: {written.n_windows:,} windows{left_out}")
     if test_contig and not dev_contig:
         typer.echo("there is no dev split: name contigs for it, too (--dev-contig)")
+    if signal:
+        kind = "numbers" if len(signal) > 1 else "a number"
+        typer.echo(
+            f"labels are {kind} ({summary.value} of {', '.join(signal)}): "
+            f"dnabert finetune {output} --problem-type regression"
+        )
     if test_contig and positives:
         typer.echo(f"leaks between its splits are found by: dnabert dataset check {output}")
     elif positives and step < length:

@@ -111,7 +111,7 @@ def score_predictions(
     if problem_type == "multi_label_classification":
         return score_multi_label(labels, predictions, names=names)
     if problem_type == "regression":
-        return score_regression(labels, predictions)
+        return score_regression(labels, predictions, names=names)
     raise ValueError(f"problem_type must be one of {sorted(METRIC_NAMES)}, got {problem_type!r}")
 
 
@@ -267,15 +267,19 @@ def score_multi_label(
     return scores
 
 
-def score_regression(labels: np.ndarray, values: np.ndarray) -> dict[str, float]:
+def score_regression(
+    labels: np.ndarray, values: np.ndarray, *, names: Sequence[str] | None = None
+) -> dict[str, float]:
     """Score predicted values; with several targets, each score is the mean over targets.
 
     Args:
         labels: True values, shape (n,) or (n, targets).
         values: Predicted values, same shape; (n, 1) goes with (n,).
+        names: Names of several targets.
 
     Returns:
-        pearson, spearman and rmse. If the labels or the predictions of a target are constant,
+        pearson, spearman and rmse, and with names both correlations of each target, as
+        pearson_NAME. If the labels or the predictions of a target are constant,
         both correlations are undefined for it: they are left out, and a warning is logged.
 
     Raises:
@@ -297,22 +301,28 @@ def score_regression(labels: np.ndarray, values: np.ndarray) -> dict[str, float]
             is_constant.sum(),
             len(is_constant),
         )
-        return {"rmse": rmse}
     from scipy.stats import rankdata
 
-    ranks = rankdata(labels, axis=0), rankdata(values, axis=0)
-    return {
-        "pearson": _mean_correlation(labels, values),
-        "spearman": _mean_correlation(*ranks),
-        "rmse": rmse,
-    }
+    scores: dict[str, float] = {}
+    pairs = {"pearson": (labels, values)}
+    pairs["spearman"] = (rankdata(labels, axis=0), rankdata(values, axis=0))
+    for score, columns in pairs.items():
+        of_targets = _correlations(*(each[:, ~is_constant] for each in columns)).tolist()
+        if not is_constant.any():
+            scores[score] = float(np.mean(of_targets))
+        if labels.shape[1] > 1 and names is not None:
+            known = [name for name, is_out in zip(names, is_constant, strict=True) if not is_out]
+            for name, value in zip(known, of_targets, strict=True):
+                scores[f"{score}_{name}"] = value
+    return {**scores, "rmse": rmse}
 
 
-def _mean_correlation(labels: np.ndarray, values: np.ndarray) -> float:
-    """Average Pearson's correlation over the columns of (n, targets) arrays."""
+def _correlations(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Give Pearson's correlation of each column of (n, targets) arrays, shape (targets,)."""
     labels, values = labels - labels.mean(axis=0), values - values.mean(axis=0)
     norms = np.linalg.norm(labels, axis=0) * np.linalg.norm(values, axis=0)
-    return float(((labels * values).sum(axis=0) / norms).mean())
+    correlations: np.ndarray = (labels * values).sum(axis=0) / norms
+    return correlations
 
 
 def _as_columns(values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 from dnabert_hf.data.building.labelled_windows import Splitting
 from dnabert_hf.data.building.windows import write_windows
 from dnabert_hf.data.genome.intervals import Interval
+from dnabert_hf.data.genome.signal import open_signal
 
 
 @pytest.fixture
@@ -97,3 +98,20 @@ def test_no_window_leaves_no_file(genome, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(ValueError, match="must be 1 or more bases, got 5 and 0"):
         write_windows(genome, tmp_path / "w.tsv", length=5, step=0)
+
+
+def test_signals_are_labels_of_regression(genome, tmp_path):
+    first, second = tmp_path / "a.bedgraph", tmp_path / "b.bedgraph"
+    first.write_text("a\t0\t2\t3\n")
+    second.write_text("a\t4\t8\t1\n")
+    signals = [open_signal(path, genome) for path in (first, second)]
+    options = {"length": 4, "step": 4, "regions": [Interval("a", 0, 10)], "signals": signals}
+    written = write_windows(genome, tmp_path / "w.tsv", **options)
+    assert [row[:3] for row in rows(tmp_path / "w.tsv")] == [
+        ["id", "sequence", "label"],
+        ["a:0-4", "ACGT", "1.5;0"],
+        ["a:4-8", "ACGT", "0;1"],
+    ]
+    assert written == (2, {}, (), None)
+    with pytest.raises(ValueError, match="got both"):
+        write_windows(genome, tmp_path / "x.tsv", positives=[Interval("a", 0, 4)], **options)

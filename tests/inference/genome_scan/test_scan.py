@@ -338,3 +338,41 @@ def test_command_line(model, fasta, tmp_path, caplog):
     )
     assert result.exit_code == 2
     assert "--threshold must be from 0 to 1, got 2.0" in result.stderr
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_values_of_a_regression_have_their_own_columns_and_tracks(
+    tiny_config, tokenizer, genome, tmp_path, n_targets
+):
+    names = ["value"] if n_targets == 1 else ["value_0", "value_1"]
+    tiny_config.problem_type = "regression"
+    tiny_config.id2label = dict(enumerate(names))
+    model = DNABertForSequenceClassification(tiny_config).eval()
+    options = {"window": 8, "step": 4, "tokenizer": tokenizer}
+    regions = [Interval("a", 0, 12)]
+    track = tmp_path / "v.bedgraph"
+    scan(
+        model,
+        genome,
+        output=tmp_path / "v.tsv",
+        regions=regions,
+        track=track,
+        label=names[-1],
+        **options,
+    )
+    rows = read_table(tmp_path / "v.tsv")
+    assert list(rows[0]) == ["contig", "start", "end", *names]
+    expected = predict(model, [DNA[:8], DNA[4:12]], tokenizer=tokenizer)
+    values = [list(each.probabilities.values()) for each in expected]
+    found = [[float(row[name]) for name in names] for row in rows]
+    np.testing.assert_allclose(found, values, rtol=1e-4)
+    first, second = (value[-1] for value in values)
+    lines = [line.split("\t") for line in track.read_text().splitlines()[-3:]]
+    assert [line[:3] for line in lines] == [["a", "0", "4"], ["a", "4", "8"], ["a", "8", "12"]]
+    means = [first, (first + second) / 2, second]
+    assert [float(line[3]) for line in lines] == pytest.approx(means, rel=1e-4)
+    with pytest.raises(ValueError, match="calls, and their comparison"):
+        scan(model, genome, output=tmp_path / "w.tsv", calls=tmp_path / "w.bed", **options)
+    if n_targets == 2:
+        with pytest.raises(ValueError, match="one of value_0, value_1, got None"):
+            scan(model, genome, output=tmp_path / "w.tsv", track=tmp_path / "w.bw", **options)

@@ -13,6 +13,7 @@ from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
 from dnabert_hf.data.genome.regions import merge_regions
+from dnabert_hf.data.genome.signal import Signal, SignalSummary, summarise_signal
 from dnabert_hf.data.labelled.composition_bias import PartStatistics, measure_counted_bias
 from dnabert_hf.files.atomic import open_table
 
@@ -48,6 +49,8 @@ def write_windows(
     step: int,
     regions: Sequence[Interval] | None = None,
     positives: Sequence[Interval] | None = None,
+    signals: Sequence[Signal] = (),
+    summary: SignalSummary = "mean",
     splitting: Splitting | None = None,
 ) -> WrittenWindows:
     """Write the windows of a genome as a table (TSV), one after another, in little memory.
@@ -60,7 +63,12 @@ def write_windows(
         regions: Where windows lie, as a whole; by default all contigs. Regions that overlap or
             touch count as one.
         positives: Regions that make a window one of class 1, if its middle base lies in one of
-            them, instead of class 0. Without them there is no column of labels.
+            them, instead of class 0. Without them, and without signals, there is no column of
+            labels.
+        signals: What is measured along the genome, from `open_signal`. The label of a window is a
+            number for each, several parted by ";", as regression reads them.
+        summary: What of a signal: its mean or maximum over the bases of the window, or "log1p",
+            ln(1 + sum), which is for counts. Bases without a value count as 0.
         splitting: Contigs of the dev and test splits; without them there is no column of splits.
 
     Returns:
@@ -71,6 +79,8 @@ def write_windows(
     """
     if length < 1 or step < 1:
         raise ValueError(f"length and step must be 1 or more bases, got {length} and {step}")
+    if positives is not None and signals:
+        raise ValueError("windows have classes (positives) or numbers (signals), got both")
     splitting = splitting or Splitting()
     splitting.check(genome)
     omitted: Counter[str] = Counter()
@@ -78,7 +88,8 @@ def write_windows(
     inside = None if positives is None else _Regions(genome, positives, omitted)
     split_of = dict.fromkeys(splitting.dev_contigs, "dev")
     split_of |= dict.fromkeys(splitting.test_contigs, "test")
-    header = ["id", "sequence", *(["label"] if inside else []), *(["split"] if split_of else [])]
+    is_labelled = inside is not None or bool(signals)
+    header = ["id", "sequence", *["label"] * is_labelled, *["split"] * bool(split_of)]
     # By split and class, windows by their number of G and C.
     tally: dict[tuple[str, str], np.ndarray] = {}
     with open_table(path) as write_row:
@@ -88,8 +99,14 @@ def write_windows(
             if sequence is None:
                 continue
             label = str(int(inside.holds(contig, start + length // 2))) if inside else ""
+            numbers = [
+                summarise_signal(each, contig, start, start + length, summary=summary)
+                for each in signals
+            ]
             split = split_of.get(contig, "train") if split_of else _NO_SPLIT
-            cells = [*([label] if inside else []), *([split] if split_of else [])]
+            cells = [label] * bool(inside) + [split] * bool(split_of)
+            if signals:
+                cells.insert(0, ";".join(f"{number:.6g}" for number in numbers))
             name = f"{contig}:{start}-{start + length}"
             write_row([name, sequence, *cells, contig, start, start + length, "+"])
             counts = tally.setdefault((split, label), np.zeros(length + 1, dtype=np.int64))

@@ -98,14 +98,16 @@ def scan(
         model: Folder or Hub repository of a fine-tuned checkpoint, or a DNABERT model.
         genome: The genome.
         output: Table to write, .tsv, .csv (either may end in .gz) or .parquet: contig, start, end
-            (0-based, half-open) and the probability of each class.
+            (0-based, half-open) and the probability of each class (prob_CLASS), or the values of
+            a regression (value, or value_0, value_1, ...).
         window: Bases of a window, 1,001 in Prom-scan; by default the median length that the model
             was trained on.
         step: Bases from the start of a window to that of the next. 100 in Prom-scan.
         regions: Where to scan; those that overlap or touch count as one. By default everywhere.
-        label: Class of track, calls and comparison; by default the class of interest.
-        track: File for its probability along the genome, as in `write_track`; a name with "{label}"
-            in it, such as "scan.{label}.bw", stands for a file for each class.
+        label: Class of track, calls and comparison; by default the class of interest. Of several
+            targets of a regression, the one of the track.
+        track: File for its probability, or value, along the genome, as in `write_track`; a name
+            with "{label}" in it, such as "scan.{label}.bw", stands for a file for each class.
         calls: BED file for joined windows above the threshold, as in `write_calls`.
         threshold: Least probability of a call.
         sites: Known sites to compare with, as in `score_against_sites`.
@@ -147,7 +149,7 @@ def scan(
     )
     with run.write(
         given,
-        _choose_format(output, classifier.scheme.names),
+        _choose_format(output, classifier.scheme),
         {
             "regions": _digest(windows.extents) if regions is not None else "all",
             "window": window,
@@ -205,13 +207,30 @@ class _Extras:
             )
 
     def choose_label(self, label: str | None, scheme: LabelScheme, *, overwrite: bool) -> None:
-        """Find the class that they are about, and the files of the tracks."""
+        """Find the class or target that they are about, and the files of the tracks."""
+        if scheme.problem_type == "regression":
+            self._choose_target(label, _targets(scheme))
         has_one_track = self.track is not None and not _is_for_all(self.track)
-        if has_one_track or any(each is not None for each in (self.calls, self.sites, label)):
+        is_asked = has_one_track or any(x is not None for x in (self.calls, self.sites, label))
+        if is_asked and self.label is None:
             self.label = choose_class(scheme, label)
         self.tracks = _tracks(self.track, self.label, scheme.names)
         for path in self.tracks.values():
             check_output(path, overwrite=overwrite)
+
+    def _choose_target(self, label: str | None, names: Sequence[str]) -> None:
+        """Find the target of a regression that the track is about."""
+        if self.calls is not None or self.sites is not None:
+            raise ValueError(
+                "calls, and their comparison with sites, are windows of a likely class, found a "
+                "model of regression; take the track"
+            )
+        self.label = label if label is not None else names[0]
+        is_open = label is None and len(names) > 1 and not _is_for_all(self.track)
+        if self.label not in names or (self.track is not None and is_open):
+            raise ValueError(
+                f"the target must be named (--label), one of {', '.join(names)}, got {label!r}"
+            )
 
     def write(self, table: Path) -> None:
         """Write tracks and calls of a table that has not got its name yet."""
@@ -273,8 +292,14 @@ def _tracks(
     return {name: path.with_name(file) for name, file in zip(names, made, strict=True)}
 
 
-def _choose_format(output: str | Path, names: Sequence[str]) -> ResultFormat:
-    numbers = [f"prob_{name}" for name in names]
+def _targets(scheme: LabelScheme) -> list[str]:
+    """Name the targets of a regression as `predict` does."""
+    return ["value"] if len(scheme.names) == 1 else list(scheme.names)
+
+
+def _choose_format(output: str | Path, scheme: LabelScheme) -> ResultFormat:
+    is_regression = scheme.problem_type == "regression"
+    numbers = _targets(scheme) if is_regression else [f"prob_{name}" for name in scheme.names]
 
     def make_parquet() -> ResultFormat:
         import pyarrow as pa

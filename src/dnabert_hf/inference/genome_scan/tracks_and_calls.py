@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dnabert_hf.data.genome.genome import Genome
+from dnabert_hf.data.genome.signal import import_pybigwig
 from dnabert_hf.files.atomic import atomic_file
-from dnabert_hf.inference.output.bigwig import import_pybigwig, take_blocks, write_bigwig
+from dnabert_hf.inference.output.bigwig import take_blocks, write_bigwig
 
 __all__ = [
     "TRACK_SUFFIXES",
@@ -66,15 +67,16 @@ def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
 
     Args:
         path: Table that `scan` wrote.
-        label: Class whose probability is wanted.
+        label: Class whose probability, or target of a regression whose value, is wanted.
 
     Raises:
         ValueError: If it has no such class.
     """
-    column = f"prob_{label}"
     for batch in _batches(Path(path)):
-        if column not in batch.schema.names:
-            known = [n.removeprefix("prob_") for n in batch.schema.names if n.startswith("prob_")]
+        columns = batch.schema.names[3:]  # behind contig, start and end
+        column = f"prob_{label}" if f"prob_{label}" in columns else label
+        if column not in columns:
+            known = [name.removeprefix("prob_") for name in columns]
             raise ValueError(f"the class must be one of {', '.join(known)}, got {label!r}")
         contigs = np.asarray(batch.column("contig"))
         numbers = [np.asarray(batch.column(c)) for c in ("start", "end", column)]

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from dnabert_hf.data.genome.signal import import_pybigwig
 from dnabert_hf.files.atomic import require_room
 
-__all__ = ["import_pybigwig", "take_blocks", "write_bigwig"]
+__all__ = ["take_blocks", "write_bigwig"]
 
 _BLOCK_INTERVALS = 1 << 16
 _MAGIC = bytes.fromhex("26fc8f88")
@@ -105,18 +106,3 @@ def take_blocks(columns: Sequence[np.ndarray]) -> Iterator[list[list[Any]]]:
     """Turn columns into lists, some rows at a time: lists take several times as much memory."""
     for begin in range(0, len(columns[0]), _BLOCK_INTERVALS):
         yield [column[begin : begin + _BLOCK_INTERVALS].tolist() for column in columns]
-
-
-def import_pybigwig() -> Any:
-    """Give pyBigWig.
-
-    Raises:
-        ImportError: If it is not installed; the message says how to install it.
-    """
-    try:
-        import pyBigWig
-    except ImportError as error:
-        raise ImportError(
-            "bigWig needs pyBigWig: pip install 'dnabert-hf[tracks]' (or write .bedgraph)"
-        ) from error
-    return pyBigWig

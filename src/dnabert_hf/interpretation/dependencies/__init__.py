@@ -1,1 +1,1 @@
-"""Dependency maps that are read: blocks with names, pictures, and a page to look at closely."""
+"""Dependency maps that are read: blocks with names, and a page to look at closely."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from dnabert_hf.files.atomic import write_text
+from dnabert_hf.inference.dependencies.blocks import Block, find_blocks
 from dnabert_hf.inference.dependencies.map_files import DependencyMap, read_dependency_maps
-from dnabert_hf.interpretation.dependencies.blocks import Block, find_blocks
-from dnabert_hf.interpretation.dependencies.picture import KIND_COLOURS, plot_dependency_maps
 from dnabert_hf.interpretation.motifs.files import KnownMotif, read_meme
 from dnabert_hf.interpretation.motifs.matrices.similarity import TargetMotifs, compare_with_targets
 from dnabert_hf.interpretation.pages.page import Page
+from dnabert_hf.interpretation.plots.dependency_map import KIND_COLOURS, plot_dependency_maps
 
 __all__ = ["report_dependencies"]
 

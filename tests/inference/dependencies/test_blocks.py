@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from dnabert_hf.inference.dependencies.blocks import contrast, find_blocks
 from dnabert_hf.inference.dependencies.map_files import DependencyMap
-from dnabert_hf.interpretation.dependencies.blocks import contrast, find_blocks
 
 
 def random_dna(n_bases, seed):

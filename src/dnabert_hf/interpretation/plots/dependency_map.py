@@ -11,8 +11,8 @@ from matplotlib.patches import Rectangle
 
 from dnabert_hf.files.figures import save_figure
 from dnabert_hf.files.names import name_files
+from dnabert_hf.inference.dependencies.blocks import Block
 from dnabert_hf.inference.dependencies.map_files import DependencyMap
-from dnabert_hf.interpretation.dependencies.blocks import Block
 from dnabert_hf.interpretation.plots.figures import MISSING, OKABE_ITO, new_figure
 
 __all__ = ["KIND_COLOURS", "draw_dependency_map", "plot_dependency_maps"]
