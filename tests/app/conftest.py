@@ -30,8 +30,8 @@ def save(model, tokenizer, folder):
 
 @pytest.fixture
 def classifier(tiny_config, tokenizer, tmp_path):
-    tiny_config.id2label = {0: "bound", 1: "free"}
-    tiny_config.label2id = {"bound": 0, "free": 1}
+    tiny_config.id2label = {0: "free", 1: "bound"}
+    tiny_config.label2id = {"free": 0, "bound": 1}
     tiny_config.both_strands = True
     tiny_config.training_lengths = [20, 24, 30]
     folder = save(DNABertForSequenceClassification(tiny_config), tokenizer, tmp_path / "ctcf")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dnabert_hf import (
+    DNABertForSequenceClassification,
     DNABertModel,
     attention_scores,
     attribution_scores,
@@ -14,6 +15,7 @@ from dnabert_hf import (
     predict,
 )
 from dnabert_hf.app.explorer import MOST_LETTERS, Explorer
+from dnabert_hf.app.page import render_page
 from dnabert_hf.data.building.simulation import CTCF
 from dnabert_hf.data.example.motifs import KNOWN_MOTIFS
 
@@ -30,7 +32,7 @@ def test_predictions_are_those_of_predict(classifier, both_strands):
     answer = explorer.predict(f">a some words\n{SEQUENCE[:9]}\n{SEQUENCE[9:]}\n>b\nacguacguu\n")
     expected = predict(classifier, [SEQUENCE, "ACGTACGTT"], both_strands=both_strands)
     table = answer.tables["predictions"]
-    assert list(table.columns) == ["id", "label", "prob_bound", "prob_free"]
+    assert list(table.columns) == ["id", "label", "prob_free", "prob_bound"]
     for name, row, each in zip("ab", table.rows, expected, strict=True):
         assert row[:2] == [name, each.label]
         assert row[2:] == pytest.approx(list(each.probabilities.values()), abs=1e-6)
@@ -77,6 +79,23 @@ def test_changes_are_scored_as_by_mutagenesis_whatever_the_parts(kind, request, 
                 assert one[name] == pytest.approx(float(text), abs=2e-4)
 
 
+def test_a_regression_has_values(tiny_config, tokenizer, tmp_path):
+    tiny_config.num_labels = 1
+    tiny_config.problem_type = "regression"
+    DNABertForSequenceClassification(tiny_config).save_pretrained(tmp_path / "activity")
+    tokenizer.save_pretrained(tmp_path / "activity")
+    explorer = Explorer(tmp_path / "activity", motifs={})
+    assert explorer.positive is None
+    (expected,) = predict(tmp_path / "activity", [SEQUENCE])
+    table = explorer.predict(SEQUENCE).tables["predictions"]
+    assert list(table.columns) == ["id", "value"]
+    assert table.rows[0][1] == pytest.approx(*expected.probabilities.values(), abs=1e-6)
+    changes = explorer.map_mutations(SEQUENCE, "LABEL_0", start=0, end=1).tables["mutations"]
+    assert list(changes.columns) == ["position", "ref", "alt", "value_ref", "value", "change"]
+    assert len(explorer.score_bases(SEQUENCE, "LABEL_0").tables["bases"].rows) == 20
+    assert "A model that gives a value" in render_page(explorer)
+
+
 def test_a_masked_model_says_which_bases_it_expects(masked_model):
     explorer = Explorer(masked_model, motifs={})
     assert not explorer.is_classifier
@@ -116,9 +135,9 @@ def test_what_the_package_warns_of_stands_beside_the_answer(explorer):
 
 
 def test_questions_at_the_same_time_have_their_own_answers(explorer):
-    sequences = [SEQUENCE[i:] + SEQUENCE[:i] for i in range(4)]
+    sequences = [SEQUENCE[i:] + SEQUENCE[:i] for i in range(3)]
     alone = [explorer.score_bases(each) for each in sequences]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(explorer.score_bases, sequences))
     assert together == alone
 
@@ -147,7 +166,7 @@ def test_limits_of_what_is_drawn_base_by_base_are_told(explorer):
         explorer.score_bases("A" * (MOST_LETTERS + 1))
     with pytest.raises(ValueError, match="must lie from 0 to 20, got 5 to 21"):
         explorer.map_mutations(SEQUENCE, start=5, end=21)
-    with pytest.raises(ValueError, match="the class must be one of bound, free, got 'boung'"):
+    with pytest.raises(ValueError, match="the class must be one of free, bound, got 'boung'"):
         explorer.map_mutations(SEQUENCE, "boung", start=0, end=1)
     with pytest.raises(ValueError, match="one sequence is looked at base by base, found 2"):
         explorer.find_motifs(">a\nACGT\n>b\nACGT")

@@ -70,6 +70,7 @@ def test_a_pasted_sequence_is_read_changed_by_a_click_and_told_wrong_letters(
     (expected,) = predict(classifier, [SEQUENCE])
     assert probabilities(page) == pytest.approx(expected.probabilities, abs=6e-5)
     assert page.locator("#says .interest .name").inner_text() == "bound"
+    assert page.locator("#label").input_value() == "bound"
     # Letters, and what is said of one of them.
     assert letters(page) == SEQUENCE
     page.locator("#tracks .base").nth(9).click()

@@ -106,6 +106,7 @@ async function show() {
       state.tables.predictions.rows.push(tables.predictions.rows[0]);
     }
     if (state.label === null) state.label = known.positive ?? (numbers ? known.classes[best(numbers)] : null);
+    if (state.label !== null) at("label").value = state.label;
     showNumbers(numbers);
     showEdits();
     showRecords(at("records"));
