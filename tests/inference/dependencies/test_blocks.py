@@ -79,3 +79,29 @@ def test_contrast_takes_off_distance_and_what_a_base_has_in_common(noise):
     loud = scores.copy()
     loud[:, 20] *= 5  # all pairs of one target are strong, none more than the others
     assert np.nanmedian(contrast(loud)[20]) < 2
+
+
+def test_what_a_model_is_sure_of_does_not_hide_the_rest():
+    """A hairpin that is hundreds of deviations strong, with shadows beside it, and two words."""
+    rng = np.random.default_rng(0)
+    scores = rng.lognormal(-4, 0.7, (64, 64))
+    for i in range(63):
+        scores[i, i + 1] = scores[i + 1, i] = 2.5 + rng.normal(0, 0.3)
+    for i in range(6):
+        for shift, value in ((-1, 2), (0, 7), (1, 2)):
+            left, right = 12 + i, 31 - i + shift
+            scores[left, right] = scores[right, left] = value
+    for start in (12, 26, 40, 54):
+        width = 6 if start < 30 else 4
+        scores[start : start + width, start : start + width] += 4
+    scores[40:44, 54:58] += 1.5
+    scores[54:58, 40:44] += 1.5
+    np.fill_diagonal(scores, np.nan)
+    sequence = "A" * 12 + "CAATTC" + "A" * 8 + "GAATTG" + "A" * 32
+    found = [block[:5] for block in found_in(scores, sequence)]
+    assert ("inverted repeat", 12, 18, 26, 32) in found
+    assert ("pair", 40, 44, 54, 58) in found
+    assert {block for block in found if block[0] == "site"} >= {
+        ("site", 40, 44, None, None),
+        ("site", 54, 58, None, None),
+    }

@@ -12,10 +12,11 @@ __all__ = ["Block", "contrast", "find_blocks"]
 _PAIRED = frozenset({"AT", "TA", "CG", "GC"})
 _SHORTEST_STEM = 4  # pairs of a hairpin; bases of a repeat
 _SITE_BASES = (4, 40)
-_MOST_SITE_PAIRS = 12  # distance within which bases of a site are compared
+_MOST_SITE_PAIRS = 6  # distance within which bases of a site are compared
 _BAND_PAIRS = 60  # pairs of similar distance that are compared with each other
 _N_SHUFFLES = 20  # of which the strongest block is what chance makes: 1 in 21 maps has a false one
-_STRENGTH = 1.0  # robust deviations that a pair must have to make a block longer
+_STRENGTH = 3.0  # robust deviations that a pair must have to make a block longer
+_STRONGEST = 10.0  # that it counts for at most: what a model is sure of is hundreds away
 
 
 class Block(NamedTuple):
@@ -55,7 +56,8 @@ def contrast(scores: np.ndarray) -> np.ndarray:
         scores: Dependencies, shape (bases, bases), NaN where there are none.
 
     Returns:
-        Deviations, shape (bases, bases), symmetric; NaN on the diagonal and where there are none.
+        Deviations, from -10 to 10, shape (bases, bases), symmetric; NaN on the diagonal and where
+        there are none.
     """
     both = (scores + scores.T) / 2
     is_known = np.isfinite(both)
@@ -70,7 +72,8 @@ def contrast(scores: np.ndarray) -> np.ndarray:
         values = corrected[rows[pairs], columns[pairs]]
         median = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - median))
-        deviations[rows[pairs], columns[pairs]] = (values - median) / max(spread, 1e-12)
+        of_band = (values - median) / max(spread, 1e-12)
+        deviations[rows[pairs], columns[pairs]] = np.clip(of_band, -_STRONGEST, _STRONGEST)
     deviations[columns, rows] = deviations[rows, columns]
     return deviations
 
@@ -129,7 +132,7 @@ def find_blocks(found: DependencyMap, *, seed: int = 0) -> list[Block]:
                 end_b = None if start_b is None else start_b + end - start
                 blocks.append(Block(kind, start, end, start_b, end_b, strength, chance))
     blocks = _without_shadows(blocks)
-    blocks += _pairs_of_sites(deviations, shuffled, blocks, found.sequence)
+    blocks += _pairs_of_sites(deviations, shuffled, blocks, found)
     return sorted(blocks, key=lambda block: -block.strength)
 
 
@@ -138,7 +141,7 @@ _Found = tuple[str, int, int, int | None, float]
 
 
 def _sites(deviations: np.ndarray, _: str) -> list[_Found]:
-    """Find runs of bases whose pairs within 12 bases are strong in sum; none overlap."""
+    """Find runs of bases whose pairs within 6 bases are strong in sum; none overlap."""
     n_bases = len(deviations)
     distance = np.subtract.outer(np.arange(n_bases), np.arange(n_bases)).T
     counted = (distance > 0) & (distance <= _MOST_SITE_PAIRS)
@@ -220,7 +223,7 @@ def _share(block: Block, other: Block) -> float:
 
 
 def _pairs_of_sites(
-    deviations: np.ndarray, shuffled: list[np.ndarray], blocks: list[Block], sequence: str
+    deviations: np.ndarray, shuffled: list[np.ndarray], blocks: list[Block], found: DependencyMap
 ) -> list[Block]:
     """Find sites that depend on each other, and on their best pair of bases call introns."""
     sites = sorted((each.start, each.end) for each in blocks if each.kind == "site")
@@ -231,19 +234,20 @@ def _pairs_of_sites(
         return float(np.nansum(values[start:end, start_b:end_b] - _STRENGTH / 2))
 
     chance = max((strength(each, pair) for each in shuffled for pair in pairs), default=0.0)
-    found = []
+    joined = []
     for pair in pairs:
         total = strength(deviations, pair)
         if total > max(chance, 0.0):
             (start, end), (start_b, end_b) = pair
-            box = np.nan_to_num(deviations[start:end, start_b:end_b], nan=-np.inf)
+            both = found.scores[start:end, start_b:end_b] + found.scores[start_b:end_b, start:end].T
+            box = np.nan_to_num(both, nan=-np.inf)
             left, right = (int(each) for each in np.unravel_index(box.argmax(), box.shape))
-            is_intron = _lies_in("GT", sequence, start + left) and _lies_in(
-                "AG", sequence, start_b + right
+            is_intron = _lies_in("GT", found.sequence, start + left) and _lies_in(
+                "AG", found.sequence, start_b + right
             )
             kind = "splice pair" if is_intron else "pair"
-            found.append(Block(kind, *pair[0], *pair[1], total, max(chance, 0.0)))
-    return found
+            joined.append(Block(kind, *pair[0], *pair[1], total, max(chance, 0.0)))
+    return joined
 
 
 def _lies_in(word: str, sequence: str, position: int) -> bool:
