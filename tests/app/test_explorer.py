@@ -1,7 +1,9 @@
 """What the app answers is what the package's functions give."""
 
 import csv
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,28 @@ from dnabert_hf.data.building.simulation import CTCF
 from dnabert_hf.data.example.motifs import KNOWN_MOTIFS
 
 SEQUENCE = "TTGACGTTGCATTGCAACCA"
+
+
+def test_the_documentation_names_the_columns(explorer, masked_model):
+    text = (Path(__file__).parents[2] / "docs" / "app.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\.tsv` \| (.*) \|$", text, re.MULTILINE)
+    named = {name: re.findall(r"`(\w+)`", columns) for name, columns in rows}
+    answers = [
+        explorer.predict(SEQUENCE),
+        explorer.score_bases(SEQUENCE),
+        explorer.map_mutations(SEQUENCE, "bound", start=0, end=1),
+        explorer.find_motifs(SEQUENCE),
+    ]
+    tables = {name: table for answer in answers for name, table in answer.tables.items()}
+    masked = Explorer(masked_model, motifs={}).map_mutations(SEQUENCE, start=0, end=1)
+    tables["expected"] = masked.tables["expected"]
+    del tables["sequences"]  # which is not saved
+    assert named.keys() == tables.keys()
+    for name, table in tables.items():
+        # The page puts the id before the others.
+        columns = dict.fromkeys(["id", *table.columns])
+        found = dict.fromkeys(re.sub("_(bound|free)$", "_CLASS", each) for each in columns)
+        assert list(found) == named[name]
 
 
 def columns_of(table):
