@@ -113,10 +113,10 @@ def score_against_sites(
     n_calls = n_met = 0
     calls = call_blocks(read_scan(scanned, label), threshold)
     for contig, each in groupby(calls, key=lambda call: call.contig):
-        of_contig = list(each)
-        n_calls += len(of_contig)
+        joined = list(each)
+        n_calls += len(joined)
         if contig in of_contigs:
-            n_met += _count_pairs(of_contig, of_contigs[contig][is_covered[contig]], tolerance)
+            n_met += _count_pairs(joined, of_contigs[contig][is_covered[contig]], tolerance)
     if not n_sites:
         raise ValueError(_NO_SITE)
     is_site = np.concatenate(truth)
