@@ -64,9 +64,11 @@ def test_a_folder_is_written_and_reads_back(tmp_path, typed):
     page = (folder / "index.html").read_text()
     assert "the call" in page
     assert motif.matrix.consensus in page
-    assert page.count("data:image/png") == 1
+    assert page.count("data:image/png") == 2
     for suffix, magic in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
-        assert (folder / "logos" / f"motif_1{suffix}").read_bytes().startswith(magic)
+        for name in ("logos", "positions"):
+            assert (folder / name / f"motif_1{suffix}").read_bytes().startswith(magic)
+    assert not (folder / "matches").exists()
 
 
 @pytest.mark.parametrize("is_phone", [False, True])
@@ -207,6 +209,10 @@ def test_command_line_prints_a_table_with_known_motifs(tmp_path, monkeypatch):
     assert "class bound: 1 motif of 1 candidates" in result.stderr
     assert "0 of 20 attended places (0%) lie in no site of a motif" in result.stderr
     assert read_table(tmp_path / "o" / "matches.tsv")[0]["known_name"] == "F5"
+    page = (tmp_path / "o" / "index.html").read_text()
+    assert page.count("data:image/png") == 3
+    assert "Logo of motif_1 below that of F5" in page
+    assert (tmp_path / "o" / "matches" / "motif_1.svg").is_file()
 
 
 def test_command_line_says_what_to_try_when_nothing_is_found(tmp_path, monkeypatch):

@@ -114,6 +114,7 @@ def find_motifs(
             folder,
             lead=f"{search.n_positives:,} sequences of class {chosen} by {by}, beside "
             f"{search.n_sequences - search.n_positives:,} others.",
+            known=known_motifs or (),
         )
     return search
 

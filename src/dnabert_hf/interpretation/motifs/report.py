@@ -1,20 +1,21 @@
 """The folder of a search for motifs: matrices, tables, logos and a page to read."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from dnabert_hf.data.genome.coordinates import parse_interval
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.output.formats import DelimitedFormat, Row
-from dnabert_hf.interpretation.motifs.files import format_jaspar, format_meme
+from dnabert_hf.interpretation.motifs.figures import MotifFigures, draw_motifs
+from dnabert_hf.interpretation.motifs.files import KnownMotif, format_jaspar, format_meme
 from dnabert_hf.interpretation.motifs.results import (
     NOTHING_STANDS_OUT,
     Motif,
     MotifSearch,
     MotifSite,
 )
-from dnabert_hf.interpretation.pages.page import Page, Picture
-from dnabert_hf.interpretation.plots.logos import draw_logo
+from dnabert_hf.interpretation.pages.page import Cell, Link, Page, Picture
 
 __all__ = ["write_motifs"]
 
@@ -23,6 +24,7 @@ _N_MATCHES = 5  # matches of a motif on the page
 _UNBROKEN = "\u00a0"  # a space at which no line ends
 _CANDIDATE_COLUMNS = ["word", "instances", "sequences", "positives", "p_value", "q_value", "seed"]
 _SITE_COLUMNS = ["motif", "id", "start", "end", "strand", "score", "bases"]
+_JASPAR_ID = re.compile(r"MA\d{4}\.\d+")
 _MATCH_COLUMNS = [
     *("motif", "known", "known_name", "p_value", "q_value"),
     *("offset", "overlap", "strand"),
@@ -35,17 +37,20 @@ def write_motifs(
     folder: Path,
     *,
     lead: str,
+    known: Sequence[KnownMotif] = (),
 ) -> None:
     """Write what a search found into a folder.
 
-    `motifs.meme`, `motifs.jaspar`, `candidates.tsv`, `instances.tsv`, `logos/`; `matches.tsv` if
-    motifs were compared; `instances.bed` if the records are named by their place; `index.html`.
+    `motifs.meme`, `motifs.jaspar`, `candidates.tsv`, `instances.tsv`, `logos/`, `positions/`;
+    `matches.tsv` and `matches/` if motifs were compared; `instances.bed` if the records are named
+    by their place; `index.html`.
 
     Args:
         search: What was found.
         records: The sequences searched.
         folder: An empty folder.
         lead: What was searched, in a sentence.
+        known: The known motifs that they were compared with.
     """
     settings, motifs = search.settings, search.motifs
     files = {
@@ -69,9 +74,14 @@ def write_motifs(
     if search.matches is not None:
         _write_table(folder / "matches.tsv", _MATCH_COLUMNS, search.matches)
         files["matches.tsv"] = "known motifs like them"
-    logos = _draw_logos(motifs, folder)
+    figures = draw_motifs(search, records, folder, known={each.id: each for each in known})
+    if motifs:
+        files["logos"] = "their logos as PNG and SVG"
+        files["positions"] = "where their sites lie, as PNG and SVG"
+    if any(each.match for each in figures):
+        files["matches"] = "their logos below those of known motifs, as PNG and SVG"
     page = Page(f"Motifs of class {search.label}", lead=lead)
-    _describe(page, search, logos)
+    _describe(page, search, figures)
     page.heading("Files")
     page.files(files)
     page.write(folder / "index.html")
@@ -110,17 +120,7 @@ def _on_genome(site: MotifSite, start: int, end: int, strand: str) -> tuple[int,
     return end - site.end, end - site.start, "+" if site.strand == "-" else "-"
 
 
-def _draw_logos(motifs: Sequence[Motif], folder: Path) -> list[Path]:
-    (folder / "logos").mkdir()
-    paths = [folder / "logos" / f"{motif.name}.png" for motif in motifs]
-    for motif, path in zip(motifs, paths, strict=True):
-        title = f"{motif.name}, {len(motif.sites):,} sites"
-        heights = motif.matrix.probabilities * motif.matrix.information[:, None]
-        draw_logo(heights, [path, path.with_suffix(".svg")], title=title)
-    return paths
-
-
-def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
+def _describe(page: Page, search: MotifSearch, figures: Sequence[MotifFigures]) -> None:
     """Put motifs, matches and candidates on the page."""
     page.heading("Motifs")
     n_enriched = sum(each.q_value < search.settings.max_q for each in search.candidates)
@@ -131,7 +131,7 @@ def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
         )
         return
     if search.motifs:
-        _describe_motifs(page, search, logos)
+        _describe_motifs(page, search, figures)
     else:
         page.text(
             f"No motif was found: of {len(search.candidates):,} candidates {n_enriched:,} are "
@@ -174,7 +174,7 @@ def _describe(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
         page.table(f"The {len(shown)} with the smallest p", _CANDIDATE_COLUMNS, shown)
 
 
-def _describe_motifs(page: Page, search: MotifSearch, logos: Sequence[Path]) -> None:
+def _describe_motifs(page: Page, search: MotifSearch, figures: Sequence[MotifFigures]) -> None:
     n_others = search.n_sequences - search.n_positives
     page.table(
         "Motifs by enrichment: sequences that hold one, among those of the class and others",
@@ -182,7 +182,7 @@ def _describe_motifs(page: Page, search: MotifSearch, logos: Sequence[Path]) -> 
         [
             [
                 motif.name,
-                Picture(logo, f"Logo of {motif.matrix.consensus}"),
+                Picture(drawn.logo, f"Logo of {motif.matrix.consensus}"),
                 motif.matrix.consensus,
                 len(motif.sites),
                 _share(motif.n_positives, search.n_positives),
@@ -190,7 +190,7 @@ def _describe_motifs(page: Page, search: MotifSearch, logos: Sequence[Path]) -> 
                 motif.p_value,
                 _best_match(search, motif.name),
             ]
-            for motif, logo in zip(search.motifs, logos, strict=True)
+            for motif, drawn in zip(search.motifs, figures, strict=True)
         ],
     )
     page.text(
@@ -198,13 +198,35 @@ def _describe_motifs(page: Page, search: MotifSearch, logos: Sequence[Path]) -> 
         "wherever it matches, also where the model does not look. The p-values are of the "
         "sequences in which the motifs were found: they rank, and promise nothing about others."
     )
+    for motif, drawn in zip(search.motifs, figures, strict=True):
+        match = search.best_match(motif.name)
+        if match is not None and drawn.match is not None:
+            name = match.known_name or match.known
+            page.figure(
+                drawn.match,
+                alt=f"Logo of {motif.name} below that of {name}",
+                caption=f"{motif.name} below {name}, in the strand and at the place where they are "
+                "most alike; shaded: positions that both have.",
+            )
+        page.figure(
+            drawn.positions,
+            alt=f"Histogram of the sites of {motif.name}",
+            caption=f"Where the {len(motif.sites):,} sites of {motif.name} lie. In windows around "
+            "peaks, a heap in the middle speaks for the protein itself (Bailey and Machanick "
+            "2012).",
+        )
 
 
 def _share(n: int, of: int) -> str:
     return f"{n:,} ({100 * n / max(of, 1):.1f} %)".replace(" ", _UNBROKEN)
 
 
-def _best_match(search: MotifSearch, motif: str) -> str | None:
+def _best_match(search: MotifSearch, motif: str) -> Cell:
+    """Name the best match of a motif; one of JASPAR is linked."""
     best = search.best_match(motif)
-    name = best and (best.known_name or best.known)
-    return best and f"{name} (q = {best.q_value:.2g})".replace(" ", _UNBROKEN)
+    if best is None:
+        return None
+    text = f"{best.known_name or best.known} (q = {best.q_value:.2g})".replace(" ", _UNBROKEN)
+    if not _JASPAR_ID.fullmatch(best.known):
+        return text
+    return (Link(text, f"https://jaspar.elixir.no/matrix/{best.known}/"),)
