@@ -105,6 +105,8 @@ class DNABertConfig(BertConfig):
             are about unless asked otherwise.
         training_lengths: Bases of the sequences that a classifier was trained on: the fewest, the
             median and the most.
+        call_threshold: Least probability of `positive` for a call along a genome, as sequences that
+            were not trained on suggest.
         **kwargs: Fields of `transformers.BertConfig`.
 
     Raises:
@@ -132,6 +134,7 @@ class DNABertConfig(BertConfig):
     both_strands: bool = False
     positive: str | None = None
     training_lengths: list[int] | None = None
+    call_threshold: float | int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill in `k` or `vocab_size` from the other, and drop what old configs carry along."""

@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.calibration import calibration_curve
 from torch.nn import functional
 
-from dnabert_hf.metrics.calibration import expected_calibration_error, fit_temperature
+from dnabert_hf.metrics.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    measure_reliability,
+    plot_reliability,
+)
 
 
 @pytest.mark.parametrize("true_temperature", [0.4, 1.0, 3.0])
@@ -13,7 +19,8 @@ def test_the_temperature_by_which_labels_were_drawn_is_found(true_temperature):
     noise = generator.gumbel(size=logits.shape)
     labels = (logits / true_temperature + noise).argmax(axis=1)  # drawn from the softmax
     found = fit_temperature(logits[:, None], labels, "single_label_classification")
-    assert found == pytest.approx(true_temperature, rel=0.05)
+    assert found.value == pytest.approx(true_temperature, rel=0.05)
+    assert found.low < true_temperature < found.high
 
 
 @pytest.mark.parametrize(
@@ -33,8 +40,12 @@ def test_no_temperature_of_a_grid_gives_a_smaller_loss_of_the_mean_of_both_stran
             return float(functional.binary_cross_entropy(mean, torch.tensor(labels).double()))
         return float(functional.nll_loss(scaled.softmax(-1).mean(1).log(), torch.tensor(labels)))
 
-    best = loss(fit_temperature(logits, labels, problem_type))
+    found = fit_temperature(logits, labels, problem_type)
+    best = loss(found.value)
     assert best <= min(map(loss, np.geomspace(0.05, 50, 200))) + 1e-9
+    # Wilks 1938: at the ends of the interval, twice the log-likelihood is 3.84 less.
+    for end in (found.low, found.high):
+        assert 2 * labels.size * (loss(end) - best) == pytest.approx(3.84, abs=1e-3)
 
 
 def test_the_calibration_error_by_hand():
@@ -48,3 +59,28 @@ def test_the_calibration_error_by_hand():
     assert expected_calibration_error(both, np.column_stack([sure, 1 - sure])) == pytest.approx(
         0.15
     )
+
+
+def test_bins_of_probabilities_are_those_of_scikit_learn(tmp_path):
+    generator = np.random.default_rng(0)
+    of_one = np.round(generator.uniform(0, 1, 300), 1)  # also on the borders of bins
+    labels = (generator.uniform(0, 1, 300) < of_one).astype(int)
+    found = measure_reliability(labels, np.column_stack([1 - of_one, of_one]), positive=1)
+    frequencies, means = calibration_curve(labels, of_one, n_bins=10)
+    assert found.probabilities == pytest.approx(means)
+    assert found.frequencies == pytest.approx(frequencies)
+    assert found.counts.sum() == 300
+    path = tmp_path / "c.svg"
+    plot_reliability({"before": found, "after": found}, path, about="peak", title="Calibration")
+    text = path.read_text()
+    for words in ("probability of peak", "share that is peak", "before", "after", "Calibration"):
+        assert f"<!-- {words} -->" in text
+
+
+def test_without_a_class_the_predicted_one_is_meant_and_of_several_labels_each():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.15, 0.75]])
+    found = measure_reliability(np.array([0, 1]), probabilities)
+    assert (found.counts.tolist(), found.frequencies.tolist()) == ([1, 1], [1.0, 0.0])
+    several = measure_reliability(np.array([[1, 0, 0], [0, 0, 1]]), probabilities)
+    assert several.counts.sum() == 6
+    assert several.frequencies[-1] == 1.0

@@ -19,7 +19,7 @@ _GIVES = {
 }
 _AS_REPORTED = (
     *("k", "classes", "positive", "metric", "steps", "best_step", "optimizer", "learning_rate"),
-    *("both_strands", "collapse", "advice"),
+    *("both_strands", "collapse", "advice", "calibration", "calls"),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-__all__ = ["fill_template"]
+__all__ = ["fill_template", "rate"]
 
 
 def fill_template(template: str, /, **values: Any) -> str:
@@ -33,7 +33,18 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"code": "`{}`".format, "row": _row, "rule": _rule, "score": _score}
+    environment.filters["rate"] = rate
     return environment
+
+
+def rate(value: float) -> str:
+    """Write a number of which two digits count.
+
+    Example:
+        >>> rate(197.6), rate(0.0312)
+        ('198', '0.031')
+    """
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _row(cells: Sequence[Any]) -> str:

@@ -34,6 +34,13 @@ def evaluate(
             "-o", "--output", help="JSON file to write the metrics to.", callback=new_file
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture to write of how often the probabilities are right: .png, .svg or .pdf.",
+            callback=new_file,
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
@@ -58,7 +65,7 @@ def evaluate(
 
     Example:
 
-        dnabert evaluate my_model test.tsv -o metrics.json
+        dnabert evaluate my_model test.tsv -o metrics.json --plot calibration.png
 
     The mean of the models of k = 3 to 6:
 
@@ -74,6 +81,7 @@ def evaluate(
         by=by,
         both_strands=rc,
         output=output,
+        plot=plot,
         **running,
     )
     scores = evaluation.to_json()
@@ -87,5 +95,6 @@ def evaluate(
             cells = [each.get(name, "") for each in (scores, *groups.values())]
             shown = (f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells)
             typer.echo("\t".join([name, *shown]))
-    where = "" if output is None else f" -> {output}"
+    written = [str(path) for path in (output, plot) if path is not None]
+    where = f" -> {', '.join(written)}" if written else ""
     report(f"{evaluation.n_sequences:,} labelled sequences or bases scored{where}")

@@ -47,7 +47,12 @@ def scan(
     calls: Annotated[
         Path | None, typer.Option(help="BED file to write of joined windows above the threshold.")
     ] = None,
-    threshold: Annotated[float, typer.Option(help="Least probability of a call.")] = 0.5,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Least probability of a call.", show_default="what the model suggests, or else 0.5"
+        ),
+    ] = None,
     sites: Annotated[
         Path | None,
         typer.Option(

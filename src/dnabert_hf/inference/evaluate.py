@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from dnabert_hf.data.labelled.labels import UNLABELLED_ID, LabelScheme
-from dnabert_hf.data.labelled.positive_class import positive_id
+from dnabert_hf.data.labelled.positive_class import known_positive, positive_id
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.data.reading.records_from_file import read_records
 from dnabert_hf.data.reading.sources import iterate_chunks
@@ -22,6 +22,7 @@ from dnabert_hf.inference.output.writer import check_output
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.predict_bases import BaseClassifier
 from dnabert_hf.inference.run import RunFields, RunOptions
+from dnabert_hf.metrics.calibration import measure_reliability, plot_reliability
 from dnabert_hf.metrics.scores import score_predictions
 
 __all__ = ["Evaluation", "evaluate"]
@@ -53,6 +54,7 @@ def evaluate(
     source: str | Path,
     *,
     output: str | Path | None = None,
+    plot: str | Path | None = None,
     split: str | None = None,
     also: Sequence[str | Path] = (),
     by: str | None = None,
@@ -65,6 +67,8 @@ def evaluate(
         model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
         source: Table with sequences and labels ("-" is standard input).
         output: JSON file to write the scores to.
+        plot: Picture to write (.png, .svg or .pdf): how often probabilities are right, those of the
+            class of interest or, without one, of the predicted class.
         split: Part of the data to score, as its split column names it; needed if there are several.
         also: Checkpoints of sequences with the same classes to average the probabilities with,
             such as those of other k.
@@ -82,8 +86,9 @@ def evaluate(
             the data has several splits and none is named.
     """
     running = RunOptions.of(options, excluded=["shard"])
-    if output is not None:
-        check_output(output, overwrite=running.overwrite)
+    for path in (output, plot):
+        if path is not None:
+            check_output(path, overwrite=running.overwrite)
     is_per_base = architecture_of(model).endswith("ForTokenClassification")
     task = "token-classification" if is_per_base else "sequence-classification"
     if is_per_base and also:
@@ -94,6 +99,8 @@ def evaluate(
     both_strands = choose_strands(engines, both_strands)
     classifier = make(*engines, both_strands=both_strands)
     scheme = classifier.scheme
+    if plot is not None and scheme.problem_type == "regression":
+        raise ValueError("a plot is of probabilities, found a model of regression; leave it out")
     k = max(checkpoint.tokenizer.k for checkpoint in checkpoints)
     columns = running.columns or Columns()
     if by is not None:
@@ -127,6 +134,10 @@ def evaluate(
     parts = {}
     for name, n in Counter(record.id for record in records).items() if by else ():
         parts[name] = Evaluation(n, score(np.asarray(groups == name)))
+    if plot is not None:
+        known = labels != UNLABELLED_ID if is_per_base else np.full(len(labels), True)
+        about = split or Path(source).name
+        _plot(plot, labels[known], probabilities[known], scheme, about=about)
     if output is not None:
         content: dict[str, Any] = {
             "model": checkpoints[0].name,
@@ -152,6 +163,25 @@ def _find_groups(records: list[SequenceRecord], by: str, source: str) -> np.ndar
             f"{n_groups} among {len(records)} sequences; name another column"
         )
     return groups
+
+
+def _plot(
+    path: str | Path,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    scheme: LabelScheme,
+    *,
+    about: str,
+) -> None:
+    """Draw how often probabilities are right."""
+    name = known_positive(scheme)
+    index = None if name is None else scheme.names.index(name)
+    plot_reliability(
+        {about: measure_reliability(labels, probabilities, positive=index)},
+        path,
+        about="the predicted class" if name is None else name,
+        title=f"Calibration, {len(labels):,} labels",
+    )
 
 
 def _encode_labels(

@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from dnabert_hf import DNABertForSequenceClassification
@@ -70,6 +71,27 @@ def test_every_window_without_n_is_classified_in_order(model, genome, tmp_path, 
         contigs[0].values, [each.probabilities["yes"] for each in expected], rtol=1e-5
     )
     assert contigs[0].ends.tolist() == [10, 19, 28, 37, 46]
+
+
+def test_calls_begin_where_the_model_suggests(model, genome, tmp_path, tiny_config, tokenizer):
+    options = {"window": 10, "step": 9, "dtype": "float32", "overwrite": True}
+    done = scan(model, genome, output=tmp_path / "w.tsv", calls=tmp_path / "c.bed", **options)
+    assert "from 0.5 on (for want of a suggestion by the model" in done.summary()
+    values = sorted(float(row["prob_yes"]) for row in read_table(done.path))
+    tiny_config.positive = "yes"
+    tiny_config.call_threshold = (values[-1] + values[-3]) / 2  # above are a:0-10 and b:0-10, alike
+    torch.manual_seed(0)
+    DNABertForSequenceClassification(tiny_config).save_pretrained(model)
+    done = scan(model, genome, output=tmp_path / "w.tsv", calls=tmp_path / "c.bed", **options)
+    assert values == sorted(float(row["prob_yes"]) for row in read_table(done.path))
+    assert len((tmp_path / "c.bed").read_text().splitlines()) == done.n_calls == 2
+    assert "(as the validation split suggests; --threshold changes it)" in done.summary()
+    # It is of the class of interest, and what is asked for wins.
+    for asked, expected in (({"label": "no"}, 0.5), ({"threshold": 0.25}, 0.25)):
+        done = scan(
+            model, genome, output=tmp_path / "w.tsv", calls=tmp_path / "c.bed", **options, **asked
+        )
+        assert done.threshold == expected
 
 
 def test_regions_that_overlap_are_scanned_once(model, genome, tmp_path, caplog):

@@ -39,10 +39,12 @@ def random_dna(n, *, length=14, seed=0):
     return ["".join(row) for row in letters]
 
 
-def write_table(path, labels):
+def write_table(path, labels, *, n_dev=16):
+    splits = ["train"] * 32 + ["dev"] * n_dev + ["test"] * 16
+    sequences = random_dna(len(splits))
     rows = [
-        f"s{i}\t{sequence}\t{labels[i % len(labels)]}\t{('train', 'train', 'dev', 'test')[i // 16]}"
-        for i, sequence in enumerate(random_dna(64))
+        f"s{i}\t{sequence}\t{labels[i % len(labels)]}\t{split}"
+        for i, (sequence, split) in enumerate(zip(sequences, splits, strict=True))
     ]
     path.write_text("\n".join(["id\tsequence\tlabel\tsplit", *rows]) + "\n")
     return path
@@ -180,7 +182,7 @@ def test_a_stopped_run_goes_on_with_the_strands_it_would_have_read(tmp_path, sav
 
 def test_calibrated_probabilities_are_those_of_the_model_divided_by_a_temperature(tmp_path):
     """The weights of the last layer carry it, so stock code gives calibrated probabilities too."""
-    table = write_table(tmp_path / "d.tsv", ["a", "b", "a", "b"])
+    table = write_table(tmp_path / "d.tsv", ["a", "b", "a", "b"], n_dev=50)
     options = {"config": TINY, "arguments": FAST | {"seed": 1}, "both_strands": True}
     plain = finetune("random", table, output_dir=tmp_path / "plain", **options)
     scaled = finetune("random", table, output_dir=tmp_path / "scaled", calibrate=True, **options)
@@ -203,6 +205,17 @@ def test_calibrated_probabilities_are_those_of_the_model_divided_by_a_temperatur
     loss = {folder: -np.log(values).mean() for folder, values in chosen.items()}
     assert loss[scaled.output_dir] < loss[plain.output_dir]
     assert report["expected_calibration_error"].keys() == {"validation", "test"}
+    assert report["interval"][0] < temperature < report["interval"][1]
+    assert (scaled.output_dir / "calibration.png").read_bytes().startswith(b"\x89PNG")
+    assert "(calibration.png)" in (scaled.output_dir / "README.md").read_text()
+    assert "calibration.png" not in (plain.output_dir / "README.md").read_text()
+
+
+def test_few_sequences_are_not_calibrated_by(tmp_path):
+    table = write_table(tmp_path / "d.tsv", ["a", "b"], n_dev=49)
+    with pytest.raises(ValueError, match=r"needs 50 sequences in the validation split.* found 49"):
+        finetune("random", table, output_dir=tmp_path / "m", config=TINY, calibrate=True)
+    assert not (tmp_path / "m").exists()
 
 
 def test_values_cannot_be_calibrated(tmp_path):

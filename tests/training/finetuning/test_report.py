@@ -28,10 +28,10 @@ def write_table(path, names=("bound", "free"), *, n_classes=2):
     """C-rich bound and A-rich free sequences of 30 to 34 bases, which 5-mers tell apart."""
     generator = np.random.default_rng(0)
     rows = []
-    for i in range(120):
+    for i in range(140):
         chances = [0.1, 0.6, 0.2, 0.1] if i % 2 else [0.6, 0.1, 0.1, 0.2]
         sequence = "".join(generator.choice(list("ACGT"), size=30 + i % 5, p=chances))
-        split = "train" if i < 60 else "dev" if i < 90 else "test"
+        split = "train" if i < 60 else "dev" if i < 110 else "test"
         rows.append(f"{sequence}\t{names[0] if i % 2 else names[1 + i % (n_classes - 1)]}\t{split}")
     path.write_text("\n".join(["sequence\tlabel\tsplit", *rows]) + "\n")
     return path
@@ -76,6 +76,29 @@ def test_the_class_of_interest_and_the_lengths_are_in_config_report_and_card(tra
         "A sequence of class bound",
         "A sequence of class free",
     }
+
+
+def test_a_threshold_for_calls_is_in_config_report_and_card(trained, tmp_path):
+    result, report = trained
+    calls = report["calls"]
+    threshold = dnabert_hf.DNABertConfig.from_pretrained(result.output_dir).call_threshold
+    assert threshold == calls["suggested"]["threshold"]
+    assert (calls["class"], calls["window"]) == ("bound", 32)
+    assert (calls["n_of_class"], calls["n_others"]) == (25, 25)
+    rows = (result.output_dir.parent / "t.tsv").read_text().splitlines()
+    dev = [row.split("\t") for row in rows if row.endswith("\tdev")]
+    found = dnabert_hf.predict(result.output_dir, [row[0] for row in dev])
+    called = [
+        row[1]
+        for row, each in zip(dev, found, strict=True)
+        if each.probabilities["bound"] >= threshold
+    ]
+    assert called.count("bound") / 25 == pytest.approx(calls["suggested"]["recall"])
+    rate = (called.count("free") + 1) / 26
+    assert rate == pytest.approx(calls["suggested"]["false_positive_rate"])
+    card = (result.output_dir / "README.md").read_text()
+    assert f"from {threshold:.4g} on" in card
+    assert "| threshold | recall | precision, validation |" in card
 
 
 def test_scores_of_one_class_are_of_the_class_of_interest(trained):

@@ -197,7 +197,7 @@ def _collect(
         bool,
         in_training(
             "--calibrate",
-            help="Make probabilities as often right as they say, by the dev split.",
+            help="Make probabilities as often right as they say, by the dev split (50 at least).",
         ),
     ] = False,
     keep_checkpoints: Annotated[

@@ -7,12 +7,13 @@ from typing import Any
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.inference.engine.engine import Engine
 
-__all__ = ["choose_strands", "choose_window", "watch_lengths"]
+__all__ = ["choose_strands", "choose_threshold", "choose_window", "watch_lengths"]
 
 logger = logging.getLogger(__name__)
 
 _FAR = 1.5  # windows that differ by more than this factor from those of training
 _FAR_LONGER = 4  # whole sequences
+_USUAL_THRESHOLD = 0.5
 
 
 def choose_strands(engines: Sequence[Engine], both_strands: bool | None) -> bool:
@@ -55,6 +56,26 @@ def choose_window(config: Any, window: int | None) -> int:
             *(window, _range(fewest, most), median),
         )
     return window
+
+
+def choose_threshold(config: Any, label: str | None, threshold: float | None) -> tuple[float, str]:
+    """Choose the least probability of a call along a genome.
+
+    Args:
+        config: Configuration of a model.
+        label: Class that is called.
+        threshold: What is asked for; None for what the model suggests for its class of interest, or
+            else 0.5.
+
+    Returns:
+        The threshold, and where it comes from, in words.
+    """
+    if threshold is not None:
+        return threshold, "as asked for"
+    suggested = getattr(config, "call_threshold", None)
+    if suggested is not None and label == config.positive:
+        return float(suggested), "as the validation split suggests; --threshold changes it"
+    return _USUAL_THRESHOLD, "for want of a suggestion by the model; --threshold changes it"
 
 
 def watch_lengths(records: Iterable[SequenceRecord], config: Any) -> Iterator[SequenceRecord]:

@@ -18,7 +18,11 @@ from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.files.atomic import atomic_file
 from dnabert_hf.files.names import name_files
-from dnabert_hf.inference.engine.training_defaults import choose_strands, choose_window
+from dnabert_hf.inference.engine.training_defaults import (
+    choose_strands,
+    choose_threshold,
+    choose_window,
+)
 from dnabert_hf.inference.genome_scan.known_sites import (
     SiteScores,
     score_against_sites,
@@ -55,6 +59,8 @@ class Scan:
         site_scores: How well it meets known sites; None if there were none.
         window: Bases of a window.
         label: Class of track, calls and comparison; None if there are none of them.
+        threshold: Least probability of a call.
+        threshold_by: Where the threshold comes from, in words.
     """
 
     path: Path
@@ -64,10 +70,17 @@ class Scan:
     site_scores: SiteScores | None
     window: int
     label: str | None
+    threshold: float
+    threshold_by: str
 
     def summary(self) -> str:
         """Say how many windows there are, and how many were left out."""
-        calls = "" if self.n_calls is None else f", {self.n_calls:,} calls of {self.label}"
+        calls = ""
+        if self.n_calls is not None:
+            calls = (
+                f", {self.n_calls:,} calls of {self.label} from {self.threshold:.4g} on "
+                f"({self.threshold_by})"
+            )
         windows = f"{self.n_windows:,} windows of {self.window:,} bases"
         return f"{windows}, {self.n_skipped:,} left out{calls}"
 
@@ -83,7 +96,7 @@ def scan(
     label: str | None = None,
     track: str | Path | None = None,
     calls: str | Path | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     sites: Sequence[Interval] | None = None,
     tolerance: int = 500,
     both_strands: bool | None = None,
@@ -109,7 +122,8 @@ def scan(
         track: File for its probability, or value, along the genome, as in `write_track`; a name
             with "{label}" in it, such as "scan.{label}.bw", stands for a file for each class.
         calls: BED file for joined windows above the threshold, as in `write_calls`.
-        threshold: Least probability of a call.
+        threshold: Least probability of a call; by default that which the model's validation split
+            suggests for its class of interest, or else 0.5.
         sites: Known sites to compare with, as in `score_against_sites`.
         tolerance: Bases between a call and a site that it meets, at most.
         both_strands: Whether to average over both strands; by default as the model was trained.
@@ -140,6 +154,8 @@ def scan(
     extras.sites = sites and sites_within(genome, sites, windows.extents)
     classifier = Classifier(engine, both_strands=both_strands)
     extras.choose_label(label, classifier.scheme, overwrite=running.overwrite)
+    at, by = choose_threshold(engine.model.config, extras.label, threshold)
+    extras.threshold = at
     if not run.shard.index:
         windows.report(n_windows, n_skipped, of="contigs" if regions is None else "regions")
         of_strands = " on either strand" * both_strands
@@ -162,10 +178,10 @@ def scan(
             records = [SequenceRecord("", genome.sequence(*interval)) for interval in chunk]
             values = classifier.probabilities(records).tolist()
             writer.write([[*interval, *row] for interval, row in zip(chunk, values, strict=True)])
-    if not writer.is_complete:
-        return Scan(Path(output), n_windows, n_skipped, None, None, window, extras.label)
-    found = extras.compare(output)
-    return Scan(Path(output), n_windows, n_skipped, extras.n_calls, found, window, extras.label)
+    found = extras.compare(output) if writer.is_complete else None
+    return Scan(
+        Path(output), n_windows, n_skipped, extras.n_calls, found, window, extras.label, at, by
+    )
 
 
 @dataclass
@@ -175,7 +191,7 @@ class _Extras:
     genome: Genome
     track: str | Path | None
     calls: str | Path | None
-    threshold: float
+    threshold: float | None
     sites: Sequence[Interval] | None
     tolerance: int
     label: str | None = None
@@ -184,7 +200,7 @@ class _Extras:
 
     def check(self, options: RunOptions, output: str | Path) -> None:
         """Refuse what cannot be made, before the model is loaded."""
-        if not 0 <= self.threshold <= 1:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(f"a threshold must be between 0 and 1, got {self.threshold}")
         for path, suffixes in ((self.track, TRACK_SUFFIXES), (self.calls, (".bed",))):
             if path is None:
@@ -238,13 +254,13 @@ class _Extras:
             for name, path in self.tracks.items():
                 track = stack.enter_context(atomic_file(path))
                 write_track(table, track, self.genome, label=name)
-            if self.label is not None and self.calls is not None:
+            if self.label is not None and self.calls is not None and self.threshold is not None:
                 bed = stack.enter_context(atomic_file(self.calls))
                 self.n_calls = write_calls(table, bed, label=self.label, threshold=self.threshold)
 
     def compare(self, table: str | Path) -> SiteScores | None:
         """Compare the calls of the table with the known sites."""
-        if self.label is None or self.sites is None:
+        if self.label is None or self.sites is None or self.threshold is None:
             return None
         return score_against_sites(
             table,

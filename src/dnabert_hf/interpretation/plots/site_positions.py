@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from dnabert_hf.files.figures import save_figure
 from dnabert_hf.interpretation.plots.figures import OKABE_ITO, new_figure
@@ -80,7 +81,7 @@ def draw_site_positions(
     axes.set_ylabel("sites")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylim(0, 1.3 * max(counts.max(), alike.max()))  # room for the legend
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
     axes.set_title(title, fontsize=9, loc="left")
     for path in paths:

@@ -23,6 +23,7 @@ from dnabert_hf.data.labelled.splits import (
     with_validation_split,
 )
 from dnabert_hf.files.fingerprint import fingerprint_inputs
+from dnabert_hf.metrics.calibration import LEAST_TO_CALIBRATE
 from dnabert_hf.metrics.scores import DEFAULT_METRIC, metric_names
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.finetuning.losses import BalancedLoss
@@ -173,6 +174,12 @@ def read_inputs(
         )
     splits = with_validation_split(splits, scheme, seed=int(arguments.get("seed", _SEED)))
     check_splits(splits, scheme)
+    if options.calibrate and len(splits["validation"]) < LEAST_TO_CALIBRATE:
+        raise ValueError(
+            f"calibrate needs {LEAST_TO_CALIBRATE} sequences in the validation split at least, "
+            f"found {len(splits['validation'])}: fewer tell more of chance than of the model; give "
+            "more, or leave it out (--calibrate)"
+        )
     warn_of_few(splits)
     metric = options.metric or task.metric or DEFAULT_METRIC[scheme.problem_type]
     names = metric_names(scheme.problem_type, len(scheme.names))

@@ -49,8 +49,9 @@ class FinetuneOptions:
             average predictions over both, for signals that have no strand; by default the training
             sequences tell (`find_strand`), and what the checkpoint was trained with stays.
         calibrate: Divide the logits by a temperature that makes the probabilities of the validation
-            split as often right as they say (Guo et al. 2017): the last layer's weights are
-            divided, so that whatever runs the model gives calibrated probabilities.
+            split, of fifty sequences at least, as often right as they say (Guo et al. 2017): the
+            last layer's weights are divided, so that whatever runs the model gives calibrated
+            probabilities; `calibration.png` shows them before and after.
         keep_checkpoints: Keep the model of every checkpoint under `checkpoints/`, for
             `attention_during_training`; an evaluation, and so a checkpoint, comes after each epoch
             unless the arguments say otherwise.

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from datasets import Dataset
-from torch import nn
 from transformers import Trainer
 
 from dnabert_hf.cards.finetuned import finetuning_card
@@ -19,9 +16,14 @@ from dnabert_hf.data.labelled.splits import count_labels, labels_of
 from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
 from dnabert_hf.files.environment import package_versions
 from dnabert_hf.files.weights import quiet_transformers
-from dnabert_hf.metrics.calibration import expected_calibration_error, fit_temperature
 from dnabert_hf.metrics.scores import LOWER_IS_BETTER
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
+from dnabert_hf.training.finetuning.after_training import (
+    calibrate,
+    choose_call_threshold,
+    describe_calibration,
+    plot_calibration,
+)
 from dnabert_hf.training.finetuning.evaluation import (
     SplitResult,
     collect_result,
@@ -109,9 +111,11 @@ def report_run(
     }
     calibration = None
     if mode.options.calibrate:
-        temperature = _calibrate(trainer, learner.splits["validation"], scheme)
+        temperature = calibrate(trainer, learner.splits["validation"], scheme)
         calibrated = {name: _predict(trainer, learner.splits[name], scheme) for name in results}
-        calibration = _describe_calibration(temperature, results, calibrated)
+        calibration = describe_calibration(temperature, results, calibrated)
+        if mode.options.reports and trainer.is_world_process_zero():
+            plot_calibration(results, calibrated, folder.path / "calibration.png")
         results = calibrated
     scores = {name: result.scores() for name, result in results.items()}
     last = list(results)[-1]
@@ -123,6 +127,8 @@ def report_run(
             logger.warning("%s split: %s", last, problem)
     best_step = trainer.state.best_global_step
     mode.after_training(trainer)
+    config = trainer.accelerator.unwrap_model(trainer.model).config
+    calls = choose_call_threshold(results["validation"], config)
     with quiet_transformers():
         trainer.save_model(str(folder.path))
     if trainer.is_world_process_zero():
@@ -131,6 +137,7 @@ def report_run(
             "scores": scores,
             "regression": regression,
             "calibration": calibration,
+            "calls": calls,
             "predictions": last,
             "collapse": collapse,
             "advice": advice,
@@ -141,7 +148,7 @@ def report_run(
                 for name, dataset in inputs.splits.items()
             },
             **settings,
-            **_describe_model(trainer),
+            **_describe_model(trainer, config),
             "origin": read_origin(inputs.start),
             "examples": _examples(inputs),
             "versions": package_versions(),
@@ -177,8 +184,7 @@ def _write_reports(trainer: Trainer, folder: RunFolder, report: Mapping[str, Any
     write_text(card, folder.path / "README.md")
 
 
-def _describe_model(trainer: Trainer) -> dict[str, Any]:
-    config = trainer.accelerator.unwrap_model(trainer.model).config
+def _describe_model(trainer: Trainer, config: Any) -> dict[str, Any]:
     return {
         "k": config.k,
         "training_lengths": config.training_lengths,
@@ -193,50 +199,6 @@ def _predict(trainer: Trainer, dataset: Dataset, scheme: LabelScheme) -> SplitRe
     # Grouped by length, predictions would come back in another order than the ids.
     trainer.args.train_sampling_strategy = "random"
     return collect_result(trainer.predict(dataset), list(dataset["id"]), scheme)
-
-
-def _calibrate(trainer: Any, dataset: Dataset, scheme: LabelScheme) -> float:
-    """Divide the logits of the model by what calibrates it on a split, and give that."""
-    trainer.strands_apart = True
-    try:
-        output = trainer.predict(dataset)
-    finally:
-        trainer.strands_apart = False
-    logits, labels = np.asarray(output.predictions), np.asarray(output.label_ids)
-    by_strand = logits if logits.ndim == 3 else logits[:, None]
-    temperature = fit_temperature(by_strand, labels, scheme.problem_type)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    last_layers = {
-        id(module): module
-        for name, module in model.named_modules()
-        if "classifier" in name
-        and isinstance(module, nn.Linear)
-        and module.out_features == logits.shape[-1]
-    }
-    with torch.no_grad():
-        for layer in last_layers.values():
-            for parameter in layer.parameters():
-                parameter.div_(temperature)
-    return temperature
-
-
-def _describe_calibration(
-    temperature: float, before: Mapping[str, SplitResult], after: Mapping[str, SplitResult]
-) -> dict[str, Any]:
-    """Say how far off probabilities were, and are; and log it."""
-    errors = {
-        name: [
-            expected_calibration_error(each.labels, each.predictions)
-            for each in (before[name], after[name])
-        ]
-        for name in after
-    }
-    texts = [f"{name} {first:.3f} -> {then:.3f}" for name, (first, then) in errors.items()]
-    logger.info(
-        "calibrated with temperature %.3f; expected calibration error: %s",
-        *(temperature, ", ".join(texts)),
-    )
-    return {"temperature": temperature, "expected_calibration_error": errors}
 
 
 def _fit_regression(inputs: Inputs) -> dict[str, Any]:

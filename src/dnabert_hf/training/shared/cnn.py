@@ -52,9 +52,10 @@ class DNACnnConfig(PreTrainedConfig):
         filter_dropout: Share dropped of what the filters give to the LSTM or GRU.
         dropout: Share dropped of what goes to the hidden layer; by default none, with LSTM or GRU
             0.5.
-        both_strands: As in `DNABertConfig`, and so are positive and training_lengths.
+        both_strands: As in `DNABertConfig`, and so are the three after it.
         positive: See there.
         training_lengths: See there.
+        call_threshold: See there.
         pad_token_id: Id of [PAD].
         **kwargs: Fields of `transformers.PreTrainedConfig`.
 
@@ -80,6 +81,7 @@ class DNACnnConfig(PreTrainedConfig):
     both_strands: bool = False
     positive: str | None = None
     training_lengths: list[int] | None = None
+    call_threshold: float | int | None = None
     pad_token_id: int | None = 0  # the tokenizer's: the Trainer speaks of any other
 
     def __post_init__(self, **kwargs: Any) -> None:

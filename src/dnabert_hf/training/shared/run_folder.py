@@ -18,7 +18,10 @@ from dnabert_hf.files.atomic import write_json
 
 __all__ = ["REPORTS", "RunFolder"]
 
-REPORTS = ("metrics.json", "predictions.tsv", "curves.png", "search.tsv", "README.md")
+REPORTS = (
+    *("metrics.json", "predictions.tsv", "curves.png", "calibration.png", "search.tsv"),
+    "README.md",
+)
 
 logger = logging.getLogger(__name__)
 
