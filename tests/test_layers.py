@@ -78,6 +78,7 @@ def test_files_for_the_hub_stand_alone(path):
             "matplotlib",
             {
                 "files/figures.py",
+                "metrics/reliability.py",
                 "training/shared/curves.py",
                 "training/benchmark/plot.py",
                 "interpretation/plots",

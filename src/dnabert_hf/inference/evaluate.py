@@ -22,7 +22,7 @@ from dnabert_hf.inference.output.writer import check_output
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.predict_bases import BaseClassifier
 from dnabert_hf.inference.run import RunFields, RunOptions
-from dnabert_hf.metrics.calibration import measure_reliability, plot_reliability
+from dnabert_hf.metrics.reliability import measure_reliability, plot_reliability
 from dnabert_hf.metrics.scores import score_predictions
 
 __all__ = ["Evaluation", "evaluate"]

@@ -65,6 +65,16 @@ def test_rows_are_named_and_aligned(tmp_path):
     assert not (tmp_path / "other.svg").exists()
 
 
+def test_rows_have_a_bar_of_their_classes(tmp_path):
+    rows = [scores_of(name, "ACGTACG") for name in "abc"]
+    path = tmp_path / "rows.svg"
+    plot_sequences(rows, path, classes=["peak", "other", "other"], what="attention")
+    assert {"peak (1)", "other (2)", "attention"} <= set(texts_of(path))
+    fills = re.findall(r"fill: (#0072b2|#d55e00)", path.read_text())
+    # A rectangle a row, and one a class in the legend.
+    assert (fills.count("#0072b2"), fills.count("#d55e00")) == (2, 3)
+
+
 def test_landscape_shows_each_class(tmp_path):
     classes = {
         "TATA": [scores_of("a", "ACGT"), scores_of("b", "TTTT")],
@@ -80,7 +90,7 @@ def test_landscape_shows_each_class(tmp_path):
 def test_context_shows_site_and_heads(tmp_path, context):
     plot_context(context, tmp_path / "c.svg", layer=1)
     texts = texts_of(tmp_path / "c.svg")
-    assert "site  attention to bases 4 to 8 (0-based), layer 1" in texts
+    assert "site  attention to bases 4 to 8 (0-based), layer 1 (0-based)" in texts
     assert {"head", "0", "1"} <= set(texts)
     assert "".join(text for text in texts if len(text) == 1 and text in "ACGT") == context.sequence
     with pytest.raises(ValueError, match="from -3 to 2, got 3"):

@@ -114,7 +114,9 @@ def report_attention(
         top = _top_first(scores, positive)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
         groups = _by_label(records, scores, positive)
-        _add_sequences(page, folder_in_work, _with_truth(top, groups), explained, align)
+        _add_sequences(page, folder_in_work, _with_truth(top, groups))
+        _add_rows(page, folder_in_work, groups, align)
+        _add_bases(page, explained)
         _add_landscape(page, folder_in_work, groups, align)
         _add_context(page, folder_in_work, checkpoint.model, top, layer=layer, loaded=loaded)
         page.heading("Files")
@@ -206,14 +208,12 @@ def _add_sequences(
     page: Page,
     folder_in_work: Path,
     top: Sequence[BaseScores],
-    explained: Sequence[HeadScores],
-    align: Alignment | None,
 ) -> None:
     page.heading("Single sequences")
     shown = [each for each in top if len(each.sequence) <= _MOST_LETTERS][:_N_LETTERS]
     for number, each in enumerate(shown, start=1):
         image = folder_in_work / f"sequence-{number}.png"
-        plot_letters(each, image)
+        plot_letters(each, image, what="attention")
         best = int(each.scores.argmax())
         page.figure(
             image,
@@ -223,22 +223,48 @@ def _add_sequences(
             "says, and its probability. Positions are 0-based.",
             is_wide=True,
         )
-    rows = list(top[:_N_ROWS])
-    plot_sequences(rows, folder_in_work / "sequences.png", align=align)
+
+
+def _add_rows(
+    page: Page,
+    folder_in_work: Path,
+    groups: Mapping[str, Sequence[BaseScores]],
+    align: Alignment | None,
+) -> None:
+    """Draw the rows of each class below those of the one before, the surest of it on top."""
+    most = max(_N_ROWS // len(groups), 1)
+    rows, classes = [], []
+    for name, scores in groups.items():
+        chosen = sorted(scores, key=lambda each: -(each.probabilities or {}).get(name, 0.0))[:most]
+        rows += chosen
+        classes += [name] * len(chosen)
+    image = folder_in_work / "sequences.png"
+    plot_sequences(
+        rows,
+        image,
+        align=align,
+        classes=classes if len(groups) > 1 else None,
+        what="attention",
+    )
     page.figure(
-        folder_in_work / "sequences.png",
-        alt=f"Heat map of the scores of {len(rows)} sequences by position.",
-        caption=f"The {len(rows):,} sequences that are surest of the class of interest, one a row, "
-        "the surest on top. Light is where the model looks.",
+        image,
+        alt=f"Heat map of the attention of {len(rows)} sequences by position.",
+        caption=f"{len(rows):,} sequences, one a row, by class (the bar at the left), those that "
+        "the model is surest of on top. Light is where the model looks.",
         is_wide=True,
     )
-    if explained:
-        page.heading("Base by base")
-        page.text(
-            "Point at a base, tap it or move with the arrow keys: its position, its score and what "
-            "each head adds to it. Light is a high score."
-        )
-        add_base_explorer(page, explained)
+
+
+def _add_bases(page: Page, explained: Sequence[HeadScores]) -> None:
+    if not explained:
+        return
+    page.heading("Base by base")
+    page.text(
+        "Point at a base, tap it or move with the arrow keys: its position, its attention and what "
+        "each head adds to it, the strongest head in bold. Heads are counted from 0. Light is much "
+        "attention."
+    )
+    add_base_explorer(page, explained)
 
 
 def _add_landscape(
@@ -247,18 +273,20 @@ def _add_landscape(
     groups: Mapping[str, Sequence[BaseScores]],
     align: Alignment | None,
 ) -> None:
-    landscapes = plot_landscape(groups, folder_in_work / "landscape.png", align=align)
+    landscapes = plot_landscape(
+        groups, folder_in_work / "landscape.png", align=align, what="attention"
+    )
     page.heading("Landscape")
     page.figure(
         folder_in_work / "landscape.png",
-        alt="Mean score by position. "
+        alt="Mean attention by position. "
         + " ".join(f"{each.name} peaks at position {each.peak()}." for each in landscapes),
-        caption="Mean score by position with its 95 % confidence interval, for each class.",
+        caption="Mean attention by position with its 95 % confidence interval, for each class.",
         is_wide=True,
     )
     page.table(
-        "Where the mean score is highest",
-        ["class", "sequences", "position (0-based)", "mean score", "95 % from", "to"],
+        "Where the mean attention is highest",
+        ["class", "sequences", "position (0-based)", "mean attention", "95 % from", "to"],
         [_peak_row(each, len(groups[each.name])) for each in landscapes],
     )
     with (folder_in_work / "landscape.tsv").open("w", encoding="utf-8", newline="") as file:
@@ -303,19 +331,21 @@ def _add_context(
     site = f"bases {start} to {end - 1} ({shown.sequence[start:end]}) of {shown.id}"
     page.heading("Context")
     page.text(f"Which k-mers attend to the strongest site: {site}, 0-based.")
-    page.figure(
-        folder_in_work / "context.png",
-        alt=f"Arcs from the k-mers that attend most to {site}, coloured by head.",
-        caption="Arcs: the strongest k-mers of each head; lines: all k-mers. The site is shaded.",
-        is_wide=True,
-    )
-    page.figure(
-        folder_in_work / "context-grid.png",
-        alt=f"Attention to {site} by position, a panel for each head of each layer.",
-        caption="Every head (column) of every layer (row), each with its own scale, whose top is "
-        "written in the panel.",
-        is_wide=True,
-    )
+    with page.fold("Which k-mers, by head and layer (both counted from 0)"):
+        page.figure(
+            folder_in_work / "context.png",
+            alt=f"Arcs from the k-mers that attend most to {site}, coloured by head.",
+            caption="Arcs: the strongest k-mers of each head; below, all k-mers, a row a head. The "
+            "site is shaded, or between the lines.",
+            is_wide=True,
+        )
+        page.figure(
+            folder_in_work / "context-grid.png",
+            alt=f"Attention to {site} by position, a panel for each head of each layer.",
+            caption="Every head (column) of every layer (row), each with its own scale, whose top "
+            "is written in the panel.",
+            is_wide=True,
+        )
 
 
 def strongest_site(scores: np.ndarray, *, n_bases: int = 10) -> tuple[int, int]:

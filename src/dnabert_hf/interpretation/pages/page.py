@@ -90,6 +90,17 @@ class Page:
         """Add lines to copy, such as commands; long ones scroll."""
         self._add("code", text=text)
 
+    @contextmanager
+    def fold(self, text: str) -> Iterator[None]:
+        """Put what is added in the block behind a line that opens it.
+
+        Args:
+            text: The line.
+        """
+        self._add("fold", text=text)
+        yield
+        self._add("end_of_fold")
+
     def table(self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Add a table, which scrolls in its box where it is wider than the screen.
 

@@ -26,7 +26,7 @@ _SITE = "#c9ced4"
 
 
 def plot_context(context: Context, path: str | Path, *, layer: int = -1) -> None:
-    """Draw which k-mers attend to a site, in one layer: arcs of the strongest, and lines of all.
+    """Draw which k-mers attend to a site, in one layer: arcs of the strongest, and a row of all.
 
     Args:
         context: From `attention_context`.
@@ -40,8 +40,9 @@ def plot_context(context: Context, path: str | Path, *, layer: int = -1) -> None
     if not -n_layers <= layer < n_layers:
         raise ValueError(f"a layer must be from {-n_layers} to {n_layers - 1}, got {layer}")
     attention = context.attention[layer]
-    figure = new_figure(width=11, height=5.5)
-    above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
+    figure = new_figure(width=11, height=3.6 + 0.25 * n_heads)
+    heights = {"height_ratios": [12, 0.9 * n_heads]}
+    above, below = figure.subplots(2, 1, sharex=True, gridspec_kw=heights)
     site = (context.start + context.end - 1) / 2
     middles = np.arange(n_kmers) + (context.k - 1) / 2
     strongest, highest = max(float(attention.max()), 1e-9), 0.0
@@ -59,25 +60,28 @@ def plot_context(context: Context, path: str | Path, *, layer: int = -1) -> None
                 linestyles=style,
             )
         )
-        below.plot(
-            middles, attention[head], color=color, linestyle=style, linewidth=1.2, label=f"{head}"
-        )
-    for axes in (above, below):
-        axes.axvspan(context.start - 0.5, context.end - 0.5, color=_SITE, zorder=0)
-        axes.spines[["top", "right"]].set_visible(False)
+        above.plot([], [], color=color, linestyle=style, label=f"{head}")
+    edges = (middles[0] - 0.5, middles[-1] + 0.5, n_heads - 0.5, -0.5)
+    image = below.imshow(attention, aspect="auto", extent=edges, **color_scale(attention))
+    below.set_yticks(range(n_heads), map(str, range(n_heads)), fontsize=7)
+    for border in (context.start - 0.5, context.end - 0.5):
+        below.axvline(border, color="white", linewidth=1.2)
+    figure.colorbar(image, ax=below, label="attention", fraction=0.03, pad=0.01)
+    above.axvspan(context.start - 0.5, context.end - 0.5, color=_SITE, zorder=0)
+    above.spines[["top", "right"]].set_visible(False)
     above.set(yticks=[], ylim=(0, 1.05 * highest), xlim=(-1, len(context.sequence)))
     above.spines[["left"]].set_visible(False)
     above.set_ylabel(f"{min(_ARCS_PER_HEAD, n_kmers)} strongest\nof each head")
     above.set_title(
         f"{context.id}  attention to bases {context.start} to {context.end - 1} (0-based), "
-        f"layer {layer % n_layers}",
+        f"layer {layer % n_layers} (0-based)",
         fontsize=11,
     )
     if len(context.sequence) <= _MOST_LETTERS:
         below.set_xticks(range(len(context.sequence)), list(context.sequence), fontsize=7)
     else:
         below.set_xlabel("middle of the k-mer that attends (0-based)")
-    below.set_ylabel("attention")
+    below.set_ylabel("head")
     figure.legend(title="head", frameon=False, fontsize=8, loc="outside right center")
     save_figure(figure, path)
 

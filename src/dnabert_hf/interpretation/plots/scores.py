@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import PathPatch
+from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.text import TextPath
 from matplotlib.transforms import Affine2D
@@ -42,12 +42,13 @@ _ALIGNED_AT = {
 }
 
 
-def plot_letters(scores: BaseScores, path: str | Path) -> None:
+def plot_letters(scores: BaseScores, path: str | Path, *, what: str = "score") -> None:
     """Draw a sequence in letters as high as their scores, over a heat map of these.
 
     Args:
         scores: Scores of one sequence; letters of negative scores hang down.
         path: File to write, .png, .svg or .pdf.
+        what: What the scores are.
 
     Raises:
         ValueError: If the suffix is none of these, or the sequence is too long to read.
@@ -80,9 +81,9 @@ def plot_letters(scores: BaseScores, path: str | Path) -> None:
         strip.set_xticks(range(-(-begin // 10) * 10, end, 10) or [begin])
         strip.spines[:].set_visible(False)
     lines[-1].set_xlabel(_ALIGNED_AT[None])
-    figure.supylabel("score")
+    figure.supylabel(what)
     figure.suptitle(scores.id + _probability_of(scores), fontsize=11)
-    figure.colorbar(image, ax=list(lines), label="score", fraction=0.02, pad=0.01, aspect=12)
+    figure.colorbar(image, ax=list(lines), label=what, fraction=0.02, pad=0.01, aspect=12)
     save_figure(figure, path)
 
 
@@ -116,7 +117,12 @@ def _unit_glyph(letter: str) -> Outline:
 
 
 def plot_sequences(
-    scores: Sequence[BaseScores], path: str | Path, *, align: Alignment | None = None
+    scores: Sequence[BaseScores],
+    path: str | Path,
+    *,
+    align: Alignment | None = None,
+    classes: Sequence[str] | None = None,
+    what: str = "score",
 ) -> None:
     """Draw sequences as rows of a heat map, in the given order, the first one on top.
 
@@ -124,6 +130,8 @@ def plot_sequences(
         scores: Scores of each sequence.
         path: File to write, .png, .svg or .pdf.
         align: Where sequences of unequal length are laid on each other.
+        classes: Class of each, for a bar of colours beside the rows.
+        what: What the scores are.
 
     Raises:
         ValueError: If there are none, or lengths differ and no alignment is chosen.
@@ -147,8 +155,31 @@ def plot_sequences(
         axes.set_yticks(range(n_rows), [_short(each.id) for each in scores], fontsize=8)
     else:
         axes.set_ylabel(f"{n_rows:,} sequences")
-    figure.colorbar(image, ax=axes, label="score", fraction=0.03, pad=0.01)
+    if classes is not None:
+        _add_class_bar(axes, classes)
+    figure.colorbar(image, ax=axes, label=what, fraction=0.03, pad=0.01)
     save_figure(figure, path)
+
+
+def _add_class_bar(axes: Any, classes: Sequence[str]) -> None:
+    """Colour the left edge of each row by its class, and say above which colour is which."""
+    names = list(dict.fromkeys(classes))
+    colors = {name: OKABE_ITO[at % len(OKABE_ITO)] for at, name in enumerate(names)}
+    left, width = axes.get_xlim()[0], np.ptp(axes.get_xlim()) / 60
+    for row, name in enumerate(classes):
+        axes.add_patch(
+            Rectangle((left - width, row - 0.5), width, 1, color=colors[name], linewidth=0)
+        )
+    axes.set_xlim(left=left - width)
+    axes.legend(
+        handles=[
+            Patch(color=colors[name], label=f"{name} ({classes.count(name)})") for name in names
+        ],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=len(names),
+        frameon=False,
+    )
 
 
 def _short(name: str, n: int = 28) -> str:
@@ -161,6 +192,7 @@ def plot_landscape(
     *,
     align: Alignment | None = None,
     origin: int | None = None,
+    what: str = "score",
 ) -> list[Landscape]:
     """Draw the mean score by position and its 95 % confidence interval, for each class.
 
@@ -169,6 +201,7 @@ def plot_landscape(
         path: File to write, .png, .svg or .pdf.
         align: Where sequences of unequal length are laid on each other.
         origin: Base that positions count from, as in `attention_landscape`.
+        what: What the scores are.
 
     Returns:
         What is drawn.
@@ -197,7 +230,7 @@ def plot_landscape(
             label=f"{landscape.name} (n = {len(scores[landscape.name]):,})",
         )
     label = _ALIGNED_AT[align] if origin is None else f"position from base {origin} (0-based)"
-    axes.set(xlabel=label, ylabel="mean score, 95 % CI")
+    axes.set(xlabel=label, ylabel=f"mean {what}, 95 % CI")
     axes.margins(x=0.01)
     if all((each.scores >= 0).all() for rows in scores.values() for each in rows):
         axes.set_ylim(bottom=0)

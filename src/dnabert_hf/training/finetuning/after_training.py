@@ -16,9 +16,8 @@ from dnabert_hf.metrics.calibration import (
     Temperature,
     expected_calibration_error,
     fit_temperature,
-    measure_reliability,
-    plot_reliability,
 )
+from dnabert_hf.metrics.reliability import measure_reliability, plot_reliability
 from dnabert_hf.metrics.thresholds import SITES_PER_MB, choose_threshold
 from dnabert_hf.training.finetuning.evaluation import SplitResult
 
