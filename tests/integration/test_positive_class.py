@@ -1,18 +1,19 @@
 """The class of interest, the same in every output, whatever it is called."""
 
 import csv
+import json
 import re
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from pyarrow import parquet as pq
+from sklearn.metrics import average_precision_score, recall_score
 from typer.testing import CliRunner
 
 from dnabert_hf import (
     DNABertConfig,
     DNABertForSequenceClassification,
     DNABertTokenizer,
-    evaluate,
     finetune_with_hard_negatives,
     open_genome,
     predict,
@@ -112,25 +113,69 @@ def test_every_command_is_about_the_class_of_interest(inputs, tmp_path, positive
     assert f"diff_{positive}" in (tmp_path / "f.tsv").read_text().splitlines()[0]
     assert f"<h1>Variants with an effect on {positive}" in page.read_text()
 
+    scores = tmp_path / "s.parquet"
+    said = run("attribute", model, inputs / "one.fa", "-o", scores, "--method", "gradient_x_input")
+    assert f"1 sequences, class: {positive} ->" in said
+    named = tmp_path / "n.parquet"
+    run(
+        *("attribute", model, inputs / "one.fa", "-o", named, "--label", positive),
+        *("--method", "gradient_x_input"),
+    )
+    (default,), (of_class,) = (pq.read_table(path).to_pylist() for path in (scores, named))
+    assert default == of_class
+
     picture = tmp_path / "map.svg"
     run("mutagenesis", model, inputs / "one.fa", "-o", tmp_path / "m.tsv", "--plot", picture)
     assert f"<!-- logit of class {positive};" in picture.read_text()
 
 
-@pytest.mark.parametrize(("positive", "negative"), PAIRS[:2], ids=map("/".join, PAIRS[:2]))
-def test_scores_and_mined_negatives_are_told_apart_alike(inputs, tmp_path, positive, negative):
+@pytest.mark.parametrize(("positive", "negative"), PAIRS, ids=map("/".join, PAIRS))
+def test_scores_motifs_and_mined_negatives_are_told_apart_alike(
+    inputs, tmp_path, positive, negative
+):
     model = make_model(tmp_path / "model", (positive, negative))
     sequences = random_dna(40, LENGTH, seed=1)
     labels = [positive if index % 3 else negative for index in range(40)]
     table = tmp_path / "t.tsv"
     rows = [f"{s}\t{label}\ttrain" for s, label in zip(sequences, labels, strict=True)]
     table.write_text("\n".join(["sequence\tlabel\tsplit", *rows]) + "\n")
-    found = [each.probabilities[positive] for each in predict(model, sequences)]
-    expected = average_precision_score([label == positive for label in labels], found)
-    assert evaluate(model, table).scores["auprc"] == pytest.approx(expected, abs=1e-3)
+    probabilities = predict(model, sequences)
+    found = np.array([each.probabilities[positive] for each in probabilities])
+    truth = [label == positive for label in labels]
+    run("evaluate", model, table, "-o", tmp_path / "e.json", "--plot", tmp_path / "c.svg")
+    scores = json.loads((tmp_path / "e.json").read_text())
+    assert scores["auprc"] == pytest.approx(average_precision_score(truth, found), abs=1e-3)
+    assert scores["recall_binary"] == pytest.approx(recall_score(truth, found > 0.5))
+    assert f"<!-- probability of {positive} -->" in (tmp_path / "c.svg").read_text()
+    said = run("motifs", model, table, "-o", tmp_path / "motifs", "--score", "attention")
+    assert f"class {positive}: " in said
+    assert f"<h1>Motifs of class {positive}" in (tmp_path / "motifs" / "index.html").read_text()
     read_rows = hard_negatives._read(table, None, negative=None, positive=None)
     assert read_rows.negative == negative
     assert hard_negatives._read(table, None, negative=None, positive=negative).negative == positive
+
+
+def test_training_reports_and_their_pages_name_the_class(tmp_path, inputs):
+    """`finetune` stores the class; its card and metrics name it; attention begins with it."""
+    positive, negative = PAIRS[0]
+    table = tmp_path / "t.tsv"
+    labels = [(positive, negative)[index % 2] for index in range(120)]
+    splits = ["train"] * 60 + ["dev"] * 60
+    rows = zip(random_dna(120, LENGTH, seed=2), labels, splits, strict=True)
+    table.write_text("\n".join(["sequence\tlabel\tsplit", *map("\t".join, rows)]) + "\n")
+    model = tmp_path / "model"
+    small = {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2}
+    fields = [f"--config={name}={value}" for name, value in small.items()]
+    run("finetune", table, "-o", model, "--init", "random", "--k", "3", "--epochs", "1", *fields)
+    config = json.loads((model / "config.json").read_text())
+    calls = json.loads((model / "metrics.json").read_text())["calls"]
+    assert (config["positive"], calls["class"]) == (positive, positive)
+    assert f"The class of interest is `{positive}`" in (model / "README.md").read_text()
+    shown = tmp_path / "shown.tsv"
+    shown.write_text("\n".join(table.read_text().splitlines()[:7]) + "\n")
+    run("attention-report", model, shown, "-o", tmp_path / "report")
+    landscape = read(tmp_path / "report" / "landscape.tsv")
+    assert list(dict.fromkeys(row["class"] for row in landscape)) == [positive, negative]
 
 
 def test_what_would_change_data_is_not_guessed(inputs, tmp_path):

@@ -35,7 +35,10 @@ def attribute(
     ] = _Method.INTEGRATED_GRADIENTS,
     label: Annotated[
         str | None,
-        typer.Option(help="Class to explain.", show_default="the most probable one of each"),
+        typer.Option(
+            help="Class to explain.",
+            show_default="the class of interest, or without one the most probable of each",
+        ),
     ] = None,
     genome: Genome = None,
     faithfulness: Faithfulness = None,
@@ -60,7 +63,10 @@ def attribute(
     """
     check_faithfulness(faithfulness, output)
     from dnabert_hf.data.genome.genome import open_genome
-    from dnabert_hf.interpretation.attribution.attribution import attribution_scores
+    from dnabert_hf.interpretation.attribution.attribution import (
+        attribution_scores,
+        explained_class,
+    )
 
     done = attribution_scores(
         model,
@@ -71,5 +77,6 @@ def attribute(
         genome=None if not genome else open_genome(genome, aliases=aliases),
         **running,
     )
-    report(f"{done[1]:,} sequences, class: {label or 'the most probable of each'} -> {output}")
-    measure_faithfulness(model, output, faithfulness, label, running)
+    explained = explained_class(model, label)
+    report(f"{done[1]:,} sequences, class: {explained or 'the most probable of each'} -> {output}")
+    measure_faithfulness(model, output, faithfulness, explained, running)

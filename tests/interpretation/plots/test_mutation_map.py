@@ -75,6 +75,20 @@ def test_effects_lie_at_their_base_and_the_logo_shows_the_mean_loss():
     np.testing.assert_allclose(_logo_heights(each), [0.3, 0])
 
 
+def test_a_variant_is_marked_in_the_map_of_its_sequence_alone(tmp_path):
+    table = write_map(tmp_path / "map.tsv", ["a", "b"])
+    plain = [path.read_text() for path in plot_mutation_maps(table, tmp_path / "p.svg")]
+    marked, other = (
+        path.read_text()
+        for path in plot_mutation_maps(table, tmp_path / "m.svg", marks={"a": (1, "T")})
+    )
+    assert other == plain[1]
+    # A frame one base wide, which no other shape has; and a triangle more.
+    frame = "stroke: #000000; stroke-width: 1.5; stroke-linejoin: miter"
+    assert (plain[0].count(frame), marked.count(frame)) == (0, 1)
+    assert marked.count("<use") == plain[0].count("<use") + 1
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     table = write_map(tmp_path / "map.tsv", ["a"])
     with pytest.raises(ValueError, match="must be one of no, yes, got 'maybe'"):

@@ -8,7 +8,9 @@ from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import torch
+from transformers import PreTrainedConfig
 
+from dnabert_hf.checkpoints import locate
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import known_positive
@@ -30,7 +32,7 @@ from dnabert_hf.interpretation.attribution.scores import (
 )
 from dnabert_hf.metrics.scores import logits_to_predictions
 
-__all__ = ["Attribution", "attribution_scores", "choose_targets"]
+__all__ = ["Attribution", "attribution_scores", "choose_targets", "explained_class"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +112,19 @@ def attribution_scores(
     scorer = _Attributor(run.engines[0], classifier.scheme, method=method, label=label, steps=steps)
     depends_on = {"method": method, "class": label, "steps": steps}
     return score_source(run, source, scorer, genome=genome, depends_on=depends_on)
+
+
+def explained_class(model: str | Path, label: str | None = None) -> str | None:
+    """Name the class that `attribution_scores` explains; None: the most probable one of each.
+
+    Args:
+        model: Folder, repository or name of a checkpoint.
+        label: The class, if one was named.
+    """
+    if label is not None:
+        return label
+    fields, _ = PreTrainedConfig.get_config_dict(str(locate(model)))
+    return known_positive(LabelScheme.from_config(PreTrainedConfig(**fields)))
 
 
 def _for_gradients(options: RunOptions) -> RunOptions:

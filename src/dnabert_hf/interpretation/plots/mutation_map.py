@@ -1,7 +1,7 @@
 """Pictures of mutation maps: effects as a heat map, and as a logo above it."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ class _Map(NamedTuple):
     sequence: str
     effects: np.ndarray
     title: str
+    mark: tuple[int, str] | None = None
 
 
 def check_plot(table: str | Path, plot: str | Path, *, overwrite: bool) -> None:
@@ -58,7 +59,11 @@ def check_plot(table: str | Path, plot: str | Path, *, overwrite: bool) -> None:
 
 
 def plot_mutation_maps(
-    table: str | Path, plot: str | Path, *, label: str | None = None
+    table: str | Path,
+    plot: str | Path,
+    *,
+    label: str | None = None,
+    marks: Mapping[str, tuple[int, str]] | None = None,
 ) -> list[Path]:
     """Draw the maps that `mutagenesis` wrote: heat map and logo, in lines of some 100 bases.
 
@@ -73,6 +78,8 @@ def plot_mutation_maps(
             with its id in the name; no more than 100 are drawn.
         label: Class to show; by default, of two, the one that their names tell to be of
             interest, or else the second; of more, the most probable one.
+        marks: For ids of sequences the base (0-based) that a variant changes, and into what: the
+            base is marked, and the change has a frame if it is of a single base.
 
     Returns:
         The pictures.
@@ -95,6 +102,7 @@ def plot_mutation_maps(
         rows = {column: values[begin:end] for column, values in columns.items()}
         column, title = _choose_score(rows, label)
         grid = _arrange(rows, column, title)
+        grid = grid._replace(mark=(marks or {}).get(grid.id))
         if len(grid.sequence) > _LONGEST:
             logger.warning(
                 "%s has %d bases, too many for a picture (%d at most); map a region of it",
@@ -210,6 +218,8 @@ def _draw(grid: _Map, path: Path) -> None:
         _draw_logo(logo, grid.sequence, heights, start, end)
         logo.set_ylim(lowest - margin, highest + margin)
         image = _draw_heat(heat, grid, shown, start, end, limit=limit)
+        if grid.mark is not None and start <= grid.mark[0] < end:
+            _draw_mark(logo, heat, *grid.mark, shown)
         for axis in (logo, heat):
             axis.set_xlim(start - 0.5, start + width - 0.5)
     axes[-1].set_xlabel("position (0-based)")
@@ -263,6 +273,18 @@ def _draw_heat(
     axis.set_yticks(range(len(shown)), [_ROWS[row] for row in shown], fontsize=7)
     axis.tick_params(axis="x", labelsize=7)
     return image
+
+
+def _draw_mark(logo: Any, heat: Any, position: int, alt: str, shown: Sequence[int]) -> None:
+    """Point at the base that a variant changes, and frame what it is changed into."""
+    from matplotlib.patches import Rectangle
+
+    logo.plot(
+        [position], [1.0], "v", color="black", transform=logo.get_xaxis_transform(), clip_on=False
+    )
+    if alt in _ROWS[:4]:
+        corner = position - 0.5, shown.index(_ROWS.index(alt)) - 0.5
+        heat.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=1.5))
 
 
 def _reference_points(sequence: str, start: int, end: int) -> Iterator[tuple[int, int]]:

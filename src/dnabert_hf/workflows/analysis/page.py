@@ -1,22 +1,28 @@
 """The page of an analysis: what was done, how well it works, and what the model has learnt."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dnabert_hf.data.genome.genome import open_genome
 from dnabert_hf.files.names import name_files
-from dnabert_hf.interpretation.pages.browsers import browser_links
-from dnabert_hf.interpretation.pages.page import Cell, Link, Page, Picture
+from dnabert_hf.interpretation.pages.page import Cell, Page, Picture
 from dnabert_hf.metrics.scores import METRIC_NAMES
 from dnabert_hf.training.shared.curves import title_of
+from dnabert_hf.workflows.analysis.genome_parts import (
+    browse,
+    describe_scan,
+    describe_variants,
+    link_table,
+)
 from dnabert_hf.workflows.analysis.plan import Analysis, read_rows
 
 __all__ = ["write_page"]
 
 _N_EXAMPLES = 6
 _N_SHOWN = 20
+_N_DRAWN = 2  # motifs with a known one above them, and the places of their sites
 _WORDS = {
     "MCC": "Matthews correlation coefficient: 1 if all is right, 0 for guessing, also where one "
     "class is rarer",
@@ -60,15 +66,15 @@ def write_page(analysis: Analysis, done: Mapping[str, Mapping[str, Any]]) -> Pat
     title = f"{analysis.source.name}: what DNABERT learns"
     page = Page(title, lead=f"{about}Sequences: {lead}.")
     _describe_data(page, analysis, done)
-    _describe_scores(page, report, folder / "model" / "curves.png")
+    _describe_scores(page, report, folder)
     if label is not None:
         _describe_examples(page, analysis, label, build)
         _describe_motifs(page, folder / "motifs", label)
         _describe_changes(page, folder, label)
-    if "scan" in done and analysis.region is not None:
-        _describe_scan(page, folder, analysis.region, build)
+    if "scan" in done and label is not None:
+        describe_scan(page, analysis, label, build)
     if "variants" in done and label is not None:
-        _describe_variants(page, folder, label, build)
+        describe_variants(page, analysis, label, build)
     page.heading("Every step")
     page.text("What was typed, so to say; each line can be copied and run by itself.")
     page.code("\n".join(f"{each['command']}" for each in done.values()))
@@ -91,6 +97,7 @@ _FILES = {
     "model/predictions.tsv": "probabilities of the test sequences",
     "model/curves.png": "loss and score during training",
     "scores.json": "test scores",
+    "calibration.png": "how often the probabilities of the test sequences are right",
     "motifs/index.html": "page of the motifs: logos, candidates, matches",
     "motifs/motifs.meme": "motifs as matrices, for the MEME suite",
     "motifs/instances.tsv": "where each motif was found",
@@ -99,9 +106,11 @@ _FILES = {
     "attributions.parquet": "what each of their bases adds to the class, by occlusion",
     "mutations.tsv": "what each change of their bases does",
     "scan.tsv": "probability of each window of the region",
+    "scan.png": "the same as a picture",
     "scan.bedgraph": "the same as a track for genome browsers",
     "scan.bed": "stretches above the threshold, for genome browsers",
     "variants.tsv": "what each variant does to the probability",
+    "top-variants.tsv": "what each change of the bases around the strongest variants does",
     "run.json": "what was done, so that it need not be repeated",
 }
 
@@ -121,7 +130,7 @@ def _describe_data(page: Page, analysis: Analysis, done: Mapping[str, Mapping[st
 _POINTS = {"peaks": "summits (or middles)", "promoters": "transcription start sites"}
 
 
-def _describe_scores(page: Page, report: Mapping[str, Any], curves: Path) -> None:
+def _describe_scores(page: Page, report: Mapping[str, Any], folder: Path) -> None:
     page.heading("Does it work?")
     last = report["predictions"]
     of_model, beside = report["scores"][last], report["regression"].get("scores", {}).get(last)
@@ -140,8 +149,16 @@ def _describe_scores(page: Page, report: Mapping[str, Any], curves: Path) -> Non
         )
     if report["collapse"]:
         page.text(f"Beware: {report['collapse']}.")
+    curves = folder / "model" / "curves.png"
     if curves.is_file():
         page.figure(curves, alt="Loss and validation score by step", is_wide=True)
+    if (folder / "calibration.png").is_file():
+        page.figure(
+            folder / "calibration.png",
+            alt="How often probabilities are right",
+            caption="Of the test sequences with such a probability, so many are of the class, with "
+            "95 % intervals. On the dotted line a probability says how often it is right.",
+        )
 
 
 def _describe_examples(page: Page, analysis: Analysis, label: str, build: str | None) -> None:
@@ -153,7 +170,7 @@ def _describe_examples(page: Page, analysis: Analysis, label: str, build: str | 
     rows.sort(key=lambda row: -sureness[row["id"]])
     for is_right, text in ((True, "right"), (False, "wrong")):
         shown = [row for row in rows if (row["label"] == row["true"]) == is_right]
-        _table(
+        link_table(
             page,
             f"The {min(_N_EXAMPLES, len(shown))} surest of {len(shown):,} that are {text}",
             ["id", "place (0-based)", "truth", "predicted", f"probability of {label}", "browser"],
@@ -164,28 +181,11 @@ def _describe_examples(page: Page, analysis: Analysis, label: str, build: str | 
                     row["true"],
                     row["label"],
                     float(row[f"prob_{label}"]),
-                    _browse(places.get(row["id"], ""), build),
+                    browse(places.get(row["id"], ""), build),
                 ]
                 for row in shown[:_N_EXAMPLES]
             ],
         )
-
-
-def _table(
-    page: Page, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]
-) -> None:
-    """Add a table whose last column are links, if there are any."""
-    n = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
-    page.table(caption, columns[:n], [row[:n] for row in rows])
-
-
-def _browse(place: str, build: str | None) -> tuple[Link, ...]:
-    """Link a place such as chr1:100-200(-)."""
-    contig, _, interval = place.removesuffix("(-)").rpartition(":")
-    start, dash, end = interval.partition("-")
-    if not (contig and dash and start.isdigit() and end.isdigit()):
-        return ()
-    return browser_links(contig, int(start), int(end), build)
 
 
 def _describe_motifs(page: Page, folder: Path, label: str) -> None:
@@ -217,6 +217,20 @@ def _describe_motifs(page: Page, folder: Path, label: str) -> None:
         rows.append([path.stem, picture, sites.get(path.stem, 0), known, q])
     columns = ["motif", "logo", "sites", "best known match", "q"]
     page.table("Motifs", columns if best else columns[:3], [r if best else r[:3] for r in rows])
+    for path in motifs[:_N_DRAWN]:
+        known, where = (folder / name / path.name for name in ("matches", "positions"))
+        if known.is_file():
+            name = best[path.stem]["known_name"] or best[path.stem]["known"]
+            page.figure(
+                known,
+                alt=f"Logo of {path.stem} below that of {name}",
+                caption=f"{path.stem} below the known motif, in the strand of that.",
+            )
+        page.figure(
+            where,
+            alt=f"Histogram of the sites of {path.stem}",
+            caption=f"Where the sites of {path.stem} lie in the sequences of class {label}.",
+        )
     page.files({"motifs/index.html": "more of them: enrichment, all matches, candidates"})
 
 
@@ -230,52 +244,7 @@ def _describe_changes(page: Page, folder: Path, label: str) -> None:
     lines = (folder / "best.fa").read_text(encoding="utf-8").splitlines()
     ids = [line[1:] for line in lines if line.startswith(">")]
     names = name_files("mutations-*.png", ids, placeholder="*")
-    for path in (folder / name for name in (names if len(ids) > 1 else ["mutations.png"])):
+    paths = [folder / name for name in (names if len(ids) > 1 else ["mutations.png"])]
+    for path in filter(Path.is_file, paths):  # none of sequences too long for a picture
         page.figure(path, alt=f"Effects of all changes of {path.stem}", is_wide=True)
     page.files({"attention/index.html": "what the model looks at, for 20 sequences of either side"})
-
-
-def _describe_scan(page: Page, folder: Path, region: str, build: str | None) -> None:
-    page.heading(f"Scan of {region}")
-    windows = len(read_rows(folder / "scan.tsv"))
-    lines = (folder / "scan.bed").read_text(encoding="utf-8").splitlines()
-    calls = [line.split("\t") for line in lines if not line.startswith(("track", "#"))]
-    calls.sort(key=lambda call: -float(call[4]))
-    page.text(
-        f"{windows:,} windows, {len(calls):,} stretches above the threshold. scan.bedgraph and "
-        "scan.bed can be loaded into IGV and the UCSC Genome Browser."
-    )
-    _table(
-        page,
-        f"The strongest {min(_N_SHOWN, len(calls))} (0-based, half-open)",
-        ["contig", "start", "end", "score (of 1,000)", "browser"],
-        [
-            [
-                *(call[0], call[1], call[2], float(call[4])),
-                browser_links(call[0], int(call[1]), int(call[2]), build),
-            ]
-            for call in calls[:_N_SHOWN]
-        ],
-    )
-
-
-def _describe_variants(page: Page, folder: Path, label: str, build: str | None) -> None:
-    page.heading("Variants")
-    scored = [row for row in read_rows(folder / "variants.tsv") if row[f"diff_{label}"]]
-    scored.sort(key=lambda row: -abs(float(row[f"diff_{label}"])))
-    names = [f"{name}_{label}" for name in ("prob_ref", "prob_alt", "diff", "log_odds_ratio")]
-    rows: list[list[Cell]] = []
-    for row in scored[:_N_SHOWN]:
-        start = int(row["position_1based"]) - 1
-        links = browser_links(row["contig"], start, start + len(row["ref"]), build)
-        texts: Sequence[Cell] = [row[name] for name in ("contig", "position_1based", "id")]
-        rows.append([*texts, row["ref"], row["alt"], *(float(row[name]) for name in names), links])
-    _table(
-        page,
-        f"The {len(rows)} strongest of {len(scored):,} alleles, by their effect on class {label}",
-        [
-            *("contig", "position (1-based)", "id", "REF", "ALT", "probability with REF"),
-            *("with ALT", "diff", "log odds ratio", "browser"),
-        ],
-        rows,
-    )

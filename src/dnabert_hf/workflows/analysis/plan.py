@@ -4,10 +4,10 @@ import csv
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnabert_hf.checkpoints import locate
 from dnabert_hf.data.genome.genome import open_genome
@@ -18,14 +18,38 @@ from dnabert_hf.files.atomic import write_text
 from dnabert_hf.files.fingerprint import fingerprint_start
 from dnabert_hf.workflows.analysis.steps import Step
 
-__all__ = ["Analysis", "kind_of", "place_of", "read_rows"]
+__all__ = ["Analysis", "TopVariant", "kind_of", "place_of", "read_rows"]
 
 logger = logging.getLogger(__name__)
 
 _ANNOTATIONS = (".gtf", ".gff", ".gff3")
 _INTERVALS = (".bed", ".bed6", ".narrowpeak", ".broadpeak")
 _N_BEST = 4  # sequences whose mutation maps are drawn
+_N_TOP = 3  # variants whose surroundings are mapped
 _N_ATTENTION = 20  # of each side on the page of attention
+
+
+class TopVariant(NamedTuple):
+    """A strong variant and its surroundings.
+
+    Attributes:
+        contig: Name in the genome.
+        start: First base of the surroundings (0-based).
+        end: Base after the last.
+        position: First base of REF in the surroundings (0-based).
+        row: Its row in the table of effects.
+    """
+
+    contig: str
+    start: int
+    end: int
+    position: int
+    row: dict[str, str]
+
+    @property
+    def map_id(self) -> str:
+        """Name the surroundings as `dnabert mutagenesis` does."""
+        return f"{self.contig}:{self.start}-{self.end}(+)"
 
 
 def kind_of(source: str | Path) -> str:
@@ -108,8 +132,12 @@ class Analysis:
         yield self._finetune()
         if self.has_test():
             scores = folder / "scores.json"
-            words = ("evaluate", str(model), str(data), "--split", "test", "-o", str(scores))
-            yield Step("evaluate", words, (model, data), (scores,))
+            written = [scores]
+            words = ["evaluate", str(model), str(data), "--split", "test", "-o", str(scores)]
+            if self.config().get("problem_type") != "regression":
+                written.append(folder / "calibration.png")
+                words += ["--plot", str(written[-1])]
+            yield Step("evaluate", tuple(words), (model, data), tuple(written))
         label = self.positive_class()
         if label is None:
             logger.warning(
@@ -124,6 +152,8 @@ class Analysis:
             effects = folder / "variants.tsv"
             variants = ("variants", str(model), str(self.vcf), *genome, "-o", str(effects))
             yield Step("variants", variants, (model, self.vcf, *self.genome), (effects,))
+            if strongest := self.top_variants(label):
+                yield self._map_variants(strongest, label, genome)
 
     def _dataset(self, genome: list[str]) -> Step:
         words = ["dataset", self.kind, str(self.source), *genome]
@@ -170,6 +200,32 @@ class Analysis:
         words += ["--step", str(max(1, self.config()["training_lengths"][1] // 4))]
         words += ["-o", str(table), "--track", str(track), "--calls", str(calls)]
         return Step("scan", tuple(words), (model, region, *self.genome), (table, track, calls))
+
+    def _map_variants(self, strongest: Sequence[TopVariant], label: str, genome: list[str]) -> Step:
+        """Map the surroundings of the strongest variants."""
+        regions = self.folder / "top-variants.bed"
+        write_text("".join(f"{v.contig}\t{v.start}\t{v.end}\n" for v in strongest), regions)
+        model, changes = self.folder / "model", self.folder / "top-variants.tsv"
+        words = ["mutagenesis", str(model), str(regions), *genome, "--label", label]
+        words += ["-o", str(changes)]
+        return Step("top", tuple(words), (model, regions, *self.genome), (changes,))
+
+    def top_variants(self, label: str) -> list[TopVariant]:
+        """Choose the variants whose surroundings are mapped, the strongest first."""
+        genome = open_genome(self.genome)
+        rows = [row for row in read_rows(self.folder / "variants.tsv") if row[f"diff_{label}"]]
+        rows.sort(key=lambda row: -abs(float(row[f"diff_{label}"])))
+        length, chosen = self.config()["training_lengths"][1], dict[str, TopVariant]()
+        for row in rows:
+            contig = genome.contig_names.find(row["contig"])
+            at = int(row["position_1based"]) - 1
+            if contig is None or len(chosen) == _N_TOP:
+                continue
+            start = max(0, min(at - (length - 1) // 2, genome.length(contig) - length))
+            end = min(start + length, genome.length(contig))
+            variant = TopVariant(contig, start, end, at - start, row)
+            chosen.setdefault(variant.map_id, variant)
+        return list(chosen.values())
 
     def _choose(self, label: str) -> tuple[Path, Path]:
         """Write the surest right ones of the class as FASTA, and some of either side as a table."""
