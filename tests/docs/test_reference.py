@@ -49,8 +49,8 @@ def test_a_page_of_a_command_says_what_its_help_says():
     assert typed == "dnabert scan"
     assert "```bash\ndnabert scan promoters chr20.fa.gz" in page
     assert (
-        "| `--threshold`<br><small>float</small> | Least probability of a call. Default: `0.5`. |"
-        in page
+        "| `--tolerance`<br><small>int</small> | Bases between a call and a site that it meets, at "
+        "most. Default: `500`. |" in page
     )
     assert "Bases from a window to the next. **Required.**" in page
 

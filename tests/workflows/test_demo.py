@@ -25,7 +25,7 @@ def test_a_used_folder_is_overwritten_when_asked_by_what_the_report_speaks_of(sm
         demonstrate(folder, seed=1)
     result = demonstrate(folder, seed=1, overwrite=True)
     assert {file.name for file in folder.iterdir()} == {
-        *("data", "model", "predictions.tsv", "metrics.json", "index.html")
+        *("data", "model", "predictions.tsv", "letters.png", "metrics.json", "index.html")
     }
     assert set(result.scores) == {"DNABERT", "5-mer regression"}
     report = json.loads((folder / "metrics.json").read_text())
@@ -37,7 +37,7 @@ def test_a_used_folder_is_overwritten_when_asked_by_what_the_report_speaks_of(sm
     assert "The data are simulated." in page
     assert "$" not in page
     assert f"{result.scores['DNABERT']['auroc']:.3f}" in page
-    assert "data:image/png;base64,iVBOR" in page
+    assert page.count("data:image/png;base64,iVBOR") == 2
     # The page needs nothing from elsewhere.
     assert "http" not in page
 

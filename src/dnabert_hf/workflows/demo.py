@@ -15,9 +15,12 @@ import numpy as np
 import torch
 
 from dnabert_hf.data.building.simulation import CTCF, SimulatedSequence, simulate_binding
+from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.files.atomic import open_table, write_json, write_text
 from dnabert_hf.files.outputs import check_folder
 from dnabert_hf.inference.predict import predict
+from dnabert_hf.interpretation.attribution.attribution import attribution_scores
+from dnabert_hf.interpretation.plots.scores import plot_letters
 from dnabert_hf.metrics.scores import METRIC_NAMES
 from dnabert_hf.training.finetuning.finetune import finetune
 
@@ -53,6 +56,7 @@ _FILES = (
     "model/checkpoints/**",
     "predictions.tsv",
     "predictions.tsv.partial/**",
+    "letters.png",
     "metrics.json",
     "index.html",
 )
@@ -121,12 +125,37 @@ def demonstrate(
         "DNABERT": result.scores["test"],
         "5-mer regression": result.regression["test"],
     }
+    _draw_surest(folder, new, predictions)
     seconds = time.perf_counter() - begin
     report = {"simulated": True, "seed": seed, "seconds": round(seconds, 1), "test": scores}
     write_json(report, folder / "metrics.json")
     page = _render(folder, scores, new, predictions, seconds)
     write_text(page, folder / "index.html")
     return Demonstration(folder / "index.html", scores, seconds)
+
+
+def _surest(
+    new: Sequence[SimulatedSequence], predictions: Sequence[Mapping[str, str]]
+) -> tuple[SimulatedSequence, Mapping[str, str]]:
+    """Choose the sequence that is most probably bound, of those that are."""
+    pairs = [pair for pair in zip(new, predictions, strict=True) if pair[0].is_bound]
+    return max(pairs, key=lambda pair: float(pair[1]["prob_bound"]))
+
+
+def _draw_surest(
+    folder: Path, new: Sequence[SimulatedSequence], predictions: Sequence[Mapping[str, str]]
+) -> None:
+    """Draw what each base of the surest sequence adds to the class, by occlusion."""
+    item, prediction = _surest(new, predictions)
+    with _one_thread():
+        scores = attribution_scores(
+            folder / "model",
+            [SequenceRecord(prediction["id"], item.sequence)],
+            method="occlusion",
+            label="bound",
+        )
+    assert isinstance(scores, list)  # without an output
+    plot_letters(scores[0], folder / "letters.png", what="nats of log odds")
 
 
 @contextmanager
@@ -178,7 +207,11 @@ def _render(
     ]
     pairs = list(zip(new, predictions, strict=True))
     is_right = [_label(item) == prediction["label"] for item, prediction in pairs]
-    curves = base64.b64encode((folder / "model" / "curves.png").read_bytes()).decode("ascii")
+    curves, letters = (
+        base64.b64encode((folder / name).read_bytes()).decode("ascii")
+        for name in ("model/curves.png", "letters.png")
+    )
+    surest, of_surest = _surest(new, predictions)
     return Template(_PAGE).substitute(
         seconds=f"{seconds:.0f}",
         **{f"n_{name}": f"{n:,}" for name, n in _SIZES.items()},
@@ -189,6 +222,9 @@ def _render(
         header="".join(f"<th>{name}</th>" for name in names),
         rows="\n".join(rows),
         curves=curves,
+        letters=letters,
+        surest=html.escape(of_surest["id"]),
+        site=f"{surest.start} to {surest.start + len(CTCF) - 1}",
         sequences="\n".join(_sequence_row(*pair) for pair in _choose(pairs)),
         start=_START,
         epochs=_ARGUMENTS["num_train_epochs"],
@@ -268,6 +304,13 @@ $n_shown right ones, with the planted site marked in yellow and the shuffled one
 <table><tr><th>id</th><th>truth</th><th>predicted</th><th>P(bound)</th><th>sequence</th></tr>
 $sequences
 </table>
+<h2>What the model reads</h2>
+<p>The bound sequence that the model is surest of, $surest: each letter is as high as what the log
+odds of <em>bound</em> lose when its base is masked, one after the other. The site was planted at
+bases $site (0-based).</p>
+<div class="wide">
+<img alt="Letters of $surest as high as what they add" src="data:image/png;base64,$letters">
+</div>
 <h2>The same by hand</h2>
 <pre>dnabert finetune data -o model-2 --init $start \\
     --epochs $epochs --set eval_strategy=steps --set eval_steps=0.125

@@ -245,8 +245,9 @@ def _examples(inputs: Inputs) -> list[dict[str, str]]:
         return []
     labels, lengths = labels_of(held), held["length"]
     examples = []
-    for index, name in enumerate(scheme.names[:3]):
-        rows = [i for i in (labels == index).nonzero()[0] if lengths[int(i)] <= _WIDGET_BASES]
+    for name in sorted(scheme.names, key=lambda name: name != scheme.positive)[:3]:
+        is_of_class = labels == scheme.label2id[name]
+        rows = [i for i in is_of_class.nonzero()[0] if lengths[int(i)] <= _WIDGET_BASES]
         if rows:
             text = held[int(rows[0])]["sequence"]
             examples.append({"example_title": f"A sequence of class {name}", "text": text})
