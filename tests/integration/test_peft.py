@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, Trainer, TrainingAr
 
 from dnabert_hf import evaluate, finetune, predict
 from dnabert_hf.training.finetuning.collators import SequenceCollator
-from dnabert_hf.training.finetuning.lora import add_lora
+from dnabert_hf.training.shared.lora import add_lora
 
 peft = pytest.importorskip("peft")
 

@@ -21,7 +21,6 @@ from dnabert_hf.training.finetuning.frozen_encoder import (
     FrozenHead,
     check_freezable,
 )
-from dnabert_hf.training.finetuning.lora import add_lora, merge_lora
 from dnabert_hf.training.finetuning.options import FinetuneOptions
 from dnabert_hf.training.finetuning.token_labels import (
     BaseCollator,
@@ -32,6 +31,7 @@ from dnabert_hf.training.finetuning.token_labels import (
 from dnabert_hf.training.shared.arguments import has_fast_bf16
 from dnabert_hf.training.shared.initialisation import choose_attention
 from dnabert_hf.training.shared.long_sequences import fit_segments
+from dnabert_hf.training.shared.lora import add_lora, merge_lora
 
 __all__ = ["Adapters", "FrozenEncoder", "LabelsOfBases", "Learner", "WholeModel", "choose_mode"]
 
