@@ -1,6 +1,8 @@
 """Plot of a scanned region: probability along the genome, calls, and sites that are known."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from dnabert_hf.files.figures import save_figure
 from dnabert_hf.inference.genome_scan.tracks_and_calls import (
     ContigScan,
     average_windows,
-    call_windows,
+    call_blocks,
     read_scan,
 )
 from dnabert_hf.interpretation.plots.figures import OKABE_ITO, new_figure
@@ -45,14 +47,17 @@ def plot_track(
     Raises:
         ValueError: If there is no such class.
     """
-    contigs = list(read_scan(scanned, label))
+    contigs = [
+        ContigScan(name, *map(np.concatenate, zip(*(block[1:] for block in blocks), strict=True)))
+        for name, blocks in groupby(read_scan(scanned, label), key=attrgetter("contig"))
+    ]
     figure = new_figure(width=11, height=2.6 * len(contigs))
     panels = figure.subplots(len(contigs), 1, squeeze=False)[:, 0]
     for axes, contig in zip(panels, contigs, strict=True):
         first, last = int(contig.starts[0]), int(contig.ends.max())
         _draw_probability(axes, contig, threshold)
-        calls = call_windows(contig, threshold)
-        rows = [("calls", list(zip(calls.starts.tolist(), calls.ends.tolist(), strict=True)))]
+        calls = call_blocks([contig], threshold)
+        rows = [("calls", [(int(call.start), int(call.end)) for call in calls])]
         if known:
             of_contig = [(start, end) for name, start, end in known if name == contig.contig]
             rows.append((known_as, [each for each in of_contig if each[0] < last]))
