@@ -78,7 +78,7 @@ def plot_reliability(
     from matplotlib.ticker import MaxNLocator
     from scipy.stats import binomtest
 
-    figure = Figure(figsize=(5.2, 5), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     shares, numbers = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     shares.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=1, label="as often as said")
     for at, ((name, line), color) in enumerate(

@@ -72,18 +72,19 @@ def describe_scan(page: Page, analysis: Analysis, label: str, build: str | None)
         f"is the threshold. Below, the calls{and_data if known else ''}.",
         is_wide=True,
     )
-    link_table(
-        page,
-        f"The strongest {min(_N_SHOWN, len(calls))} (0-based, half-open)",
-        ["contig", "start", "end", "score (of 1,000)", "browser"],
-        [
+    if calls:
+        link_table(
+            page,
+            f"The strongest {min(_N_SHOWN, len(calls))} (0-based, half-open)",
+            ["contig", "start", "end", "score (of 1,000)", "browser"],
             [
-                *(call[0], call[1], call[2], float(call[4])),
-                browser_links(call[0], int(call[1]), int(call[2]), build),
-            ]
-            for call in calls[:_N_SHOWN]
-        ],
-    )
+                [
+                    *(call[0], call[1], call[2], float(call[4])),
+                    browser_links(call[0], int(call[1]), int(call[2]), build),
+                ]
+                for call in calls[:_N_SHOWN]
+            ],
+        )
     page.text("scan.bedgraph and scan.bed can be loaded into IGV and the UCSC Genome Browser.")
 
 
@@ -150,9 +151,10 @@ def _show_surroundings(page: Page, analysis: Analysis, label: str) -> None:
     for variant, picture in zip(strongest, pictures, strict=False):  # none where they are too long
         row = variant.row
         name = f"{row['contig']}:{row['position_1based']} {row['ref']}>{row['alt']}"
+        known_as = "" if row["id"] in (".", "") else f" ({row['id']})"
         page.figure(
             picture,
             alt=f"Effects of all changes around {name}",
-            caption=f"{name} ({row['id']}), diff {float(row[f'diff_{label}']):.3g}.",
+            caption=f"{name}{known_as}, diff {float(row[f'diff_{label}']):.3g}.",
             is_wide=True,
         )
