@@ -218,11 +218,11 @@ def _describe_motifs(page: Page, folder: Path, label: str) -> None:
     columns = ["motif", "logo", "sites", "best known match", "q"]
     page.table("Motifs", columns if best else columns[:3], [r if best else r[:3] for r in rows])
     for path in motifs[:_N_DRAWN]:
-        known, where = (folder / name / path.name for name in ("matches", "positions"))
-        if known.is_file():
+        aligned, where = (folder / name / path.name for name in ("matches", "positions"))
+        if aligned.is_file():
             name = best[path.stem]["known_name"] or best[path.stem]["known"]
             page.figure(
-                known,
+                aligned,
                 alt=f"Logo of {path.stem} below that of {name}",
                 caption=f"{path.stem} below the known motif, in the strand of that.",
             )
