@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -114,6 +115,20 @@ def test_what_is_written_by_a_living_process_stays(tmp_path):
             raise ZeroDivisionError
         assert slow.read_text() == "half"
     assert names(tmp_path) == ["x"]
+
+
+def test_a_full_disk_is_told_once_however_deep_the_file(tmp_path):
+    def fill():
+        with atomic_file(tmp_path / "t.bw") as outer, atomic_file(outer) as inner:
+            raise OSError(errno.ENOSPC, "No space left on device", str(inner))
+
+    with pytest.raises(OSError, match="No space") as error:
+        fill()
+    assert str(error.value) == (
+        "[Errno 28] No space left on device; make room and run the same again (nothing "
+        f"half-written is left): '{tmp_path / 't.bw'}'"
+    )
+    assert not names(tmp_path)
 
 
 def test_room_is_required_of_the_disk(tmp_path):

@@ -323,5 +323,6 @@ def _explain(error: OSError, path: Path, partial: Path) -> OSError:
     if error.errno is None or not is_ours:
         return error
     remedy = "make room and run the same again" if error.errno in NO_SPACE else "check the place"
-    text = f"{error.strerror}; {remedy} (nothing half-written is left)"
-    return type(error)(error.errno, text, str(path))
+    advice = f"; {remedy} (nothing half-written is left)"
+    reason = (error.strerror or "").removesuffix(advice)  # of a file within a file
+    return type(error)(error.errno, f"{reason}{advice}", str(path))
