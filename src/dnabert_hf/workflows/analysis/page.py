@@ -39,7 +39,7 @@ _WORDS = {
     "q": "share of false ones expected among all motifs that are as much alike as this",
     "diff": "DNABERT's effect of a change: (changed - before) x the greater of the probabilities; "
     "below 0 where the class is lost",
-    "log odds ratio": "ln of the odds before over those after; above 0 where the class is lost",
+    "log odds ratio": "log2 of the odds before over those after; above 0 where the class is lost",
     "attention": "how much the model looks at a base to describe the sequence",
     "probability": "what the model says, not how often it is so: genomes hold far fewer sites than "
     "the test",
