@@ -1,199 +1,166 @@
-"""Speed of tokenizer, masking and forward pass beside transformers' own and multimolecule's.
+"""Speed of this package beside its peers on one CPU core, as one table.
 
-    python benchmarks/speed.py --peer-python /path/to/environment/bin/python --output speed.json
+    OMP_NUM_THREADS=1 python benchmarks/speed.py --peers PEERS --output benchmarks/results/speed.md
 
-The peer's Python is that of an environment of its own with multimolecule installed
-(`python -m venv peer && peer/bin/pip install multimolecule`); without it, its rows are left out.
-Everything is measured in one run, on random data and random weights, one after the other.
+PEERS is a folder with the peers that are not installed, made with `pip install --no-deps --target
+PEERS multimolecule tangermeme memelite prokbert` and what they import. Contenders take turns in one
+process, each several times, and the least time of the processor counts, so that other work on the
+machine does not decide. Random data, random weights, float32. `--rows` measures some of the parts;
+those of earlier calls are kept in the JSON file beside the output.
 """
 
 import argparse
 import json
 import platform
+import resource
+import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import speed_of_models
 import torch
 import transformers
-from measuring import best_rate, print_table, random_sequences
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    BertTokenizer,
-    DataCollatorForLanguageModeling,
-    PreTrainedTokenizerFast,
-)
+from measuring import random_sequences
+from speed_of_models import K, Row, rates, row
 
-from dnabert_hf import (
-    DataCollatorForContiguousKmerMasking,
-    DNABertConfig,
-    DNABertForSequenceClassification,
-    DNABertTokenizer,
-)
-from dnabert_hf.hub.stock.tokenizer_json import build_stock_tokenizer
-from dnabert_hf.inference.engine.checkpoint import as_checkpoint
-from dnabert_hf.inference.engine.engine import Engine, Window
-
-K = 6
-GEMM_SHAPES = ((2048, 2048, 2048), (4096, 4096, 4096), (4096, 3072, 768))
+from dnabert_hf import DNABertForSequenceClassification, DNABertTokenizer
 
 
-def bert_tokenizer() -> BertTokenizer:
-    with tempfile.TemporaryDirectory() as folder:
-        (vocab_file,) = DNABertTokenizer(k=K).save_vocabulary(folder)
-        return BertTokenizer(vocab_file, do_lower_case=False)
+def motifs() -> list[Row]:
+    import memelite
+
+    from dnabert_hf.interpretation.motifs.matrices.similarity import (
+        TargetMotifs,
+        compare_with_targets,
+    )
+
+    generator = np.random.default_rng(0)
+    # As many and as wide as JASPAR's of 2022: 1,956 motifs of 5 to 30 positions, most of 8 to 15.
+    widths = np.clip(generator.gamma(9, 1.3, size=1956).astype(int) + 1, 5, 30)
+    known = [generator.dirichlet(np.full(4, 0.3), size=int(width)) for width in widths]
+    query = known[8]
+    turned = [np.ascontiguousarray(each.T) for each in known]
+    found = rates(
+        {
+            "ours": lambda: compare_with_targets(query, TargetMotifs(known)),
+            "memelite": lambda: memelite.tomtom([turned[8]], turned, n_jobs=1),
+        },
+        1,
+        turns=3,
+    )
+    seconds = {name: 1 / rate for name, rate in found.items()}
+    return [row("a motif against 1,956, both strands", "CPU s", seconds, "5")]
 
 
-def tokenizing() -> dict[str, float]:
-    """Mbases a second, 1,000 sequences of 512 bases a call."""
-    sequences = random_sequences(1000, 512)
-    megabases = sum(map(len, sequences)) / 1e6
-    ours, bert = DNABertTokenizer(k=K), bert_tokenizer()
-
-    def kmer_text() -> list[str]:
-        return [" ".join(s[i : i + K] for i in range(len(s) - K + 1)) for s in sequences]
-
-    stock = PreTrainedTokenizerFast(tokenizer_object=build_stock_tokenizer(K))
-    for ids in (bert(kmer_text()[:9])["input_ids"], stock(sequences[:9])["input_ids"]):
-        assert ids == ours(sequences[:9])["input_ids"]
-    contenders = {
-        "dnabert-hf, to torch tensors": lambda: ours(sequences, return_tensors="pt"),
-        "dnabert-hf, to NumPy arrays": lambda: ours(sequences, return_tensors="np"),
-        "dnabert-hf, to lists": lambda: ours(sequences),
-        "transformers BertTokenizer (Rust) and k-merising, to tensors": lambda: bert(
-            kmer_text(), return_tensors="pt"
-        ),
-        "dnabert convert --stock (tokenizer.json), to tensors": lambda: stock(
-            sequences, return_tensors="pt"
-        ),
-    }
-    return {name: best_rate(work, megabases) for name, work in contenders.items()}
-
-
-def masking() -> dict[str, float]:
-    """Sequences a second, batches of 64 sequences of 512 tokens."""
-    ours = DNABertTokenizer(k=K)
-    sequences = random_sequences(64, 507 + K - 1 + 3)
-    ids = ours(sequences, return_tensors="np")["input_ids"]
-    assert ids.shape == (64, 512)
-    contiguous = DataCollatorForContiguousKmerMasking(ours, seed=1)
-    single = DataCollatorForLanguageModeling(bert_tokenizer())
-    rows = [torch.from_numpy(row) for row in ids]
-    lists = [{"input_ids": row.tolist()} for row in ids]
-    contenders = {
-        "dnabert-hf, tensors to a masked batch": lambda: contiguous(rows),
-        "dnabert-hf, raw DNA to a masked batch": lambda: contiguous(sequences),
-        "transformers' collator, tensors (single k-mers)": lambda: single(rows),
-        "transformers' collator, lists (single k-mers)": lambda: single(lists),
-    }
-    return {name: best_rate(work, 64) for name, work in contenders.items()}
-
-
-def forward() -> tuple[dict[str, float], float]:
-    """Tokens a second of BERT-base, 8 sequences of 512 tokens; largest difference of logits."""
-    torch.manual_seed(0)
-    config = DNABertConfig(k=K)
-    model = DNABertForSequenceClassification(config).eval()
-    fields = config.to_dict()
-    stock = BertForSequenceClassification(
-        BertConfig(**{name: fields[name] for name in ("vocab_size", "hidden_size")})
-    ).eval()
-    stock.load_state_dict(model.state_dict())
-    tokenizer = DNABertTokenizer(k=K)
-    windows = [Window(s) for s in random_sequences(16, 510 + K - 1)]
-    ids = tokenizer([w.sequence for w in windows], return_tensors="pt")["input_ids"]
-    rates, logits = {}, {}
-    with torch.inference_mode():
-        logits["stock"] = stock(input_ids=ids).logits.numpy()
-        name = "transformers BertForSequenceClassification, as it comes (float32)"
-        rates[name] = best_rate(lambda: stock(input_ids=ids[:8]), 8 * 512, seconds=8)
-        stock = stock.to(torch.bfloat16)
-        name = "transformers BertForSequenceClassification, bfloat16"
-        rates[name] = best_rate(lambda: stock(input_ids=ids[:8]), 8 * 512, seconds=6)
-
-    def compute(model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        return model(**inputs).logits
-
-    for dtype in ("auto", "float32", "int8"):
-        engine = Engine(
-            as_checkpoint(model, tokenizer, task="sequence-classification"), dtype=dtype
-        )
-        name = f"dnabert-hf engine, {dtype}" + (f" ({engine.dtype})" if dtype == "auto" else "")
-        logits[dtype] = np.stack(engine.run(windows, compute))
-        rates[name] = best_rate(lambda e=engine: e.run(windows, compute), 16 * 512, seconds=6)
-        difference = np.abs(logits[dtype] - logits["stock"]).max()
-        print(f"  {name}: logits within {difference:.4f} of the stock model's")
-    return rates, float(np.abs(logits["auto"] - logits["stock"]).max())
+def startup() -> list[Row]:
+    model = "dnabert-6-mini"
+    weights = Path(__file__).parents[1] / "src" / "dnabert_hf" / "checkpoints" / model
+    load = f"BertModel.from_pretrained({str(weights)!r})"
+    python = [sys.executable, "-c"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (sequence,) = random_sequences(1, 200)
+        (folder / "x.fa").write_text(f">a\n{sequence}\n")
+        alt = "C" if sequence[99] == "A" else "A"
+        header = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        (folder / "x.vcf").write_text(f"{header}a\t100\t.\t{sequence[99]}\t{alt}\t.\t.\t.\n")
+        classifier = DNABertForSequenceClassification.from_pretrained(weights)
+        classifier.save_pretrained(folder / "model")
+        DNABertTokenizer(k=K).save_pretrained(folder / "model")
+        program = str(Path(sys.executable).with_name("dnabert"))
+        commands = {
+            "stock": [*python, f"import torch; from transformers import BertModel; {load}"],
+            "predict": shlex.split(f"{program} predict model x.fa -o p.tsv --overwrite"),
+            "embed": shlex.split(f"{program} embed {model} x.fa -o e.parquet --overwrite"),
+            "variants": shlex.split(
+                f"{program} variants {model} x.vcf --genome x.fa --window 100 -o v.tsv --overwrite"
+            ),
+            "tokenize": shlex.split(f"{program} tokenize x.fa -o t.tsv --overwrite"),
+            "head": [*python, "from transformers import BertForMaskedLM"],
+            "import": [*python, "import dnabert_hf"],
+        }
+        seconds = dict.fromkeys(commands, float("inf"))
+        for _ in range(2):
+            for name_of, command in commands.items():
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                subprocess.run(command, cwd=folder, capture_output=True, check=True)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+                seconds[name_of] = min(seconds[name_of], spent)
+    loaded = {"torch, BertModel and its weights": seconds["stock"]}
+    limit = f"{seconds['stock'] + 0.5:.2f}"
+    table = [
+        Row(f"`dnabert {name}`, one record", "CPU s", seconds[name], loaded, limit)
+        for name in ("predict", "embed", "variants", "tokenize")
+    ]
+    head = {"import of BertForMaskedLM": seconds["head"]}
+    limit = f"{seconds['head'] + 0.2:.2f}"
+    return [*table, Row("`import dnabert_hf`", "CPU s", seconds["import"], head, limit)]
 
 
-def matrix_peak() -> dict[str, float]:
-    """GFLOP/s of the best matrix product of this machine, in both number formats."""
-    peaks = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        rates = []
-        for rows, columns, inner in GEMM_SHAPES:
-            left, right = torch.randn(rows, inner).to(dtype), torch.randn(columns, inner).to(dtype)
-            work = 2 * rows * columns * inner / 1e9
-            rates.append(
-                best_rate(lambda a=left, b=right: torch.nn.functional.linear(a, b), work, seconds=1)
+PARTS = {
+    part.__name__: part
+    for part in (
+        speed_of_models.tokenizing,
+        speed_of_models.masking,
+        speed_of_models.inference,
+        speed_of_models.embeddings,
+        speed_of_models.mutagenesis,
+        speed_of_models.training,
+        motifs,
+        startup,
+    )
+}
+
+
+def write_table(path: Path, measured: dict[str, list[list[Any]]]) -> None:
+    """Write all rows that were measured, each beside its best peer."""
+    lines = [
+        "| work | unit | limit | ours | best peer | it | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for part in PARTS:
+        for each in measured.get(part, []):
+            line = Row(*each)
+            is_time = line.unit == "CPU s"
+            best = (min if is_time else max)(line.peers, key=line.peers.__getitem__)
+            theirs = line.peers[best]
+            ratio = theirs / line.ours if is_time else line.ours / theirs
+            shown = [f"{n:,.2f}" if n < 10 else f"{n:,.0f}" for n in (line.ours, theirs)]
+            lines.append(
+                f"| {line.work} | {line.unit} | {line.limit} | {shown[0]} | {best} | {shown[1]} | "
+                f"{ratio:.2f} |"
             )
-        peaks[str(dtype).removeprefix("torch.")] = max(rates)
-    return peaks
-
-
-def flop_per_token(config: DNABertConfig, n_tokens: int) -> float:
-    """Matrix work of the encoder for one token of a sequence of n_tokens."""
-    hidden, wide = config.hidden_size, config.intermediate_size
-    projections = 2 * (4 * hidden * hidden + 2 * hidden * wide)
-    attention = 2 * 2 * n_tokens * hidden
-    return config.num_hidden_layers * (projections + attention)
+    text = path.read_text(encoding="utf-8") if path.exists() else "# Speed beside peers\n\n"
+    head, _, rest = text.partition("| work |")
+    notes = rest.partition("\n\n")[2]
+    path.write_text(head + "\n".join(lines) + "\n\n" + notes, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer-python", help="Python of an environment with multimolecule")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
+    parser.add_argument("--peers", type=Path, help="folder of packages that are not installed")
+    parser.add_argument("--rows", default=",".join(PARTS), help="parts to measure")
+    parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    peer: dict[str, dict[str, float]] = {}
-    if arguments.peer_python:
-        script = Path(__file__).with_name("peer_multimolecule.py")
-        run = subprocess.run(
-            [arguments.peer_python, str(script)], stdout=subprocess.PIPE, text=True, check=True
-        )
-        peer = json.loads(run.stdout)
+    if arguments.peers:
+        sys.path.append(str(arguments.peers))
+    torch.set_num_threads(1)
     print(
         f"Python {platform.python_version()}, torch {torch.__version__}, transformers "
-        f"{transformers.__version__}, {torch.get_num_threads()} threads, "
-        f"{torch.backends.cpu.get_cpu_capability()}"
+        f"{transformers.__version__}, {torch.backends.cpu.get_cpu_capability()}"
     )
-    peaks = matrix_peak()
-    rates, difference = forward()
-    tables = {"tokenizing": tokenizing(), "masking": masking(), "forward": rates}
-    for name, rows in peer.items():
-        tables[name] |= rows
-    first_of_stock = {
-        name: next(row for row in rows if row.startswith("transformers"))
-        for name, rows in tables.items()
-    }
-    for name, (title, unit) in {
-        "tokenizing": ("Tokenising 1,000 x 512 bases, k = 6", "Mbases/s"),
-        "masking": ("Masked batches of 64 x 512 tokens, k = 6", "sequences/s"),
-        "forward": ("Forward pass, BERT-base, 512 tokens", "tokens/s"),
-    }.items():
-        print_table(title, unit, tables[name], first_of_stock[name])
-    per_token = flop_per_token(DNABertConfig(k=K), 512)
-    print(f"\nMatrix peak: {', '.join(f'{n} {p:,.0f} GFLOP/s' for n, p in peaks.items())}")
-    for name, rate in tables["forward"].items():
-        dtype = "bfloat16" if "bfloat16" in name else "float32"
-        if "int8" not in name:
-            share = rate * per_token / 1e9 / peaks[dtype]
-            print(f"  {name:<66}{share:>8.0%} of the {dtype} peak")
-    print(f"Engine logits within {difference:.4f} of stock float32")
-    if arguments.output:
-        result = {"tables": tables, "matrix_peak_gflops": peaks, "logit_difference": difference}
-        arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    store = arguments.output.with_suffix(".json")
+    measured = json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
+    for name in arguments.rows.split(","):
+        measured[name] = PARTS[name]()
+        store.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        write_table(arguments.output, measured)
+        print(name, *measured[name], sep="\n  ")
 
 
 if __name__ == "__main__":

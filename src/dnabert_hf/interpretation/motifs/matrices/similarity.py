@@ -126,9 +126,15 @@ def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray,
     low = int(np.floor(min(scores.min(), of_random.min())))
     high = max(float(scores.max()), float(of_random.max()))
     scale = int(_BINS / max(high - low, 1.0))
-    scores, of_random = (
-        np.floor((each - low) * scale + 0.5).astype(np.int32) for each in (scores, of_random)
-    )
+
+    def whole(values: np.ndarray) -> np.ndarray:
+        values = values - low
+        values *= scale
+        values += 0.5
+        return np.floor(values, out=values).astype(np.int32)
+
+    scores = whole(scores)
+    of_random = scores if targets.random_columns is None else whole(of_random)
     n_scores = int(max(scores.max(), of_random.max())) + 1
     keys = of_random + n_scores * np.arange(len(query), dtype=np.int32)[:, None]
     counts = np.bincount(keys.ravel(), minlength=n_scores * len(query)).reshape(len(query), -1)
@@ -136,8 +142,10 @@ def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray,
 
 
 def _minus_distances(query: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    squares = (query**2).sum(axis=1)[:, None] + (columns**2).sum(axis=1) - 2 * query @ columns.T
-    return -np.sqrt(np.maximum(squares, 0))
+    squares = (query**2).sum(axis=1)[:, None] + (columns**2).sum(axis=1)
+    squares -= 2 * query @ columns.T
+    np.maximum(squares, 0, out=squares)
+    return np.negative(np.sqrt(squares, out=squares), out=squares)
 
 
 def _sums_of_offsets(scores: np.ndarray, unaligned: int) -> np.ndarray:
