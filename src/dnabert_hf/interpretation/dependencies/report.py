@@ -128,17 +128,11 @@ def _make_page(
         "map in 20 has a false one of each kind."
     )
     columns = ["sequence", "kind", "bases", "and", "strength", "by chance"]
-    table = [
-        [
-            str(row[0]),
-            str(row[1]),
-            _span(row[2], row[3]),
-            _span(row[4], row[5]),
-            *map(float, row[6:8]),
-        ]  # type: ignore[arg-type]
-        + ([row[8]] if has_known else [])
-        for row in rows
-    ]
+    table: list[list[str | float | None]] = []
+    for name, kind, start, end, start_b, end_b, strength, chance, motif in rows:
+        spans = [_span(start, end), _span(start_b, end_b)]
+        cells = [str(name), str(kind), *spans, float(str(strength)), float(str(chance))]
+        table.append([*cells, *([motif] if has_known else [])])
     if table:
         page.table(
             "Blocks (0-based, the end is not in it)",
