@@ -92,7 +92,7 @@ def _kmers_over(codes: np.ndarray, target: int, *, k: int) -> tuple[np.ndarray, 
         columns[:, index] = first + 1  # behind [CLS]
         digits = codes[:, first : first + k].copy()
         digits[:, target - first] = 0
-        is_known: np.ndarray = (digits < 4).all(axis=1)
+        is_known = np.asarray((digits < 4).all(axis=1))
         ids = digits @ powers + _N_SPECIAL
         each = ids[:, None] + np.arange(4) * powers[target - first]
         candidates[:, index] = np.where(is_known[:, None], each, -1)

@@ -10,6 +10,8 @@ from dnabert_hf.inference.engine.engine import Engine
 
 __all__ = ["fingerprint_run", "fingerprint_weights"]
 
+_CHUNKS = 2  # how an input is cut; a new number where parts of an earlier version would not fit
+
 
 def fingerprint_run(
     engine: Engine,
@@ -45,5 +47,6 @@ def fingerprint_run(
         "device": engine.device.type,
         "dtype": engine.dtype,
         "batch tokens": str(engine.batch_tokens),
+        "way to cut the input": str(_CHUNKS),
         **{name.replace("_", " "): str(value) for name, value in options.items()},
     }
