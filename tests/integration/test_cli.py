@@ -240,7 +240,7 @@ def test_standard_input_and_a_reader_that_stops_early(model, fasta):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, caplog, how):
     generator = torch.Generator().manual_seed(0)
-    letters = torch.randint(4, (8000, 30), generator=generator)
+    letters = torch.randint(4, (40_000, 8), generator=generator)
     path = tmp_path / "in.fa"
     sequences = ["".join("ACGT"[code] for code in row) for row in letters.tolist()]
     path.write_text("".join(f">s{i}\n{sequence}\n" for i, sequence in enumerate(sequences)))
@@ -267,7 +267,7 @@ def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, cap
     assert not stopped.exists()
     notes = part.parent.glob("part-*.json")
     n_done = sum(json.loads(note.read_text())["tally"]["records"] for note in notes)
-    assert 0 < n_done < 8000
+    assert 0 < n_done < 40_000
     with caplog.at_level("WARNING", logger="dnabert_hf"):
         assert run("predict", model, path, "-o", stopped).exit_code == 0
     assert f"going on after the {n_done} records of a stopped run" in caplog.text

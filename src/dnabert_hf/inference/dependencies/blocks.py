@@ -204,12 +204,10 @@ def _strongest_run(values: np.ndarray, may: np.ndarray) -> tuple[int, int, float
 
 
 def _without_shadows(blocks: list[Block]) -> list[Block]:
-    """Leave out repeats within a site, and those that share a part with a stronger one."""
+    """Leave out repeats within a site, and those that share most bases with a stronger block."""
     kept: list[Block] = []
     for block in sorted(blocks, key=lambda each: -each.strength):
-        is_shadow = block.start_b is not None and any(
-            _share(block, other) > 0.5 and other.kind in ("site", block.kind) for other in kept
-        )
+        is_shadow = block.start_b is not None and any(_share(block, other) > 0.5 for other in kept)
         if not is_shadow:
             kept.append(block)
     return kept
