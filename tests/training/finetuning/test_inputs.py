@@ -113,7 +113,7 @@ def test_what_is_asked_for_comes_before_the_defaults_of_small_models(table, tmp_
     [
         ("cnn", {}, 20),
         ("pretrained", {"freeze": True}, 30),
-        ("random", {"config": TINY | {"hidden_size": 768, "num_hidden_layers": 0}}, 5),
+        ("random", {"config": TINY | {"hidden_size": 768}}, 5),
     ],
 )
 def test_networks_heads_and_models_of_berts_width_keep_adamw(
