@@ -71,6 +71,7 @@ def test_ray_tasks_write_the_file_of_one_process(shared):
     assert (shared / "out.tsv").read_bytes() == (shared / "whole.tsv").read_bytes()
 
 
+@pytest.mark.slow
 def test_ray_data_loses_nothing_when_a_worker_is_killed(shared):
     pytest.importorskip("ray", reason="ray is not installed")
     model, table, output, whole = (
