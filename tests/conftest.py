@@ -18,6 +18,7 @@ os.environ["DNABERT_HF_CACHE"] = os.environ["HF_HOME"] + "/dnabert_hf"
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import numpy as np
 import pytest
 import torch
 
@@ -147,3 +148,20 @@ def browser() -> Iterator[Browser]:
         chromium = driver.chromium.launch(executable_path=executable, args=_BROWSER_ARGUMENTS)
         yield Browser(chromium)
         chromium.close()
+
+
+def _band_of_dependencies(n_bases: int, seed: int) -> np.ndarray:
+    """Give dependencies that fall with distance, and little beyond a band; columns differ."""
+    rng = np.random.default_rng(seed)
+    distance = np.abs(np.subtract.outer(np.arange(n_bases), np.arange(n_bases)))
+    level = 0.2 + 4 * np.exp(-distance / 2)
+    scores = level * rng.gamma(4, 0.25, distance.shape) * rng.uniform(0.7, 1.5, n_bases)
+    np.fill_diagonal(scores, np.nan)
+    banded: np.ndarray = scores
+    return banded
+
+
+@pytest.fixture
+def noise() -> Callable[[int, int], np.ndarray]:
+    """Dependency maps as a Markov chain has them."""
+    return _band_of_dependencies

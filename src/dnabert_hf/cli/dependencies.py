@@ -8,7 +8,16 @@ import typer
 
 from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Aliases, Model, Output, close, in_output, report
+from dnabert_hf.cli.options.shared import (
+    Aliases,
+    GenomeOfRegions,
+    Model,
+    Output,
+    SequencesOrRegions,
+    close,
+    in_output,
+    report,
+)
 
 __all__ = ["dependencies"]
 
@@ -16,20 +25,9 @@ __all__ = ["dependencies"]
 @takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id"))
 def dependencies(
     model: Model,
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip, - for standard "
-            "input; with --genome a BED file.",
-            show_default=False,
-            callback=input_file,
-        ),
-    ],
+    source: SequencesOrRegions,
     output: Output = Path("-"),
-    genome: Annotated[
-        list[Path] | None,
-        typer.Option(help="FASTA file of the genome of the BED file; repeatable."),
-    ] = None,
+    genome: GenomeOfRegions = None,
     flank: Annotated[
         int, typer.Option(help="Bases beside a region that the model sees, not in the map.")
     ] = 0,

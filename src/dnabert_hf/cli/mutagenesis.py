@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
-from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
-from dnabert_hf.cli.options.shared import Aliases, BothStrands, Model, Output, close, report
+from dnabert_hf.cli.options.shared import (
+    Aliases,
+    BothStrands,
+    GenomeOfRegions,
+    Model,
+    Output,
+    SequencesOrRegions,
+    close,
+    report,
+)
 
 __all__ = ["mutagenesis"]
 
@@ -17,20 +25,9 @@ __all__ = ["mutagenesis"]
 @takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id"))
 def mutagenesis(
     model: Model,
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip, - for standard "
-            "input; with --genome a BED file.",
-            show_default=False,
-            callback=input_file,
-        ),
-    ],
+    source: SequencesOrRegions,
     output: Output = Path("-"),
-    genome: Annotated[
-        list[Path] | None,
-        typer.Option(help="FASTA file of the genome of the BED file; repeatable."),
-    ] = None,
+    genome: GenomeOfRegions = None,
     flank: Annotated[
         int, typer.Option(help="Bases beside a region that the model sees, not changed.")
     ] = 0,

@@ -20,6 +20,7 @@ __all__ = [
     "ConfigFields",
     "Force",
     "GenomeFiles",
+    "GenomeOfRegions",
     "IdColumn",
     "LabelOfInterest",
     "Model",
@@ -29,6 +30,7 @@ __all__ = [
     "Resume",
     "SequenceColumn",
     "SequenceFile",
+    "SequencesOrRegions",
     "SkipBad",
     "TrainingFields",
     "TrainingSeed",
@@ -88,6 +90,19 @@ GenomeFiles = Annotated[
     typer.Option(
         help="FASTA file of the genome; repeatable.", show_default=False, callback=input_file
     ),
+]
+SequencesOrRegions = Annotated[
+    str,
+    typer.Argument(
+        help="FASTA, FASTQ, TSV, CSV, Parquet or k-mer text, plain or gzip, - for standard "
+        "input; with --genome a BED file.",
+        show_default=False,
+        callback=input_file,
+    ),
+]
+GenomeOfRegions = Annotated[
+    list[Path] | None,
+    typer.Option(help="FASTA file of the genome of the BED file; repeatable."),
 ]
 LabelOfInterest = Annotated[
     str | None, typer.Option(help="Class to score.", show_default="the class of interest")
