@@ -161,3 +161,22 @@ def test_what_is_no_map_is_told(tmp_path, caplog):
     path.write_text("id\tscore\na\t1\n")
     with pytest.raises(ValueError, match=r"x\.tsv must be a file of dependency maps"):
         read_dependency_maps(path)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet", ".tsv"])
+def test_runs_of_unknown_bases_longer_than_the_reach_have_no_pairs(
+    model, tokenizer, tmp_path, monkeypatch, suffix
+):
+    from dnabert_hf.inference.dependencies import dependency_maps as module
+
+    monkeypatch.setattr(module, "_CHUNK_TOKENS", 1)  # a chunk for each base
+    path = tmp_path / f"m{suffix}"
+    sequence = "ACGTNNNNNNACGT"
+    done = dependency_maps(model, [sequence], output=path, tokenizer=tokenizer, max_distance=2)
+    # By hand, of ACGT: 2 (3 + 2) pairs; the two N beside it have 2 and 1 queries; both ends alike.
+    assert done.n_pairs == 2 * (10 + 3)
+    (found,) = read_dependency_maps(path)
+    assert found.sequence == sequence
+    with pytest.raises(ValueError, match="a map must have a base of A, C, G or T"):
+        dependency_maps(model, ["NNNNN"], output=tmp_path / f"n{suffix}", tokenizer=tokenizer)
+    assert not (tmp_path / f"n{suffix}").exists()

@@ -221,11 +221,12 @@ def classes_of_bases(label: str) -> str:
 def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = None) -> LabelScheme:
     """Find out what kind of task the labels of a training set describe.
 
-    Any `;` in a label means several labels a sequence; numbers of which at least one is no whole
-    number mean regression; everything else is one class a sequence. Whole numbers that a table
-    program wrote as `0.0` and `1.0`, or as `0e+00` and `1e+00`, are the classes 0 and 1. Class ids
-    follow the names in alphabetical order, or in numerical order if all of them are integers. That
-    every base has a label of its own is never guessed.
+    Any `;` in a label means several labels a sequence; numbers, or as many of them parted by `;` in
+    each label, of which at least one is no whole number mean regression; everything else is one
+    class a sequence. Whole numbers that a table program wrote as `0.0` and `1.0`, or as `0e+00` and
+    `1e+00`, are the classes 0 and 1. Class ids follow the names in alphabetical order, or in
+    numerical order if all of them are integers. That every base has a label of its own is never
+    guessed.
 
     Args:
         labels: Labels as written, repeated or not.
@@ -245,6 +246,8 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
         ('liver', 'skin')
         >>> infer_labels(["0", "1.5"]).problem_type
         'regression'
+        >>> infer_labels(["0.15;0", "2;1.5"]).names
+        ('value_0', 'value_1')
         >>> infer_labels(["0.0", "1.0"]).names
         ('0', '1')
         >>> infer_labels(["0011..", "0000"], problem_type="token_classification").names
@@ -276,6 +279,13 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
 
 def _guess(distinct: set[str]) -> ProblemType:
     if any(_SEPARATOR in label for label in distinct):
+        rows = [label.split(_SEPARATOR) for label in distinct]
+        parts = [part for row in rows for part in row]
+        are_values = len({len(row) for row in rows}) == 1 and all(
+            _number(part) is not None for part in parts
+        )
+        if are_values and not all(map(_is_integer, map(_as_whole, parts))):
+            return "regression"
         return "multi_label_classification"
     are_numbers = all(_number(label) is not None for label in distinct)
     if are_numbers and not all(map(_is_integer, map(_as_whole, distinct))):

@@ -139,11 +139,12 @@ def dependency_maps(
 
     Returns:
         The maps, or, with an output, how many pairs it holds. A base that is not A, C, G or T is in
-        no pair as a query; a target all of whose k-mers have another unknown base has NaN, as have
-        pairs beyond `max_distance` or what the model sees in one row.
+        no pair as a query; one with no other base in reach is in no pair at all; a target all of
+        whose k-mers have another unknown base has NaN, as have pairs beyond `max_distance` or what
+        the model sees in one row.
 
     Raises:
-        ValueError: If model, source or output cannot be used.
+        ValueError: If model, source or output cannot be used, or a sequence has no pair.
         KeyboardInterrupt: If it is stopped; with an output the same again goes on.
     """
     run = Run(output, RunOptions.of(options))
@@ -191,10 +192,14 @@ def _chunks(
     for target in targets:
         counts[_SEQUENCES] += 1
         masked: list[tuple[int, Substitutions, int]] = []
+        has_pairs = False
         size = 0
         for position in range(target.start, target.end):
             first, last = reach.window(len(target.sequence), position)
             queries = reach.positions(target, position)
+            if not len(queries):  # nothing but unknown bases within reach
+                continue
+            has_pairs = True
             each = substitute(target.sequence[first:last], position - first, queries - first, k=k)
             masked.append((position, each, first))
             size += len(each.windows) * (last - first)
@@ -203,6 +208,11 @@ def _chunks(
                 masked, size = [], 0
         if masked:
             yield _Chunk(target, masked)
+        if not has_pairs:
+            raise ValueError(
+                f"record {target.id}: a map must have a base of A, C, G or T beside another base, "
+                "found none; leave the record out"
+            )
 
 
 def _score(engine: Engine, chunk: _Chunk) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
