@@ -4,9 +4,9 @@
 
 Needs Ray (pip install 'dnabert-hf[ray]'). The table has the columns id and sequence and may be a
 folder of files, here or in a store such as s3://; the result is a folder of files with id, label
-and the probability of each class, in the order of the table. A worker that dies is started again,
-and what it had not finished is computed once more. Batches are not those of `dnabert predict`, so
-that the last digits of a number may differ from it.
+and the probability of each class. A worker that dies is started again, and what it had not finished
+is computed once more; Ray may then write those rows in another order, so go by their ids. Batches
+are not those of `dnabert predict`, so that the last digits of a number may differ from it.
 """
 
 import argparse
@@ -44,7 +44,6 @@ class Classifier:
 def classify(model: str, table: str, output: str, *, workers: int, gpus: float,
              batch_size: int = 2048, classifier: Any = Classifier) -> None:  # fmt: skip
     """Classify the table with a number of workers, each of which keeps a model."""
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
     ray.data.read_parquet(table, columns=["id", "sequence"]).map_batches(
         classifier,
         fn_constructor_args=[model, "bfloat16" if gpus else "float32"],

@@ -91,9 +91,10 @@ def test_ray_data_loses_nothing_when_a_worker_is_killed(shared):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert note.exists()
-    found, wanted = parquet.read_table(output).to_pydict(), parquet.read_table(whole).to_pydict()
+    # Ray keeps no order of what a dead worker's successor computes.
+    found, wanted = (parquet.read_table(path).sort_by("id").to_pydict() for path in (output, whole))
     assert [*found] == [*wanted]
-    assert found["id"] == wanted["id"] == ids
+    assert found["id"] == wanted["id"] == sorted(ids)
     for name in (each for each in wanted if each.startswith("prob_")):
         assert found[name] == pytest.approx(wanted[name], abs=1e-5)
     assert found["label"] == wanted["label"]
