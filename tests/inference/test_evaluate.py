@@ -1,9 +1,16 @@
 import json
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
+from dnabert_hf import DNABertForSequenceClassification
+from dnabert_hf.cli.main import app
 from dnabert_hf.inference.evaluate import evaluate
+from dnabert_hf.inference.predict import predict
+from dnabert_hf.metrics.comparison import delong
 
 
 @pytest.fixture
@@ -105,3 +112,41 @@ def test_several_models_are_scored_by_the_mean_of_their_probabilities(
     assert evaluation.scores["accuracy"] == pytest.approx(2 / 3)
     assert evaluate(always_donor, data).scores["accuracy"] == pytest.approx(1 / 3)
     assert json.loads(output.read_text())["others"] == [str(tmp_path / "other")]
+    first, second, mean = evaluation.models
+    assert [first.name, second.name] == [str(always_donor), str(tmp_path / "other")]
+    assert first.scores == evaluate(always_donor, data).scores
+    assert second.scores == evaluate(tmp_path / "other", data).scores
+    assert (mean.name, mean.scores) == ("mean", evaluation.scores)
+    assert first.difference is None
+    assert mean.difference.metric == "mcc"
+    assert mean.difference.value == mean.scores["mcc"] - first.scores["mcc"]
+    assert json.loads(output.read_text())["models"][2]["difference"] == mean.difference._asdict()
+
+
+def test_models_are_compared_on_the_same_rows(tiny_config, tokenizer, tmp_path):
+    tiny_config.id2label, tiny_config.label2id = {0: "no", 1: "yes"}, {"no": 0, "yes": 1}
+    folders = [tmp_path / "m0", tmp_path / "m1"]
+    for folder in folders:
+        DNABertForSequenceClassification(tiny_config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    generator = np.random.default_rng(0)
+    sequences = ["".join(each) for each in generator.choice(list("ACGT"), (30, 12))]
+    lines = [f"{sequence}\t{['no', 'yes'][i % 2]}\n" for i, sequence in enumerate(sequences)]
+    data = write(tmp_path / "d.tsv", "sequence\tlabel\n" + "".join(lines))
+    command = ["evaluate", str(folders[0]), str(data), "--also", str(folders[1])]
+    printed, as_json = (CliRunner().invoke(app, [*command, *more]) for more in ([], ["--json"]))
+
+    labels = np.arange(30) % 2 == 1
+    own = [[each.probabilities["yes"] for each in predict(f, sequences)] for f in folders]
+    areas = [roc_auc_score(labels, each) for each in (*own, np.mean(own, axis=0))]
+    value, p_value = delong(labels, np.array(own[1]), np.array(own[0]))
+    found = json.loads(as_json.stdout)
+    assert [each["auroc"] for each in found["models"]] == pytest.approx(areas)
+    assert found["auroc"] == pytest.approx(areas[2])
+    assert found["models"][1]["difference"]["value"] == pytest.approx(value)
+    assert found["models"][1]["difference"]["p_value"] == pytest.approx(p_value)
+    table = dict(line.split("\t", 1) for line in printed.stdout.splitlines())
+    assert table[""] == f"mean\t{folders[0]}\t{folders[1]}"
+    assert table["auroc"].split("\t")[1:] == [f"{area:.4g}" for area in areas[:2]]
+    assert table["p"].split("\t")[1:] == ["", f"{p_value:.4g}"]
+    assert f"p: DeLong, auroc of class yes, against {folders[0]}, two-sided" in printed.stderr

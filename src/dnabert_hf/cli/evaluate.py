@@ -1,7 +1,7 @@
 """`dnabert evaluate`: scores of a fine-tuned model on labelled sequences."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,12 +9,14 @@ from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
 from dnabert_hf.cli.options.shared import (
     AsJson,
-    Averaged,
     BothStrands,
     Model,
     print_json,
     report,
 )
+
+if TYPE_CHECKING:
+    from dnabert_hf.inference.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -45,7 +47,13 @@ def evaluate(
         str | None,
         typer.Option(help="Part of the data, where a column tells the parts: train, dev, test."),
     ] = None,
-    also: Averaged = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another checkpoint to score on the same sequences, by itself and in the mean; "
+            "repeatable."
+        ),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -61,13 +69,15 @@ def evaluate(
     """Score a fine-tuned model on labelled sequences that it has not seen.
 
     Prints one line a metric: accuracy, F1, MCC, AUROC and more for classes, correlations and RMSE
-    for values; `--json` prints one object for programs to read.
+    for values; `--json` prints one object for programs to read. With `--also`, the mean of the
+    models, each by itself, and how far it is from the first, with a p-value: DeLong's test of AUROC
+    for two classes, else a paired bootstrap.
 
     Example:
 
         dnabert evaluate my_model test.tsv -o metrics.json --plot calibration.png
 
-    The mean of the models of k = 3 to 6:
+    The models of k = 3 to 6, their mean, and whether it is better than the first:
 
         dnabert evaluate k3 test.tsv --also k4 --also k5 --also k6
     """
@@ -84,17 +94,38 @@ def evaluate(
         plot=plot,
         **running,
     )
-    scores = evaluation.to_json()
-    groups = {name: group.to_json() for name, group in evaluation.groups.items()}
     if as_json:
-        print_json(scores if by is None else scores | {"by": by, "groups": groups})
+        groups = {name: group.to_json() for name, group in evaluation.groups.items()}
+        content = evaluation.to_json() | ({} if by is None else {"by": by, "groups": groups})
+        models = [each.to_json() for each in evaluation.models]
+        print_json(content | ({"models": models} if models else {}))
     else:
-        if groups:
-            typer.echo("\t".join(["", "all", *groups]))
-        for name in scores:
-            cells = [each.get(name, "") for each in (scores, *groups.values())]
-            shown = (f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells)
-            typer.echo("\t".join([name, *shown]))
+        _print(evaluation)
     written = [str(path) for path in (output, plot) if path is not None]
     where = f" -> {', '.join(written)}" if written else ""
     report(f"{evaluation.n_sequences:,} labelled sequences or bases scored{where}")
+
+
+def _print(evaluation: "Evaluation") -> None:
+    """Print a table: a row a metric, a column for all, each group and each of several models."""
+    *models, joined = evaluation.models or (None,)
+    columns = [evaluation, *evaluation.groups.values(), *models]
+    if len(columns) > 1:
+        whole = "all" if joined is None else joined.name
+        typer.echo("\t".join(["", whole, *evaluation.groups, *(each.name for each in models)]))
+    for name in evaluation.to_json():
+        _print_row(name, [each.to_json().get(name, "") for each in columns])
+    differences = [each.difference for each in (joined, *models) if each is not None]
+    if test := next((each for each in differences if each is not None), None):
+        before = [""] * len(evaluation.groups)
+        whole, *others = ["" if each is None else each.value for each in differences]
+        _print_row(f"{test.metric} - {models[0].name}", [whole, *before, *others])
+        whole, *others = ["" if each is None else each.p_value for each in differences]
+        _print_row("p", [whole, *before, *others])
+        of = "" if test.label is None else f" of class {test.label}"
+        report(f"p: {test.test}, {test.metric}{of}, against {models[0].name}, two-sided")
+
+
+def _print_row(name: str, cells: list[Any]) -> None:
+    shown = (f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells)
+    typer.echo("\t".join([name, *shown]))

@@ -22,13 +22,34 @@ from dnabert_hf.inference.output.writer import check_output
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.predict_bases import BaseClassifier
 from dnabert_hf.inference.run import RunFields, RunOptions
+from dnabert_hf.metrics.comparison import Difference, compare_predictions
 from dnabert_hf.metrics.reliability import measure_reliability, plot_reliability
 from dnabert_hf.metrics.scores import score_predictions
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "ModelScores", "evaluate"]
 
 _CHUNK_BASES = 1 << 22
 _MOST_GROUPS = 50
+
+
+class ModelScores(NamedTuple):
+    """Scores of one of several models on the same sequences.
+
+    Attributes:
+        name: The model, as it was given; "mean" is the mean of all.
+        scores: Value of each metric.
+        difference: Its score minus that of the first model, with a p-value; None for the first
+            model itself, and where the labels leave it undefined.
+    """
+
+    name: str
+    scores: dict[str, float]
+    difference: Difference | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give name, scores and difference as one mapping."""
+        found = None if self.difference is None else self.difference._asdict()
+        return {"model": self.name, **self.scores, "difference": found}
 
 
 class Evaluation(NamedTuple):
@@ -38,11 +59,13 @@ class Evaluation(NamedTuple):
         n_sequences: Sequences that were scored, all their labelled bases if bases have labels.
         scores: Value of each metric; what the labels leave undefined is missing.
         groups: The same of each group of sequences, if they were to be told apart.
+        models: Of several models: each by itself, in their order, and the mean at the end.
     """
 
     n_sequences: int
     scores: dict[str, float]
     groups: Mapping[str, "Evaluation"] = MappingProxyType({})
+    models: tuple[ModelScores, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give number and scores as one mapping."""
@@ -71,7 +94,8 @@ def evaluate(
             class of interest or, without one, of the predicted class.
         split: Part of the data to score, as its split column names it; needed if there are several.
         also: Checkpoints of sequences with the same classes to average the probabilities with,
-            such as those of other k.
+            such as those of other k. Each of the models is scored by itself, too, and compared
+            with the first one as `compare_predictions` does.
         by: Column that names the group of each sequence, such as promoters with and without a TATA
             box, to score each of them, too.
         both_strands: Whether to average over each sequence and its reverse complement; by default
@@ -115,22 +139,25 @@ def evaluate(
         "sequences", lambda: len(records), n_passes=len(engines) * (1 + both_strands)
     )
     chunks = progress.follow(iterate_chunks(records, n_bases=_CHUNK_BASES), engines)
-    probabilities = np.concatenate([classifier.probabilities(chunk) for chunk in chunks])
+    of_models = None
+    if isinstance(classifier, Classifier):
+        of_models = np.concatenate([classifier.of_models(chunk) for chunk in chunks], axis=1)
+        probabilities = classifier.combine(of_models)
+    else:
+        probabilities = np.concatenate([classifier.probabilities(chunk) for chunk in chunks])
     if is_per_base and groups is not None:
         groups = np.repeat(groups, [len(record.sequence) for record in records])
 
     def score(chosen: np.ndarray) -> dict[str, float]:
         if is_per_base:
             chosen = chosen & (labels != UNLABELLED_ID)
-        return score_predictions(
-            labels[chosen],
-            probabilities[chosen],
-            problem_type=scheme.problem_type,
-            names=scheme.names,
-            positive=positive_id(scheme),
-        )
+        return _score(labels[chosen], probabilities[chosen], scheme)
 
     scores = score(np.full(len(labels), True))
+    models: tuple[ModelScores, ...] = ()
+    if also and of_models is not None:
+        members = dict(zip(_distinct([c.name for c in checkpoints]), of_models, strict=True))
+        models = _compare(labels, members | {"mean": probabilities}, scheme)
     parts = {}
     for name, n in Counter(record.id for record in records).items() if by else ():
         parts[name] = Evaluation(n, score(np.asarray(groups == name)))
@@ -149,8 +176,49 @@ def evaluate(
         }
         if by is not None:
             content |= {"by": by, "groups": {n: part.to_json() for n, part in parts.items()}}
+        if models:
+            content["models"] = [each.to_json() for each in models]
         write_json(content | scores, Path(output))
-    return Evaluation(len(records), scores, parts)
+    return Evaluation(len(records), scores, parts, models)
+
+
+def _score(labels: np.ndarray, predicted: np.ndarray, scheme: LabelScheme) -> dict[str, float]:
+    return score_predictions(
+        labels,
+        predicted,
+        problem_type=scheme.problem_type,
+        names=scheme.names,
+        positive=positive_id(scheme),
+    )
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Number names that are there several times."""
+    return [
+        f"{name} ({names[: place + 1].count(name)})" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
+
+
+def _compare(
+    labels: np.ndarray, predicted: Mapping[str, np.ndarray], scheme: LabelScheme
+) -> tuple[ModelScores, ...]:
+    """Score the predictions of several models, and compare each with the first."""
+    (first, *_) = predicted.values()
+    compared = []
+    for number, (name, rows) in enumerate(predicted.items()):
+        difference = None
+        if number:
+            difference = compare_predictions(
+                labels,
+                rows,
+                first,
+                problem_type=scheme.problem_type,
+                names=scheme.names,
+                positive=positive_id(scheme),
+            )
+        compared.append(ModelScores(name, _score(labels, rows, scheme), difference))
+    return tuple(compared)
 
 
 def _find_groups(records: list[SequenceRecord], by: str, source: str) -> np.ndarray:

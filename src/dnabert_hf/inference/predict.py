@@ -140,11 +140,23 @@ class Classifier:
 
     def probabilities(self, records: Sequence[SequenceRecord]) -> np.ndarray:
         """Give the probability of each class, or the values, shape (records, labels)."""
+        return self.combine(self.of_models(records))
+
+    def of_models(self, records: Sequence[SequenceRecord]) -> np.ndarray:
+        """Give what each model says by itself, shape (models, records, labels)."""
         strands = [records]
         if self._both_strands:
             strands.append([_other_strand(record) for record in records])
-        parts = [self._predict(engine, strand) for engine in self._engines for strand in strands]
-        return np.asarray(sum(parts) / len(parts))
+        return np.stack(
+            [
+                sum(self._predict(engine, strand) for strand in strands) / len(strands)
+                for engine in self._engines
+            ]
+        )
+
+    def combine(self, of_models: np.ndarray) -> np.ndarray:
+        """Join what the models say, (models, records, labels), to (records, labels): the mean."""
+        return np.asarray(of_models.mean(axis=0))
 
     def from_pooled(self, engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:
         """Give the probability of each class from what the encoder pooled.
