@@ -238,7 +238,9 @@ def test_a_folder_of_something_else_is_refused(folder):
         benchmark(suite, folder / "out")
     (folder / "out" / "notes.txt").unlink()
     text = (folder / "suite.yaml").read_text()
-    (folder / "suite.yaml").write_text(text.replace("  tiny:", "  other: {init: cnn}\n  tiny:"))
+    (folder / "suite.yaml").write_text(
+        text.replace("  tiny:", "  other: {init: kmers, k: 2}\n  tiny:")
+    )
     benchmark(read_suite(folder / "suite.yaml"), folder / "out")
     for field, changed in (("k: 3}", "k: 4}"), ("k: 3}", "k: 3, reinitialise_layers: 1}")):
         (folder / "suite.yaml").write_text(text.replace(field, changed))

@@ -237,8 +237,7 @@ def test_standard_input_and_a_reader_that_stops_early(model, fasta):
     assert "error" not in stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, caplog, how):
+def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, caplog):
     generator = torch.Generator().manual_seed(0)
     letters = torch.randint(4, (40_000, 8), generator=generator)
     path = tmp_path / "in.fa"
@@ -253,17 +252,14 @@ def test_a_stopped_predict_goes_on_and_gives_the_same_bytes(model, tmp_path, cap
         )
         while not part.exists() and process.poll() is None:
             time.sleep(0.005)
-        process.send_signal(how)
+        process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=300)
         if not stopped.exists():
             break
         stopped.unlink()  # on a busy machine it may be done before the signal comes
-    if how == signal.SIGINT:
-        assert process.returncode == 130
-        message = (
-            r"\ndnabert predict: stopped after [\d,]+ records; run the same command again to go"
-        )
-        assert re.search(message, f"\n{stderr.decode()}")
+    assert process.returncode == 130
+    message = r"\ndnabert predict: stopped after [\d,]+ records; run the same command again to go"
+    assert re.search(message, f"\n{stderr.decode()}")
     assert not stopped.exists()
     notes = part.parent.glob("part-*.json")
     n_done = sum(json.loads(note.read_text())["tally"]["records"] for note in notes)

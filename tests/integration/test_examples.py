@@ -114,6 +114,7 @@ echo 7
 """
 
 
+@pytest.mark.slow  # three commands, one after the other
 def test_an_array_job_writes_the_file_of_one_process(shared):
     sbatch = shared / "bin" / "sbatch"
     sbatch.parent.mkdir()

@@ -170,7 +170,9 @@ def test_attentions_are_never_empty(tiny_config, model_class, implementation):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, by torch
-@pytest.mark.parametrize("implementation", ["eager", "flex_attention"])
+@pytest.mark.parametrize(
+    "implementation", ["eager", pytest.param("flex_attention", marks=pytest.mark.slow)]
+)  # the latter is compiled first
 @torch.no_grad()
 def test_every_attention_kernel_gives_the_same_output(tiny_config, implementation):
     sdpa = DNABertModel(tiny_config).eval()
