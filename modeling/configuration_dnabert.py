@@ -9,13 +9,15 @@ from transformers import BertConfig
 __all__ = [
     "AUTO_MAP",
     "N_SPECIAL_TOKENS",
+    "PUBLISHED_K",
     "SUPPORTED_K",
     "DNABertConfig",
     "check_vocabulary_size",
     "vocabulary_size",
 ]
 
-SUPPORTED_K = (3, 4, 5, 6)
+SUPPORTED_K = (2, 3, 4, 5, 6, 7, 8)
+PUBLISHED_K = (3, 4, 5, 6)  # of the checkpoints of Ji et al. 2021
 N_SPECIAL_TOKENS = 5  # [PAD] [UNK] [CLS] [SEP] [MASK]
 
 # Written into every saved config: with the three files of this folder beside it, a saved model
@@ -49,8 +51,8 @@ def vocabulary_size(k: int) -> int:
         5 + 4**k.
 
     Example:
-        >>> [vocabulary_size(k) for k in (3, 4, 5, 6)]
-        [69, 261, 1029, 4101]
+        >>> [vocabulary_size(k) for k in (2, 3, 6, 8)]
+        [21, 69, 4101, 65541]
     """
     return N_SPECIAL_TOKENS + 4**k
 
@@ -79,10 +81,12 @@ class DNABertConfig(BertConfig):
 
     `DNABertConfig(k=6)` sets the vocabulary size; a config without `k`, like those of the original
     repositories, takes it from the vocabulary size. A vocabulary may be larger than the k-mers
-    need (added tokens), but not as large as that of k + 1.
+    need (added tokens), but not as large as that of k + 1. Without `k`, a vocabulary of 2, 7 or 8,
+    of which there are no published checkpoints, must have exactly its k-mers' size: those of other
+    models are as large.
 
     Args:
-        k: Bases per k-mer: 3, 4, 5 or 6. Taken from `vocab_size` if not given; 6 if neither is.
+        k: Bases per k-mer, 2 to 8. Taken from `vocab_size` if not given; 6 if neither is.
         vocab_size: Tokens of the vocabulary; 5 + 4**k if not given.
         token_pooling: What the pooler of a classifier takes: "cls", the last hidden state of [CLS]
             (Ji et al. 2021), or "mean", that of all k-mers, which needs fewer labels to learn from
@@ -161,7 +165,7 @@ class DNABertConfig(BertConfig):
     def validate_k(self) -> None:
         """Check that `k` is supported and agrees with the size of the vocabulary."""
         if self.k not in SUPPORTED_K:
-            raise ValueError(f"k must be 3, 4, 5 or 6, got {self.k}")
+            raise ValueError(f"k must be from 2 to 8, got {self.k}")
         check_vocabulary_size(self.k, self.vocab_size)
 
     def validate_segments(self) -> None:
@@ -194,8 +198,11 @@ class DNABertConfig(BertConfig):
 
 def _k_of_vocabulary(vocab_size: int | None) -> int:
     if vocab_size is None:
-        return SUPPORTED_K[-1]
+        return PUBLISHED_K[-1]
     for k in SUPPORTED_K:
+        if vocab_size == vocabulary_size(k):
+            return k
+    for k in PUBLISHED_K:
         if vocabulary_size(k) <= vocab_size < vocabulary_size(k + 1):
             return k
     sizes = ", ".join(f"{vocabulary_size(k)} (k = {k})" for k in SUPPORTED_K)

@@ -13,10 +13,11 @@ from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.utils import logging
 from transformers.utils.generic import PaddingStrategy
 
-__all__ = ["BASES", "DNABertTokenizer", "kmer_ids"]
+__all__ = ["BASES", "DNABertTokenizer", "id_dtype", "kmer_ids"]
 
 logger = logging.get_logger(__name__)
 
+LEAST_K, MOST_K = 2, 8
 BASES = "ATCG"  # in the order of the vocabulary: the first base has digit 0
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # ids 0 to 4
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)
@@ -106,7 +107,7 @@ class DNABertTokenizer(PreTrainedTokenizer):
 
     Args:
         vocab_file: `vocab.txt` of a DNABERT checkpoint; checked against the vocabulary of k.
-        k: Bases per k-mer, 3 to 6; taken from `vocab_file`, or 6 without one.
+        k: Bases per k-mer, 2 to 8; taken from `vocab_file`, or 6 without one.
         model_max_length: Tokens that the model takes, [CLS] and [SEP] included.
         **kwargs: As in `transformers.PreTrainedTokenizer`.
 
@@ -136,8 +137,8 @@ class DNABertTokenizer(PreTrainedTokenizer):
         if vocab_file is not None:
             k = _check_vocabulary(Path(vocab_file), k)
         k = 6 if k is None else k
-        if k not in (3, 4, 5, 6):
-            raise ValueError(f"k must be 3, 4, 5 or 6, got {k!r}")
+        if k not in range(LEAST_K, MOST_K + 1):
+            raise ValueError(f"k must be from {LEAST_K} to {MOST_K}, got {k!r}")
         self.k = k
         self._kmers = ["".join(kmer) for kmer in itertools.product(BASES, repeat=k)]
         self._token_ids = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *self._kmers))}
@@ -418,10 +419,13 @@ class DNABertTokenizer(PreTrainedTokenizer):
         if width == self.k:
             return self._encode_kmer_text(words, index, at)
         is_one_line = "\n" not in text.strip()  # lines are wrapped DNA, whatever their length
-        if width is not None and is_one_line and _overlap([word for word, _ in words]):
+        is_other = width is not None and width > 1 and is_one_line  # all single letters overlap
+        if is_other and _overlap([word for word, _ in words]):
+            has_tokenizer = LEAST_K <= (width or 0) <= MOST_K
+            advice = f"use the tokenizer of k = {width}, or " if has_tokenizer else ""
             raise ValueError(
                 f"{_name(index)}: the text is made of {width}-mers and the tokenizer of k = "
-                f"{self.k}: use the tokenizer of k = {width}, or pass the DNA without spaces"
+                f"{self.k}: {advice}pass the DNA without spaces"
             )
         # Raw DNA: [MASK] becomes one letter, white space goes, and both are kept in the offsets.
         begins, ends, letters = [], [], []
@@ -754,11 +758,22 @@ class _Encoding:
         return None if span is None else (self.offsets[span[0]][0], self.offsets[span[1] - 1][1])
 
 
+def id_dtype(k: int) -> type[np.unsignedinteger[Any]]:
+    """Give the smallest NumPy type that all ids of the k-mers fit: the last one is 4 + 4**k.
+
+    Example:
+        >>> id_dtype(6).__name__, id_dtype(8).__name__
+        ('uint16', 'uint32')
+    """
+    return np.uint16 if N_SPECIAL + 4**k <= 2**16 else np.uint32
+
+
 def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
     """Turn base codes (n,) into the ids (n - k + 1,) of the k-mers that begin at each base.
 
-    The base-4 numbers of 2-mers are made from those of 1-mers, of 4-mers from those of 2-mers, and
-    joined as the binary digits of k say.
+    The ids come in `id_dtype(k)`; the numbers of k-mers are below 2**16 up to k = 8. The base-4
+    numbers of 2-mers are made from those of 1-mers, of 4-mers from those of 2-mers, and joined as
+    the binary digits of k say.
     """
     has_others = codes.max(initial=0) >= _UNKNOWN
     power = (codes & 3 if has_others else codes).astype(np.uint16)
@@ -775,7 +790,7 @@ def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
             break
         power = (power[:-size] << np.uint16(2 * size)) | power[size:]
         size *= 2
-    ids = number[:n] + np.uint16(N_SPECIAL)
+    ids = number[:n].astype(id_dtype(k), copy=False) + id_dtype(k)(N_SPECIAL)
     if has_others:
         for code, token_id in ((_UNKNOWN, UNK_ID), (_HIDDEN, MASK_ID)):
             at = np.flatnonzero(codes == code)
@@ -915,7 +930,12 @@ def _check_vocabulary(path: Path, k: int | None) -> int:
         raise ValueError(
             f"{path} must hold the vocabulary of k = {k}, its last token has {found} letters"
         )
-    expected = (*SPECIAL_TOKENS, *map("".join, itertools.product(BASES, repeat=min(found, 8))))
+    if not LEAST_K <= found <= MOST_K:
+        raise ValueError(
+            f"{path} must hold k-mers of {LEAST_K} to {MOST_K} bases, its last token has {found} "
+            "letters"
+        )
+    expected = (*SPECIAL_TOKENS, *map("".join, itertools.product(BASES, repeat=found)))
     for line, (token, wanted) in enumerate(itertools.zip_longest(tokens, expected), start=1):
         if token != wanted:
             raise ValueError(

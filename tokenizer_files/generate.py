@@ -1,4 +1,4 @@
-"""Write the folders of this package: vocabulary, tokenizer settings and configuration for each k.
+"""Write the folders of this package: tokenizer files and configuration of each published k.
 
 Run as `python -m dnabert_hf.tokenizer_files.generate FOLDER`.
 """
@@ -6,7 +6,7 @@ Run as `python -m dnabert_hf.tokenizer_files.generate FOLDER`.
 import sys
 from pathlib import Path
 
-from dnabert_hf.modeling.configuration_dnabert import SUPPORTED_K, DNABertConfig
+from dnabert_hf.modeling.configuration_dnabert import PUBLISHED_K, DNABertConfig
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 
 __all__ = ["write_tokenizer_files"]
@@ -18,7 +18,7 @@ def write_tokenizer_files(folder: Path) -> None:
     Args:
         folder: Where the four folders go; made if it is not there.
     """
-    for k in SUPPORTED_K:
+    for k in PUBLISHED_K:
         target = folder / f"dnabert-{k}"
         DNABertTokenizer(k=k).save_pretrained(target)
         DNABertConfig(k=k).save_pretrained(target)

@@ -95,7 +95,7 @@ def write_original(folder, model, *, weights=None, tokens=None, safetensors=Fals
         config.pop(name, None)
     config = config | fields
     (folder / "config.json").write_text(json.dumps(config))
-    k = {5 + 4**k: k for k in (3, 4, 5, 6)}[model.config.vocab_size]
+    k = {5 + 4**k: k for k in range(2, 9)}[model.config.vocab_size]
     tokens = [*SPECIAL, *kmers(k)] if tokens is None else tokens
     (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "max_len": 512}')

@@ -27,7 +27,7 @@ from transformers import pipeline
 folder, result = sys.argv[1:]
 config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=True)
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-inputs = tokenizer(["ACGTNACGTACGT", "ACGTTT"], padding=True, return_tensors="pt")
+inputs = tokenizer(["ACGTNACGTACGT", "ACGTTTACG"], padding=True, return_tensors="pt")
 outputs = {}
 for name in ("AutoModel", "AutoModelForPreTraining", "AutoModelForMaskedLM",
              "AutoModelForSequenceClassification", "AutoModelForTokenClassification"):
@@ -35,7 +35,7 @@ for name in ("AutoModel", "AutoModelForPreTraining", "AutoModelForMaskedLM",
     with torch.no_grad():
         outputs[name] = model(**inputs)[0]
 pipe = pipeline("text-classification", model=folder, trust_remote_code=True)
-answers = pipe(["ACGT" * 300, "ACGTTT"])
+answers = pipe(["ACGT" * 300, "ACGTTTACG"])
 model = transformers.AutoModelForSequenceClassification.from_pretrained(
     folder, trust_remote_code=True
 )
@@ -66,10 +66,13 @@ def run_without_the_package(folder, cache):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A folder with a fine-tuned classifier, whose encoder also answers to the other classes."""
+    """A folder with a fine-tuned classifier, whose encoder also answers to the other classes.
+
+    k = 8, so that ids are above 2**16.
+    """
     torch.manual_seed(0)
     config = DNABertConfig(
-        k=3,
+        k=8,
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -79,7 +82,7 @@ def repository(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("hub") / "repository"
     DNABertForSequenceClassification(config).save_pretrained(folder)
-    DNABertTokenizer(k=3).save_pretrained(folder)
+    DNABertTokenizer(k=8).save_pretrained(folder)
     return folder
 
 
@@ -93,8 +96,8 @@ def test_repository_works_under_every_auto_class_without_the_package(repository,
     from transformers import AutoTokenizer, pipeline
 
     tokenizer = AutoTokenizer.from_pretrained(repository)
-    inputs = tokenizer(["ACGTNACGTACGT", "ACGTTT"], padding=True, return_tensors="pt")
-    assert remote["k"] == 3
+    inputs = tokenizer(["ACGTNACGTACGT", "ACGTTTACG"], padding=True, return_tensors="pt")
+    assert remote["k"] == 8
     assert torch.equal(remote["ids"], inputs["input_ids"])
     trained = {"AutoModel", "AutoModelForSequenceClassification"}  # other heads are new and random
     for name, output in remote["outputs"].items():
@@ -104,7 +107,7 @@ def test_repository_works_under_every_auto_class_without_the_package(repository,
         assert output.shape == expected.shape
         if name in trained:
             assert torch.equal(output, expected), name
-    here = pipeline("text-classification", model=str(repository))(["ACGT" * 300, "ACGTTT"])
+    here = pipeline("text-classification", model=str(repository))(["ACGT" * 300, "ACGTTTACG"])
     # The other process may have another number of threads, and so another order of sums.
     assert remote["answers"] == [
         each | {"score": pytest.approx(each["score"], abs=1e-5)} for each in here

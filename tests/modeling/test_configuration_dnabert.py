@@ -6,7 +6,9 @@ from huggingface_hub.errors import StrictDataclassError
 from dnabert_hf.modeling.configuration_dnabert import AUTO_MAP, DNABertConfig, vocabulary_size
 
 
-@pytest.mark.parametrize(("k", "size"), [(3, 69), (4, 261), (5, 1029), (6, 4101)])
+@pytest.mark.parametrize(
+    ("k", "size"), [(2, 21), (3, 69), (4, 261), (5, 1029), (6, 4101), (7, 16389), (8, 65541)]
+)
 def test_k_and_vocabulary_size_follow_from_each_other(k, size):
     assert vocabulary_size(k) == size
     assert DNABertConfig(k=k).vocab_size == size
@@ -29,7 +31,7 @@ def test_vocabulary_may_hold_added_tokens():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"k": 7}, "k must be 3, 4, 5 or 6, got 7"),
+        ({"k": 9}, "k must be from 2 to 8, got 9"),
         ({"k": "x"}, "'k'"),
         ({"k": 3, "vocab_size": 4101}, "vocab_size must be 69 for k = 3 .* got 4101"),
         ({"segment_pooling": "sum"}, "segment_pooling"),
@@ -43,8 +45,11 @@ def test_wrong_fields_are_named(fields, message):
 
 
 def test_vocabulary_of_no_k_is_refused():
-    with pytest.raises(ValueError, match=r"4101 \(k = 6\); got 30522"):
-        DNABertConfig(vocab_size=30522)
+    # BERT's, and one with more tokens than k = 8 has: larger vocabularies are those of others.
+    for size in (20, 22, 30522, 65542):
+        with pytest.raises(ValueError, match=rf"4101 \(k = 6\), .*; got {size}"):
+            DNABertConfig(vocab_size=size)
+    assert DNABertConfig(k=7, vocab_size=30522).k == 7
 
 
 def test_assignment_is_checked_too():

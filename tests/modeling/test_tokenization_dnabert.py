@@ -11,7 +11,8 @@ from transformers import AutoTokenizer, BertTokenizer
 from dnabert_hf import DNABertTokenizer
 from dnabert_hf.modeling import tokenization_dnabert
 
-KS = (3, 4, 5, 6)
+KS = range(2, 9)
+PUBLISHED_KS = (3, 4, 5, 6)
 
 
 def random_dna(rng: random.Random, n: int, letters: str = "ACGT") -> str:
@@ -35,7 +36,7 @@ ORIGINAL_VOCABULARIES = {
 }
 
 
-@pytest.mark.parametrize("k", KS)
+@pytest.mark.parametrize("k", PUBLISHED_KS)
 def test_shipped_vocabulary_is_the_original_one(k):
     folder = resources.files("dnabert_hf.tokenizer_files") / f"dnabert-{k}"
     text = (folder / "vocab.txt").read_text()
@@ -49,7 +50,7 @@ def test_ids_equal_bert_tokenizer_on_kmer_text(k, tmp_path):
     (vocab_file,) = DNABertTokenizer(k=k).save_vocabulary(str(tmp_path))
     bert = BertTokenizer(vocab_file, do_lower_case=False)
     rng = random.Random(k)
-    sequences = [random_dna(rng, rng.randint(k, 60)) for _ in range(2500)]
+    sequences = [random_dna(rng, rng.randint(k, 60)) for _ in range(1000)]
     texts = [" ".join(s[i : i + k] for i in range(len(s) - k + 1)) for s in sequences]
     expected = bert(texts)["input_ids"]
     ours = DNABertTokenizer(k=k)
@@ -73,12 +74,36 @@ def test_ids_equal_a_plain_loop_over_any_iupac_text(k):
         assert tokenizer(sequence)["input_ids"] == ids
 
 
+def plain_ids(sequence: str, k: int) -> list[int]:
+    ids = {"".join(kmer): i for i, kmer in enumerate(product("ATCG", repeat=k), start=5)}
+    kmers = [sequence[i : i + k] for i in range(len(sequence) - k + 1)]
+    return [2, *(ids.get(kmer, 1) for kmer in kmers), 3]
+
+
+@pytest.mark.parametrize("k", KS)
+def test_ids_follow_one_rule_whatever_the_k(k, tmp_path):
+    tokenizer = DNABertTokenizer(k=k)
+    sequence = random_dna(random.Random(k), 3000) + "N" + 12 * "G" + 12 * "A"
+    ids = plain_ids(sequence, k)
+    assert 4 + 4**k in ids  # of k = 8, 65,540: more than 16 bits
+    assert tokenizer(sequence, verbose=False)["input_ids"] == ids
+    words = " ".join(sequence[i : i + k] for i in range(len(sequence) - k + 1))
+    assert tokenizer(words, verbose=False)["input_ids"] == ids
+    tensor = tokenizer([sequence[-40:]] * 2, return_tensors="np")["input_ids"]
+    assert tensor[1].tolist() == plain_ids(sequence[-40:], k)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert (loaded.k, loaded.vocab_size) == (k, 5 + 4**k)
+    assert loaded.decode(ids[1 : 3000 - k + 2]) == sequence[:3000]
+
+
 def test_white_space_in_raw_dna_is_ignored(tokenizer):
     plain = tokenizer("ACGTACGTAC")["input_ids"]
     assert tokenizer("ACGTA\nCGTAC\n")["input_ids"] == plain
     assert tokenizer("ACGTACGT AC")["input_ids"] == plain
     # Groups of letters that do not overlap as k-mers would are raw DNA as well.
     assert tokenizer("ACGTA CGTAC GGGGG")["input_ids"] == tokenizer("ACGTACGTACGGGGG")["input_ids"]
+    assert tokenizer("A C G T A C G T A C")["input_ids"] == plain
 
 
 def test_mask_inside_raw_dna_hides_one_base(tokenizer):
@@ -112,7 +137,8 @@ def test_special_and_added_tokens_stand_between_sequences():
         ("ACG[MUSK]T", r"found '\[' at position 3"),
         ("ATG TGX GXC", r"found 'X' at position 6"),
         ("ATG TGG CCC", r"TGG and CCC \(words 1 and 2, 0-based\) do not"),
-        ("ACGTA CGTAC GTACG", r"made of 5-mers and the tokenizer of k = 3"),
+        ("ACGTA CGTAC GTACG", r"made of 5-mers .* of k = 3: use the tokenizer of k = 5, or pass"),
+        ("ACGTACGTAC CGTACGTACG", r"made of 10-mers and the tokenizer of k = 3: pass the DNA w"),
     ],
 )
 def test_bad_text_is_refused_with_its_place(tokenizer, text, message):
@@ -148,12 +174,16 @@ def test_bad_calls_are_refused(tokenizer, call, message):
 
 
 def test_unsupported_k_is_refused():
-    with pytest.raises(ValueError, match="k must be 3, 4, 5 or 6, got 7"):
-        DNABertTokenizer(k=7)
+    for k in (0, 1, 9, "6"):
+        with pytest.raises(ValueError, match=f"k must be from 2 to 8, got {k!r}"):
+            DNABertTokenizer(k=k)
 
 
 def test_foreign_vocabulary_is_refused_with_its_line(tmp_path):
     path = tmp_path / "vocab.txt"
+    path.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nAAAAAAAAA\n")
+    with pytest.raises(ValueError, match="must hold k-mers of 2 to 8 bases, its last token has 9"):
+        DNABertTokenizer(str(path))
     path.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nAAA\nAAC\n")
     with pytest.raises(ValueError, match="line 7 must be AAT, found AAC"):
         DNABertTokenizer(str(path))
@@ -374,7 +404,7 @@ def test_saved_tokenizer_comes_back_through_auto_tokenizer(k, tmp_path):
     assert str(tmp_path) not in saved
 
 
-@pytest.mark.parametrize("k", KS)
+@pytest.mark.parametrize("k", PUBLISHED_KS)
 def test_shipped_folder_loads_through_auto_tokenizer(k):
     folder = resources.files("dnabert_hf.tokenizer_files") / f"dnabert-{k}"
     tokenizer = AutoTokenizer.from_pretrained(str(folder))

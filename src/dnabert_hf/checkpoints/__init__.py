@@ -48,8 +48,10 @@ def near(model: str) -> str:
     """Say which checkpoint of the package a name that is none was meant to be, "" if none.
 
     Example:
-        >>> near("DNABERT-6-mini"), near("dnabert-7-mini"), near("lab/promoters")
-        ('; did you mean dnabert-6-mini?', '; k is 3 to 6: did you mean dnabert-6-mini?', '')
+        >>> near("DNABERT-6-mini"), near("lab/promoters")
+        ('; did you mean dnabert-6-mini?', '')
+        >>> near("dnabert-7-mini")
+        '; minis have k = 3 to 6: did you mean dnabert-6-mini?'
     """
     names = _names()
     k = re.fullmatch(r"(?i)dnabert[-_]?(\d+)(?:[-_]?mini)?", model)
@@ -57,7 +59,7 @@ def near(model: str) -> str:
         meant = f"dnabert-{k[1]}-mini"
         if meant in names:
             return f"; did you mean {meant}?"
-        return f"; k is 3 to 6: did you mean {names[-1]}?"
+        return f"; minis have k = 3 to 6: did you mean {names[-1]}?"
     found = difflib.get_close_matches(model.lower().replace("_", "-"), names, n=1, cutoff=0.8)
     return f"; did you mean {found[0]}?" if found else ""
 

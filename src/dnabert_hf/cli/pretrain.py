@@ -46,7 +46,7 @@ def pretrain(
     ] = "random",
     k: Annotated[
         int | None,
-        typer.Option(help="Bases per k-mer, 3 to 6.", show_default="6, or the checkpoint's"),
+        typer.Option(help="Bases per k-mer, 2 to 8.", show_default="6, or the checkpoint's"),
     ] = None,
     passes: Annotated[
         float | None,

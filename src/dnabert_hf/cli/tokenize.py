@@ -20,7 +20,7 @@ __all__ = ["tokenize"]
 def tokenize(
     sequences: SequenceFile,
     output: Output = Path("-"),
-    k: Annotated[int, typer.Option(help="Bases per k-mer: 3, 4, 5 or 6.")] = 6,
+    k: Annotated[int, typer.Option(help="Bases per k-mer, 2 to 8.")] = 6,
     kmers: Annotated[
         bool, typer.Option("--kmers", help="Write k-mers instead of token ids.", show_default=False)
     ] = False,

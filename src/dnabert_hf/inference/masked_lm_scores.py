@@ -15,6 +15,7 @@ from dnabert_hf.data.masking.masked_bases import (
 )
 from dnabert_hf.inference.engine.engine import Engine, Window
 from dnabert_hf.inference.engine.progress import Progress
+from dnabert_hf.inference.engine.vocabulary_head import apply_head
 
 __all__ = ["ModelScores", "masked_base_log_probabilities", "score_model"]
 
@@ -126,9 +127,12 @@ def _score_kmers(
     agreeing = agreeing_kmers(before - _N_SPECIAL, after - _N_SPECIAL, k=k) + _N_SPECIAL
     masked = inputs["input_ids"].masked_fill(is_masked, tokenizer.mask_token_id)
     states = model.bert(**{**inputs, "input_ids": masked}, return_dict=True).last_hidden_state
-    log_probabilities = model.cls(states[is_masked]).float().log_softmax(-1)
-    candidates = torch.from_numpy(agreeing.reshape(-1, 4)).to(log_probabilities.device)
-    scores = torch.cat(
-        [log_probabilities.gather(1, candidates), log_probabilities.amax(1, keepdim=True)], dim=1
-    )
+    candidates = torch.from_numpy(agreeing.reshape(-1, 4)).to(states.device)
+    scores = apply_head(model, states[is_masked], candidates, _agreeing_and_highest)
     return scores.split(is_masked.sum(dim=1).tolist())
+
+
+def _agreeing_and_highest(scores: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    log_probabilities = scores.log_softmax(-1)
+    highest = log_probabilities.amax(1, keepdim=True)
+    return torch.cat([log_probabilities.gather(1, candidates), highest], dim=1)

@@ -82,7 +82,7 @@ def test_no_output_takes_the_place_of_the_model(table, tmp_path, arguments):
             "--learning-rate must be above 0 and at most 1, got nan",
         ),
         ("finetune T -o x --batch-size 0", "--batch-size must be 1 or more"),
-        ("finetune T -o x --k 100000000", "--k must be from 1 to 31, got 100000000"),
+        ("finetune T -o x --k 100000000", "--k must be from 2 to 8, got 100000000"),
         ("finetune T -o x --seed -1", "--seed must be from 0 to 4.29497e+09, got -1"),
         (
             "motifs dnabert-6-mini T -o x --min-len 99999999999999999999",

@@ -35,7 +35,7 @@ CASES = [
     ("finetune peaks.fa --init CNN_GRU -o new", "did you mean cnn-gru? no folder CNN_GRU"),
     ("predict DNABERT-6-mini peaks.fa", "no folder DNABERT-6-mini; did you mean dnabert-6-mini?"),
     ("predict dnabert_3 peaks.fa", "no folder dnabert_3; did you mean dnabert-3-mini?"),
-    ("predict dnabert-7-mini peaks.fa", "k is 3 to 6: did you mean dnabert-6-mini?"),
+    ("predict dnabert-7-mini peaks.fa", "minis have k = 3 to 6: did you mean dnabert-6-mini?"),
     ("predict dnabert-6-min peaks.fa", "no folder dnabert-6-min; did you mean dnabert-6-mini?"),
     ("pretrain hg39.fa -o new", "no file hg39.fa; check the path"),
     ("evaluate-mlm dnabert-6-mini hg39.fa", "no file hg39.fa; check the path"),

@@ -6,7 +6,7 @@ from transformers import BertTokenizer
 from dnabert_hf import DataCollatorForContiguousKmerMasking, DNABertTokenizer
 from dnabert_hf.data.masking.schedule import MaskingStage
 
-KS = (3, 4, 5, 6)
+KS = range(2, 9)
 
 
 def batch_of_ids(k: int, rows: int = 64, width: int = 512, seed: int = 0) -> np.ndarray:

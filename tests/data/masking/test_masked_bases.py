@@ -14,7 +14,7 @@ from dnabert_hf.data.masking.masked_bases import (
 STRETCHES = np.array([[0, 3000], [4000, 4060], [5000, 5600], [9000, 12345]])
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", range(2, 9))
 def test_each_base_is_masked_alone_and_some_15_percent_of_the_kmers_with_them(k):
     masked = choose_masked_bases(STRETCHES, k=k)
     n_masked = n_kmers = 0
@@ -30,7 +30,8 @@ def test_each_base_is_masked_alone_and_some_15_percent_of_the_kmers_with_them(k)
         assert np.flatnonzero(~is_shown).tolist() == positions.tolist()
         if end - start == 509 + k:
             n_masked, n_kmers = n_masked + is_masked.sum(), n_kmers + 510
-    assert n_masked / n_kmers == pytest.approx(0.15, abs=0.01)
+    # Whole spans of k in 510 k-mers: 10 of 7 at k = 7, 13.7 %.
+    assert n_masked / n_kmers == pytest.approx(0.15, abs=0.015)
 
 
 def test_windows_tile_each_stretch_without_its_flanks():
@@ -86,7 +87,7 @@ def test_what_cannot_be_masked_is_refused(runs, options, message):
         choose_masked_bases(np.array(runs), k=6, **options)
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", range(2, 9))
 def test_agreeing_kmers_differ_in_the_masked_base_alone(k):
     rng = np.random.default_rng(k)
     tokenizer = DNABertTokenizer(k=k)
@@ -127,7 +128,7 @@ def test_masked_neighbours_share_the_weight_of_each_kmer():
     np.testing.assert_allclose(votes[3], [[0.25, 0.75, 0, 0], [1, 0, 0, 0]])
 
 
-@pytest.mark.parametrize("k", [3, 6])
+@pytest.mark.parametrize("k", range(2, 9))
 def test_both_ways_to_vote_agree_on_a_base_that_is_masked_alone(k):
     rng = np.random.default_rng(0)
     dna = "".join(rng.choice(list("ACGT"), 4 * k))

@@ -26,7 +26,7 @@ def test_centre_probability_of_spans_of_several_lengths_is_as_by_hand():
     assert visible == pytest.approx(0.85)
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", range(2, 9))
 def test_longer_spans_need_fewer_centres(k):
     probabilities = [centre_probability(0.15, k, max_span) for max_span in (None, k, k + 2, k + 8)]
     assert probabilities[0] == probabilities[1] > probabilities[2] > probabilities[3] > 0

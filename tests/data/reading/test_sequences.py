@@ -72,7 +72,7 @@ def test_kmer_text_is_two_or_more_nucleotide_words_of_one_length():
     assert not is_kmer_text("")
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("k", range(1, 9))
 @pytest.mark.parametrize("separator", [" ", "  ", "\t"])
 def test_joined_kmers_give_back_the_sequence(k, separator):
     sequence = random_sequence(100, seed=k)
@@ -100,7 +100,7 @@ def test_one_unknown_base_spoils_up_to_k_kmers():
     assert count_unknown("AN", k=3) == 0
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", range(2, 9))
 def test_unknown_kmers_are_those_with_a_letter_that_is_no_base(k):
     sequence = random_sequence(500, "ACGTACGTACGTN", seed=k)
     kmers = [sequence[start : start + k] for start in range(len(sequence) - k + 1)]

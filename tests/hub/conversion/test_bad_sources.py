@@ -144,8 +144,9 @@ def test_weights_that_ought_to_be_one_are_refused(shapes, tmp_path):
         (lambda tokens: tokens[:-1], "it lacks 1, GGG among them"),
         (lambda tokens: [*tokens, "[unused1]"], r"it also has 1, \[unused1\] among them"),
         (lambda tokens: [*tokens, "AAA"], "it repeats 1, AAA among them"),
-        (lambda tokens: tokens[:5], "must hold k-mers of 3 to 6 bases, found no letters"),
-        (lambda tokens: [*tokens, "promoter"], "k-mers of 3 to 6 bases, found 8 letters"),
+        (lambda tokens: [*tokens[:5], *(9 * base for base in "ACGT")], "bases, found 9 letters"),
+        (lambda tokens: tokens[:5], "must hold k-mers of 2 to 8 bases, found no letters"),
+        (lambda tokens: [*tokens, "promoter"], "it also has 1, promoter among them"),
     ],
 )
 def test_a_vocabulary_of_other_tokens_is_refused(shapes, tmp_path, change, message):

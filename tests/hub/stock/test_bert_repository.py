@@ -175,13 +175,13 @@ def compare(k, n_texts):
     assert n_too_short > n_texts / 100
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", range(2, 9))
 def test_ids_are_those_of_our_tokenizer(k):
     compare(k, 1000)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("k", [3, 4, 5, 6])
+@pytest.mark.parametrize("k", [3, 4, 5, 6, 7, 8])
 def test_ids_are_those_of_our_tokenizer_on_a_hundred_thousand_texts(k):
     compare(k, 100_000)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnabert_hf import DNABertForMaskedLM, open_genome
+from dnabert_hf import DNABertConfig, DNABertForMaskedLM, DNABertTokenizer, open_genome
 from dnabert_hf.inference.dependencies.dependency_maps import dependency_maps
 from dnabert_hf.inference.dependencies.map_files import read_dependency_maps
 
@@ -60,6 +60,20 @@ def test_pairs_have_the_change_of_the_odds_of_the_target(model, tokenizer):
     ]
     np.testing.assert_allclose(found.scores, expected, rtol=1e-3, atol=1e-4)
     assert found.sequence == SEQUENCE
+
+
+@pytest.mark.parametrize("k", [2, 7, 8])
+def test_pairs_have_it_whatever_the_k(tiny_config, k):
+    fields = tiny_config.to_dict() | {"k": k, "vocab_size": None}
+    model, tokenizer = (
+        DNABertForMaskedLM(DNABertConfig(**fields)).eval(),
+        DNABertTokenizer(k=k),
+    )
+    sequence = SEQUENCE + "GG"
+    (found,) = dependency_maps(model, [sequence], tokenizer=tokenizer)
+    for query, target in ((0, 9), (5, 4), (9, 0)):
+        expected = dependency(model, tokenizer, sequence, query, target)
+        assert found.scores[query, target] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
 def test_unknown_bases_are_no_queries_and_take_no_votes(model, tokenizer):

@@ -37,7 +37,7 @@ _SHARE = _Range(0, 1)
 _RATE = _Range(0, 1, without_least=True)
 # By the names of parameters; a number of another name must not be negative.
 _RANGES = {
-    "k": _Range(1, 31),
+    "k": _Range(2, 8),
     "port": _Range(0, 65535),
     "seed": _Range(0, 2**32 - 1),  # NumPy takes no more
     "epochs": _Range(0, 1e6, without_least=True),

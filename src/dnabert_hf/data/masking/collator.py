@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from dnabert_hf.data.masking.schedule import MaskingStage, centre_probability
+from dnabert_hf.modeling.tokenization_dnabert import id_dtype
 
 __all__ = ["DataCollatorForContiguousKmerMasking"]
 
@@ -196,7 +197,7 @@ class DataCollatorForContiguousKmerMasking:
         """Make a random key for each row, uint64, shape (rows,)."""
         seed = int(torch.randint(2**31, (1,))) if self.seed is None else self.seed
         if index is None:
-            seed = seed << 32 | zlib.crc32(ids.astype(np.uint16).tobytes())
+            seed = seed << 32 | zlib.crc32(ids.astype(id_dtype(self.tokenizer.k)).tobytes())
             index = np.arange(len(ids))
         start = _mix(np.array([seed % 2**64], dtype=np.uint64))
         return _mix(start + _GOLDEN * (index.astype(np.uint64) + np.uint64(1)))

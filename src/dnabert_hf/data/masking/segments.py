@@ -146,7 +146,8 @@ class SegmentDataset:
             indices: Numbers of segments.
 
         Returns:
-            For each, `input_ids` with [CLS] and [SEP], uint16, shape (tokens,), and its `index`.
+            For each, `input_ids` with [CLS] and [SEP], uint16 (k = 8: uint32), shape (tokens,), and
+            its `index`.
         """
         wanted = np.asarray(indices, dtype=np.int64)
         begin = np.empty(len(wanted), dtype=np.int64)
@@ -293,7 +294,7 @@ class SegmentDataset:
         ids = kmer_ids(np.concatenate(pieces), k)
         rows, at = [], 0
         for n in n_tokens.tolist():
-            row = np.empty(n + 2, dtype=np.uint16)
+            row = np.empty(n + 2, dtype=ids.dtype)
             row[0], row[-1] = _CLS, _SEP
             row[1:-1] = ids[at : at + n]
             rows.append(row)

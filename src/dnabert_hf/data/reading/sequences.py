@@ -20,7 +20,7 @@ _CODES = b"ACGTRYSWKMBDHVN"
 _COMPLEMENTS = b"TGCAYRSWMKVHDBN"
 _KNOWN = b"ACGTUacgtu"
 _WHITE_SPACE = b" \t\n\r\v\f"
-_KMER_LENGTHS = range(3, 9)
+_KMER_LENGTHS = range(2, 9)
 _LEAST_AGREEING = 4  # letters that neighbouring words share
 _NOT_A_NUCLEOTIDE = b"?"
 _BREAK = b"\0"
@@ -71,7 +71,7 @@ def clean_sequence(sequence: str, *, source: str) -> str:
     """Bring a sequence into the one form used everywhere: upper-case DNA without white space.
 
     White space, line breaks included, is dropped, unless it parts overlapping k-mers, which are
-    joined: words of one length from 3 to 8, each one base further than the last, as long as four
+    joined: words of one length from 2 to 8, each one base further than the last, as long as four
     letters agree that need not (two codons such as ATG TGA are DNA).
 
     Args:
@@ -158,7 +158,7 @@ def clean_all(sequences: Sequence[bytes], *, source_of: Callable[[int], str]) ->
 
 
 def begins_as_kmers(letters: bytes) -> bool:
-    """Tell whether words of one length from 3 to 8 may follow, as in k-mer text.
+    """Tell whether words of one length from 2 to 8 may follow, as in k-mer text.
 
     Args:
         letters: The beginning of a sequence as it stands in a file.

@@ -8,7 +8,7 @@ from typing import Any
 from dnabert_hf.files.atomic import put_folder, scratch_folder, write_text
 from dnabert_hf.files.outputs import MODEL_FILES, check_folder
 from dnabert_hf.hub.conversion.convert import Conversion, convert
-from dnabert_hf.modeling.configuration_dnabert import SUPPORTED_K
+from dnabert_hf.modeling.configuration_dnabert import PUBLISHED_K
 
 __all__ = ["CHECKSUMS", "K", "convert_release"]
 
@@ -45,9 +45,9 @@ def convert_release(
             f"the destination, such as zhihan1996/DNA_bert_{K} release/dnabert-{K}, got {source} "
             f"and {destination}"
         )
-    sources = {k: source.replace(K, str(k)) for k in SUPPORTED_K}
-    folders = {k: destination.with_name(destination.name.replace(K, str(k))) for k in SUPPORTED_K}
-    for k in SUPPORTED_K:
+    sources = {k: source.replace(K, str(k)) for k in PUBLISHED_K}
+    folders = {k: destination.with_name(destination.name.replace(K, str(k))) for k in PUBLISHED_K}
+    for k in PUBLISHED_K:
         check_folder(
             folders[k],
             overwrite=overwrite,
@@ -57,7 +57,7 @@ def convert_release(
         )
     done = []
     with scratch_folder(destination) as partial:
-        for k in SUPPORTED_K:
+        for k in PUBLISHED_K:
             conversion = convert(sources[k], partial / folders[k].name, **options)
             if conversion.k != k:
                 raise ValueError(

@@ -60,10 +60,11 @@ def find_rows(tokens: Sequence[str], name: str | Path) -> np.ndarray:
         [0, 3, 1, 2, 4, 6, 9, 7, 8]
     """
     own_names = [_FOREIGN_TOKENS.get(token, token) for token in tokens]
-    k = max((len(token) for token in own_names if token.isalpha()), default=0)
+    lengths = Counter(len(token) for token in own_names if token.isalpha())
+    k = max(lengths, key=lengths.__getitem__, default=0)
     if k not in SUPPORTED_K:
         raise ValueError(
-            f"{name}: vocab.txt must hold k-mers of 3 to 6 bases, found {k or 'no'} letters; use a "
+            f"{name}: vocab.txt must hold k-mers of 2 to 8 bases, found {k or 'no'} letters; use a "
             "DNABERT checkpoint"
         )
     expected = [*SPECIAL_TOKENS, *map("".join, itertools.product(BASES, repeat=k))]

@@ -8,6 +8,7 @@ import torch
 
 from dnabert_hf.data.genome.store import BASE_CODES
 from dnabert_hf.inference.engine.engine import Engine, Window
+from dnabert_hf.inference.engine.vocabulary_head import apply_head
 
 __all__ = ["Substitutions", "base_codes", "dependencies_on", "substitute"]
 
@@ -153,7 +154,10 @@ def _log_probabilities(
     masked = ids.masked_fill(is_over[:, :-1], mask_token_id)
     states = model.bert(**{**inputs, "input_ids": masked}, return_dict=True).last_hidden_state
     picked = columns.clamp(min=0)[..., None].expand(-1, -1, states.shape[-1])
-    scores = model.cls(states.gather(1, picked)).float().gather(2, candidates.clamp(min=0))
+    of_kmers = states.gather(1, picked).flatten(0, 1)
+    wanted = candidates.clamp(min=0).flatten(0, 1)
+    scores = apply_head(model, of_kmers, wanted, lambda all_, ids: all_.gather(1, ids))
+    scores = scores.view_as(candidates)
     is_vote = candidates[..., :1] >= 0
     votes = scores.log_softmax(-1).masked_fill(~is_vote, 0)
     return (votes.sum(1) / is_vote.sum(1)).log_softmax(-1)

@@ -42,7 +42,7 @@ class DNACnnConfig(PreTrainedConfig):
     Args:
         architecture: What follows the convolution: its maximum over the sequence ("cnn"), or a
             bidirectional LSTM or GRU ("cnn-lstm", "cnn-gru").
-        k: Bases per k-mer of the tokenizer, 3 to 6. The network sees bases whatever k is; the
+        k: Bases per k-mer of the tokenizer, 2 to 8. The network sees bases whatever k is; the
             smallest loses the fewest beside unknown letters.
         num_filters: Filters of the convolution; by default 128, with LSTM or GRU 320.
         filter_width: Bases that a filter covers; by default 24, with LSTM or GRU 26.
@@ -95,7 +95,7 @@ class DNACnnConfig(PreTrainedConfig):
     def validate_k(self) -> None:
         """Check that there is a tokenizer for `k`."""
         if self.k not in SUPPORTED_K:
-            raise ValueError(f"k must be 3, 4, 5 or 6, got {self.k}")
+            raise ValueError(f"k must be from 2 to 8, got {self.k}")
 
     def validate_sizes(self) -> None:
         """Check that every layer has units and every dropout leaves some."""
