@@ -83,6 +83,7 @@ from dnabert_hf.training.tasks.task import Task as Task
 from dnabert_hf.workflows.hard_negatives import (
     finetune_with_hard_negatives as finetune_with_hard_negatives,
 )
+from dnabert_hf.workflows.stacking import stack_models as stack_models
 
 __all__: list[str]
 __version__: str

@@ -42,6 +42,7 @@ from dnabert_hf.cli.publish import publish
 from dnabert_hf.cli.run import run
 from dnabert_hf.cli.scan import scan
 from dnabert_hf.cli.search import search
+from dnabert_hf.cli.stack import stack
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
 from dnabert_hf.cli.variants import variants
@@ -130,7 +131,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (run, demo, example_data),
     "Make data": (tokenize,),
-    "Train": (pretrain, finetune, search, mine_negatives, benchmark, tasks),
+    "Train": (pretrain, finetune, search, mine_negatives, stack, benchmark, tasks),
     "Use a model": (
         predict,
         evaluate,

@@ -19,7 +19,7 @@ from dnabert_hf.inference.engine.checkpoint import architecture_of, as_checkpoin
 from dnabert_hf.inference.engine.progress import Progress
 from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.writer import check_output
-from dnabert_hf.inference.predict import Classifier
+from dnabert_hf.inference.predict import Classifier, find_members
 from dnabert_hf.inference.predict_bases import BaseClassifier
 from dnabert_hf.inference.run import RunFields, RunOptions
 from dnabert_hf.metrics.comparison import Difference, compare_predictions
@@ -36,7 +36,8 @@ class ModelScores(NamedTuple):
     """Scores of one of several models on the same sequences.
 
     Attributes:
-        name: The model, as it was given; "mean" is the mean of all.
+        name: The model, as it was given; "mean" is the mean of all, "stack" what a stack makes of
+            them.
         scores: Value of each metric.
         difference: Its score minus that of the first model, with a p-value; None for the first
             model itself, and where the labels leave it undefined.
@@ -87,7 +88,8 @@ def evaluate(
     """Score a fine-tuned model of sequences or bases on a labelled table, held in memory.
 
     Args:
-        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        model: Checkpoint folder, repository id on the Hub, a model, which is not changed, or the
+            folder of a stack.
         source: Table with sequences and labels ("-" is standard input).
         output: JSON file to write the scores to.
         plot: Picture to write (.png, .svg or .pdf): how often probabilities are right, those of the
@@ -113,15 +115,21 @@ def evaluate(
     for path in (output, plot):
         if path is not None:
             check_output(path, overwrite=running.overwrite)
-    is_per_base = architecture_of(model).endswith("ForTokenClassification")
+    members, stack = find_members(model, also)
+    is_per_base = architecture_of(members[0]).endswith("ForTokenClassification")
     task = "token-classification" if is_per_base else "sequence-classification"
     if is_per_base and also:
         raise ValueError("also averages models of sequences, found a model of bases; leave it out")
-    checkpoints = [as_checkpoint(each, running.tokenizer, task=task) for each in (model, *also)]
+    checkpoints = [as_checkpoint(each, running.tokenizer, task=task) for each in members]
     engines = [running.start(checkpoint) for checkpoint in checkpoints]
-    make: type[BaseClassifier | Classifier] = BaseClassifier if is_per_base else Classifier
+    if stack is not None and both_strands is None:
+        both_strands = stack.both_strands
     both_strands = choose_strands(engines, both_strands)
-    classifier = make(*engines, both_strands=both_strands)
+    classifier: BaseClassifier | Classifier
+    if is_per_base:
+        classifier = BaseClassifier(*engines, both_strands=both_strands)
+    else:
+        classifier = Classifier(*engines, both_strands=both_strands, stack=stack)
     scheme = classifier.scheme
     if plot is not None and scheme.problem_type == "regression":
         raise ValueError("a plot is of probabilities, found a model of regression; leave it out")
@@ -155,9 +163,11 @@ def evaluate(
 
     scores = score(np.full(len(labels), True))
     models: tuple[ModelScores, ...] = ()
-    if also and of_models is not None:
-        members = dict(zip(_distinct([c.name for c in checkpoints]), of_models, strict=True))
-        models = _compare(labels, members | {"mean": probabilities}, scheme)
+    if of_models is not None and len(of_models) > 1:
+        names = [c.name for c in checkpoints] if stack is None else stack.names
+        said = dict(zip(_distinct(names), of_models, strict=True))
+        joined = "mean" if stack is None else "stack"
+        models = _compare(labels, said | {joined: probabilities}, scheme)
     parts = {}
     for name, n in Counter(record.id for record in records).items() if by else ():
         parts[name] = Evaluation(n, score(np.asarray(groups == name)))
@@ -167,8 +177,8 @@ def evaluate(
         _plot(plot, labels[known], probabilities[known], scheme, about=about)
     if output is not None:
         content: dict[str, Any] = {
-            "model": checkpoints[0].name,
-            "others": [checkpoint.name for checkpoint in checkpoints[1:]],
+            "model": checkpoints[0].name if stack is None else str(model),
+            "others": [c.name for c in checkpoints[1:]] if stack is None else stack.names,
             "source": str(source),
             "split": split,
             "both_strands": both_strands,

@@ -18,6 +18,7 @@ from dnabert_hf.inference.engine.training_defaults import choose_strands, watch_
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.run import Run, RunFields, RunOptions
+from dnabert_hf.inference.stack import Stack, is_stack
 from dnabert_hf.metrics.scores import logits_to_predictions
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Prediction",
     "classify_pieces",
     "cut_into_pieces",
+    "find_members",
     "pooled_output",
     "predict",
 ]
@@ -60,7 +62,8 @@ def predict(
     """Classify sequences of any length with a fine-tuned model.
 
     Args:
-        model: Checkpoint folder, repository id on the Hub, or a model, which is not changed.
+        model: Checkpoint folder, repository id on the Hub, a model, which is not changed, or the
+            folder of a stack.
         source: File of sequences ("-" is standard input), or sequences: texts or records.
         output: File to write, `.tsv`, `.tsv.gz`, `.csv`, `.csv.gz` or `.parquet`, or "-" for TSV
             on standard output: id, label and `prob_CLASS` for each class, or for regression id and
@@ -79,10 +82,13 @@ def predict(
         ValueError: If model, source or output cannot be used.
     """
     run = Run(output, RunOptions.of(options))
-    for member in (model, *also):
+    members, stack = find_members(model, also)
+    for member in members:
         run.start(member, "sequence-classification")
+    if stack is not None and both_strands is None:
+        both_strands = stack.both_strands
     both_strands = choose_strands(run.engines, both_strands)
-    classifier = Classifier(*run.engines, both_strands=both_strands)
+    classifier = Classifier(*run.engines, both_strands=both_strands, stack=stack)
     n_passes = len(run.engines) * (1 + both_strands)
     given = run.read(source, n_bases=_CHUNK_BASES, n_passes=n_passes)
     return run.results(
@@ -90,8 +96,29 @@ def predict(
         classifier.predict,
         to_row=_row,
         result_format=None if output is None else _choose_format(output, classifier.scheme),
-        depends_on={"both_strands": both_strands},
+        depends_on={"both_strands": both_strands} | ({} if stack is None else stack.settings),
     )
+
+
+def find_members(model: Any, also: Sequence[str | Path]) -> tuple[list[Any], Stack | None]:
+    """List the models that answer together, and the stack that joins them, if it is one.
+
+    Args:
+        model: A model, or the folder of a stack.
+        also: Models to average with.
+
+    Raises:
+        ValueError: If a stack cannot be read, or is one of several models.
+    """
+    if not any(map(is_stack, (model, *also))):
+        return [model, *also], None
+    if also:
+        raise ValueError(
+            "a stack has models of its own and is not averaged with others, found also (--also); "
+            "leave it out, or make a stack of them all"
+        )
+    stack = Stack.read(model)
+    return list(stack.members), stack
 
 
 def _watched(chunks: Iterable[list[SequenceRecord]], config: Any) -> Iterator[list[SequenceRecord]]:
@@ -101,11 +128,12 @@ def _watched(chunks: Iterable[list[SequenceRecord]], config: Any) -> Iterator[li
 
 
 class Classifier:
-    """A fine-tuned model in an engine, or several whose probabilities are averaged.
+    """A fine-tuned model in an engine, or several whose probabilities are averaged or stacked.
 
     Args:
         *engines: Engines with a DNABertForSequenceClassification.
         both_strands: Whether to average over each sequence and its reverse complement.
+        stack: What joins several models; None for their mean.
 
     Attributes:
         scheme: Problem type and class names.
@@ -114,7 +142,7 @@ class Classifier:
         ValueError: If the models differ in problem type or class names.
     """
 
-    def __init__(self, *engines: Engine, both_strands: bool = False):
+    def __init__(self, *engines: Engine, both_strands: bool = False, stack: Stack | None = None):
         schemes = [LabelScheme.from_config(engine.model.config) for engine in engines]
         for scheme in schemes[1:]:
             if scheme != schemes[0]:
@@ -123,8 +151,14 @@ class Classifier:
                     f"{schemes[0].problem_type} {', '.join(schemes[0].names)} and "
                     f"{scheme.problem_type} {', '.join(scheme.names)}; train them on the same data"
                 )
+        if stack is not None and stack.classes != schemes[0].names:
+            raise ValueError(
+                f"the members of a stack must have its classes, {', '.join(stack.classes)}, found "
+                f"{', '.join(schemes[0].names)}; make the stack again"
+            )
         self.scheme = schemes[0]
         self._engines = engines
+        self._stack = stack
         self._both_strands = both_strands
 
     def predict(self, records: Sequence[SequenceRecord]) -> list[Prediction]:
@@ -147,15 +181,17 @@ class Classifier:
         strands = [records]
         if self._both_strands:
             strands.append([_other_strand(record) for record in records])
-        return np.stack(
-            [
-                sum(self._predict(engine, strand) for strand in strands) / len(strands)
-                for engine in self._engines
-            ]
-        )
+        said = [
+            np.asarray(sum(self._predict(engine, strand) for strand in strands) / len(strands))
+            for engine in self._engines
+        ]
+        counted = None if self._stack is None else self._stack.of_kmers(records)
+        return np.stack(said if counted is None else [*said, counted])
 
     def combine(self, of_models: np.ndarray) -> np.ndarray:
-        """Join what the models say, (models, records, labels), to (records, labels): the mean."""
+        """Join what the models say, (models, records, labels), to shape (records, labels)."""
+        if self._stack is not None:
+            return self._stack.combine(of_models)
         return np.asarray(of_models.mean(axis=0))
 
     def from_pooled(self, engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:

@@ -21,6 +21,7 @@ from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
 
 __all__ = [
     "MODEL_CLASSES",
+    "STACK",
     "Checkpoint",
     "architecture_of",
     "as_checkpoint",
@@ -39,6 +40,7 @@ MODEL_CLASSES: dict[str, type[PreTrainedModel]] = {
     "sequence-classification": DNABertForSequenceClassification,
     "token-classification": DNABertForTokenClassification,
 }
+STACK = "stack.json"  # what a folder of `dnabert stack` holds in place of a model
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _INDEX = ".index.json"  # in place of one weight file, where there are several
 # "bert": configs of the original repositories saved again by transformers.
@@ -194,6 +196,11 @@ def check_files(folder: Path) -> None:
     Raises:
         ValueError: If one of the two is missing, or one of its JSON files is damaged.
     """
+    if (folder / STACK).is_file():
+        raise ValueError(
+            f"{folder} must be one model, found a stack of several, which dnabert predict and "
+            "evaluate take; name one of its members"
+        )
     missing = []
     if not (folder / "config.json").exists():
         missing.append("config.json")

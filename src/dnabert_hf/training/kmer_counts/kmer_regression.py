@@ -1,22 +1,24 @@
 """Logistic regression on k-mer counts, which a model beats if it learnt more than composition."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
 
+from dnabert_hf.data.kmers.counts import KmerRegression, count_kmers
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import positive_id
 from dnabert_hf.data.labelled.splits import labels_of
-from dnabert_hf.data.reading.sequences import clean_sequence
 from dnabert_hf.metrics.scores import score_classification
 
-__all__ = ["count_kmers", "kmer_logistic_regression", "no_regression", "score_kmer_regression"]
+__all__ = [
+    "fit_kmer_regression",
+    "kmer_logistic_regression",
+    "no_regression",
+    "score_kmer_regression",
+]
 
-_CODES = np.full(256, -1, dtype=np.int64)
-_CODES[np.frombuffer(b"ACGT", dtype=np.uint8)] = range(4)
-_CHUNK_BASES = 1 << 22  # bounds the memory of the ids of one chunk to some 100 MB
 # Strengths to choose from by cross-validation. On ChIP-seq, promoter and enhancer sets of 500 to
 # 5,000 sequences the best is 0.001 or 0.003, up to 0.06 MCC above 0.01 and 0.2 above 1.
 _STRENGTHS = (0.0001, 0.001, 0.003, 0.01, 0.1)
@@ -25,86 +27,34 @@ _FOLDS = 3
 _MOST_TO_CHOOSE_BY = 3000  # sequences; the choice is made in a second or two
 
 
-def count_kmers(sequences: Sequence[str], k: int, *, both_strands: bool = False) -> Any:
-    """Count the overlapping k-mers of each sequence.
+def fit_kmer_regression(
+    sequences: Sequence[str], labels: np.ndarray, *, k: int = 5, both_strands: bool = False
+) -> KmerRegression:
+    """Fit a logistic regression to k-mer counts, scaled to unit variance.
+
+    The strength of its L2 penalty is chosen by cross-validation among the sequences (three folds,
+    log loss, on 3,000 of them at most).
 
     Args:
-        sequences: DNA or RNA of any length and case.
-        k: Bases per k-mer, from 1 to 12.
-        both_strands: Whether a k-mer and its reverse complement count as the first of the two in
-            alphabetical order.
+        sequences: DNA to train on.
+        labels: Class indices from 0, each of them there, shape (sequences,).
+        k: Bases per k-mer.
+        both_strands: As in `count_kmers`.
 
     Returns:
-        Counts as a `scipy.sparse.csr_array` of shape (sequences, 4**k), k-mers in alphabetical
-        order; those with a letter other than A, C, G and T are not counted.
+        The regression; the scaling is part of its weights.
 
     Raises:
-        ValueError: If k is out of range or a letter is no nucleotide.
-
-    Example:
-        >>> count_kmers(["AACA", "TTNT"], k=1).toarray().tolist()
-        [[3, 1, 0, 0], [0, 0, 0, 3]]
-        >>> count_kmers(["AACA", "TTNT"], k=1, both_strands=True).toarray().tolist()
-        [[3, 1, 0, 0], [3, 0, 0, 0]]
+        ValueError: If k is out of range, a letter is no nucleotide or the labels have one class.
     """
-    from scipy.sparse import csr_array, vstack
-
-    if not 1 <= k <= 12:
-        raise ValueError(f"k must be from 1 to 12, got {k}")
-    cleaned = [
-        clean_sequence(sequence, source=f"sequence {index} (0-based)")
-        for index, sequence in enumerate(sequences)
-    ]
-    blocks = []
-    for chunk in _chunks(cleaned):
-        rows, kmers = _kmer_ids(chunk, k)
-        if both_strands:
-            kmers = np.minimum(kmers, _reverse_complements(kmers, k))
-        counts = csr_array(
-            (np.ones(len(rows), dtype=np.int64), (rows, kmers)), shape=(len(chunk), 4**k)
-        )
-        counts.sum_duplicates()
-        blocks.append(counts)
-    return vstack(blocks, format="csr") if blocks else csr_array((0, 4**k), dtype=np.int64)
-
-
-def _chunks(sequences: list[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    n_bases = 0
-    for sequence in sequences:
-        chunk.append(sequence)
-        n_bases += len(sequence)
-        if n_bases >= _CHUNK_BASES:
-            yield chunk
-            chunk, n_bases = [], 0
-    if chunk:
-        yield chunk
-
-
-def _kmer_ids(sequences: list[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find row and number of every countable k-mer, two arrays of shape (n_kmers,)."""
-    lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
-    codes = _CODES[np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)]
-    row_of_base = np.repeat(np.arange(len(sequences)), lengths)
-    n_starts = max(len(codes) - k + 1, 0)
-    kmers = np.zeros(n_starts, dtype=np.int64)
-    is_countable = np.ones(n_starts, dtype=bool)
-    for offset in range(k):
-        letters = codes[offset : offset + n_starts]
-        kmers = 4 * kmers + letters
-        is_countable &= letters >= 0
-    # A k-mer must not reach over the end of its sequence.
-    is_countable &= row_of_base[:n_starts] == row_of_base[k - 1 : k - 1 + n_starts]
-    return row_of_base[:n_starts][is_countable], kmers[is_countable]
-
-
-def _reverse_complements(kmers: np.ndarray, k: int) -> np.ndarray:
-    """Number the reverse complements of k-mers, numbered in alphabetical order."""
-    others = np.zeros_like(kmers)
-    for _ in range(k):
-        others = 4 * others + 3 - kmers % 4
-        kmers = kmers // 4
-    return others
+    counts = count_kmers(sequences, k, both_strands=both_strands)
+    fitted = _regression(_choose_strength(counts, labels)).fit(counts, labels)
+    scaler, regression = fitted[0], fitted[1]
+    weights, intercepts = regression.coef_ / scaler.scale_, regression.intercept_
+    if len(weights) == 1:  # of two classes, scikit-learn has the log-odds of the second
+        weights = np.concatenate([np.zeros_like(weights), weights])
+        intercepts = np.append(0.0, intercepts)
+    return KmerRegression(k, both_strands, weights, intercepts)
 
 
 def kmer_logistic_regression(
@@ -115,10 +65,7 @@ def kmer_logistic_regression(
     k: int = 5,
     both_strands: bool = False,
 ) -> np.ndarray:
-    """Predict classes by logistic regression on k-mer counts, scaled to unit variance.
-
-    The strength of its L2 penalty is chosen by cross-validation among the training sequences (three
-    folds, log loss, on 3,000 of them at most).
+    """Predict classes by logistic regression on k-mer counts, as `fit_kmer_regression` fits it.
 
     Args:
         train_sequences: DNA to train on.
@@ -139,10 +86,8 @@ def kmer_logistic_regression(
         >>> bool(predicted[0, 0] > 0.5)
         True
     """
-    counts = count_kmers(train_sequences, k, both_strands=both_strands)
-    model = _regression(_choose_strength(counts, train_labels))
-    model.fit(counts, train_labels)
-    return np.asarray(model.predict_proba(count_kmers(sequences, k, both_strands=both_strands)))
+    fitted = fit_kmer_regression(train_sequences, train_labels, k=k, both_strands=both_strands)
+    return fitted.probabilities(sequences)
 
 
 def _regression(strength: float) -> Any:

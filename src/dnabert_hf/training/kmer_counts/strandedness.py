@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dnabert_hf.data.kmers.counts import count_kmers
 from dnabert_hf.data.reading.sequences import reverse_complement
-from dnabert_hf.training.kmer_counts.kmer_regression import count_kmers
 
 __all__ = ["StrandTest", "find_strand"]
 
