@@ -108,24 +108,26 @@ def evaluate(
 
 def _print(evaluation: "Evaluation") -> None:
     """Print a table: a row a metric, a column for all, each group and each of several models."""
-    *models, joined = evaluation.models or (None,)
-    columns = [evaluation, *evaluation.groups.values(), *models]
+    models = evaluation.models[:-1]
+    columns: list[dict[str, Any]] = [evaluation.to_json()]
+    columns += [group.to_json() for group in evaluation.groups.values()]
+    columns += [each.to_json() for each in models]
     if len(columns) > 1:
-        whole = "all" if joined is None else joined.name
+        whole = evaluation.models[-1].name if models else "all"
         typer.echo("\t".join(["", whole, *evaluation.groups, *(each.name for each in models)]))
-    for name in evaluation.to_json():
-        _print_row(name, [each.to_json().get(name, "") for each in columns])
-    differences = [each.difference for each in (joined, *models) if each is not None]
+    for name in columns[0]:
+        _print_row(name, [column.get(name, "") for column in columns])
+    # The mean comes last among the models and first in the table.
+    differences = [each.difference for each in (*evaluation.models[-1:], *models)]
     if test := next((each for each in differences if each is not None), None):
         before = [""] * len(evaluation.groups)
-        whole, *others = ["" if each is None else each.value for each in differences]
-        _print_row(f"{test.metric} - {models[0].name}", [whole, *before, *others])
-        whole, *others = ["" if each is None else each.p_value for each in differences]
-        _print_row("p", [whole, *before, *others])
+        for name, field in ((f"{test.metric} - {models[0].name}", "value"), ("p", "p_value")):
+            cells = ["" if each is None else getattr(each, field) for each in differences]
+            _print_row(name, [cells[0], *before, *cells[1:]])
         of = "" if test.label is None else f" of class {test.label}"
         report(f"p: {test.test}, {test.metric}{of}, against {models[0].name}, two-sided")
 
 
 def _print_row(name: str, cells: list[Any]) -> None:
-    shown = (f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells)
+    shown = (f"{cell:.4g}" if isinstance(cell, float) else "" if cell is None else str(cell) for cell in cells)
     typer.echo("\t".join([name, *shown]))

@@ -76,8 +76,8 @@ def compare_predictions(
     found = [score(labels, each) for each in (first, second)]
     if np.isnan(found).any():
         return None
-    p_value = paired_bootstrap(labels, first, second, score)
-    return Difference(metric, found[0] - found[1], p_value, "paired bootstrap")
+    by_chance = paired_bootstrap(labels, first, second, score)
+    return Difference(metric, found[0] - found[1], by_chance, "paired bootstrap")
 
 
 def delong(is_positive: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
