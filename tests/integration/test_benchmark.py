@@ -370,7 +370,7 @@ def test_a_benchmark_that_was_stopped_goes_on(folder):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     try:
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=100)
     except subprocess.TimeoutExpired:  # a library may drop a Ctrl-C that comes while it loads
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=300)

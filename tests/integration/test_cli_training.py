@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
 from dnabert_hf.training.tasks.presets import TASKS
-from dnabert_hf.workflows import demo as demonstration
 
 SMALL = [
     *("--config", "hidden_size=16", "--config", "num_hidden_layers=1"),
@@ -180,17 +179,3 @@ def test_an_output_that_cannot_be_written_is_one_line(run, tables, tmp_path):
     )
     assert result.exit_code == 2
     assert "dnabert finetune: error: " in result.stderr
-
-
-@pytest.mark.usefixtures("rendered_curves")
-def test_the_demonstration_says_where_its_report_is(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(demonstration, "_SIZES", {"train": 60, "dev": 20, "test": 40})
-    monkeypatch.setattr(demonstration, "_N_NEW", 13)
-    result = run("demo", "-o", "demo")
-    assert result.exit_code == 0, result.output
-    assert "5-mer regression" in result.stdout
-    assert "report: demo/index.html" in result.stdout
-    assert (tmp_path / "demo" / "index.html").is_file()
-    again = run("demo", "-o", "demo")
-    assert again.exit_code == 2
-    assert "must be empty" in again.stderr

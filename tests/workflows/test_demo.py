@@ -1,8 +1,11 @@
 import csv
 import json
+import re
 
 import pytest
+from typer.testing import CliRunner
 
+from dnabert_hf.cli.main import app
 from dnabert_hf.workflows import demo as demonstration
 from dnabert_hf.workflows.demo import demonstrate
 
@@ -21,22 +24,26 @@ def test_a_used_folder_is_overwritten_when_asked_by_what_the_report_speaks_of(sm
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "new.fa").write_text(">old\nACGT\n")  # tells a demonstration
     (folder / "index.html").write_text("old")
-    with pytest.raises(ValueError, match=r"must be empty or new, .*found a folder with files"):
-        demonstrate(folder, seed=1)
-    result = demonstrate(folder, seed=1, overwrite=True)
+    words = ["demo", "-o", str(folder), "--seed", "1"]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert re.search("must be empty or new, .*found a folder with files", refused.stderr)
+    result = CliRunner().invoke(app, [*words, "--overwrite"])
+    assert result.exit_code == 0, result.output
+    assert f"report: {folder / 'index.html'}" in result.stdout
+    assert "5-mer regression" in result.stdout
     assert {file.name for file in folder.iterdir()} == {
         *("data", "model", "predictions.tsv", "letters.png", "metrics.json", "index.html")
     }
-    assert set(result.scores) == {"DNABERT", "5-mer regression"}
     report = json.loads((folder / "metrics.json").read_text())
     assert report["simulated"] is True
-    assert report["test"] == result.scores
+    assert set(report["test"]) == {"DNABERT", "5-mer regression"}
     with (folder / "predictions.tsv").open(newline="") as file:
         assert len(list(csv.DictReader(file, delimiter="\t"))) == 13
-    page = result.report.read_text()
+    page = (folder / "index.html").read_text()
     assert "The data are simulated." in page
     assert "$" not in page
-    assert f"{result.scores['DNABERT']['auroc']:.3f}" in page
+    assert f"{report['test']['DNABERT']['auroc']:.3f}" in page
     assert page.count("data:image/png;base64,iVBOR") == 2
     # The page needs nothing from elsewhere.
     assert "http" not in page

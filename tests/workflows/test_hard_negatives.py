@@ -58,7 +58,7 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-def mine(output, **options):
+def mine(output, arguments=ARGUMENTS, **options):
     return finetune_with_hard_negatives(
         "random",
         "t.tsv",
@@ -67,7 +67,7 @@ def mine(output, **options):
         held_out=["chr2"],
         rounds=2,
         config=CONFIG,
-        arguments=ARGUMENTS,
+        arguments=arguments,
         **{"windows": 400} | options,
     )
 
@@ -107,7 +107,8 @@ def test_false_positives_fall_and_the_last_model_is_kept(files):
 
 
 def test_a_stopped_run_goes_on_to_the_same_result(files, monkeypatch):
-    whole = mine("whole")
+    short = ARGUMENTS | {"num_train_epochs": 1}
+    whole = mine("whole", short)
     finish = RunFolder.finish
     calls = []
 
@@ -120,10 +121,10 @@ def test_a_stopped_run_goes_on_to_the_same_result(files, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
-            mine("stopped")
+            mine("stopped", short)
     assert not (files / "stopped").exists()
     with pytest.raises(ValueError, match="must be empty"):
-        mine("stopped")
+        mine("stopped", short)
     with pytest.raises(ValueError, match="windows was 400"):
         finetune_with_hard_negatives(
             "random",
@@ -133,15 +134,15 @@ def test_a_stopped_run_goes_on_to_the_same_result(files, monkeypatch):
             held_out=["chr2"],
             windows=300,
             config=CONFIG,
-            arguments=ARGUMENTS,
+            arguments=short,
             resume=True,
         )
     rows = (files / "t.tsv").read_text()
     (files / "t.tsv").write_text(rows.replace("\tother\ttrain", "\tsite\ttrain", 5))
     with pytest.raises(ValueError, match=r"but inputs\.rows was '\w+' and is '\w+'"):
-        mine("stopped", resume=True)
+        mine("stopped", short, resume=True)
     (files / "t.tsv").write_text(rows)
-    assert mine("stopped", resume=True) == whole
+    assert mine("stopped", short, resume=True) == whole
     one, other = (files / name / "hard_negatives.tsv" for name in ("whole", "stopped"))
     assert one.read_text() == other.read_text()
 
