@@ -122,12 +122,13 @@ def _print(evaluation: "Evaluation") -> None:
     if test := next((each for each in differences if each is not None), None):
         before = [""] * len(evaluation.groups)
         for name, field in ((f"{test.metric} - {models[0].name}", "value"), ("p", "p_value")):
-            cells = ["" if each is None else getattr(each, field) for each in differences]
+            cells = [getattr(each, field, None) for each in differences]
+            cells = ["" if cell is None else cell for cell in cells]
             _print_row(name, [cells[0], *before, *cells[1:]])
         of = "" if test.label is None else f" of class {test.label}"
         report(f"p: {test.test}, {test.metric}{of}, against {models[0].name}, two-sided")
 
 
 def _print_row(name: str, cells: list[Any]) -> None:
-    shown = (f"{cell:.4g}" if isinstance(cell, float) else "" if cell is None else str(cell) for cell in cells)
+    shown = [f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells]
     typer.echo("\t".join([name, *shown]))

@@ -88,7 +88,7 @@ def _collect(
         str,
         in_model(
             help='Checkpoint to start from: folder, Hub repository, "dnabert-6-mini", or "random"; '
-            'or a network to compare with: "cnn", "cnn-lstm" or "cnn-gru".',
+            "or a network to compare with: cnn, cnn-lstm, cnn-gru, deepbind, danq, basset.",
             callback=start_name,
         ),
     ] = "dnabert-6-mini",

@@ -53,8 +53,9 @@ def finetune(
 
     Args:
         model: Folder or Hub repository of a checkpoint, name of one that comes with the package
-            ("dnabert-6-mini"), "random" for DNABERT from random weights, or "cnn", "cnn-lstm" or
-            "cnn-gru" for the networks that DNABERT is compared with (`DNACnnConfig`).
+            ("dnabert-6-mini"), "random" for DNABERT from random weights, or "cnn", "cnn-lstm",
+            "cnn-gru", "deepbind", "danq" or "basset" for the networks that DNABERT is compared with
+            (`DNACnnConfig`).
         data: As in `read_dataset`: a file with a split column, a folder with train, dev and test
             files, or files by split. Without a validation split, a tenth of the training
             sequences is set apart.

@@ -30,7 +30,7 @@ from dnabert_hf.training.finetuning.token_labels import (
 )
 from dnabert_hf.training.shared.arguments import has_fast_bf16
 from dnabert_hf.training.shared.initialisation import choose_attention
-from dnabert_hf.training.shared.long_sequences import fit_segments
+from dnabert_hf.training.shared.long_sequences import fit_positions, fit_segments
 from dnabert_hf.training.shared.lora import add_lora, merge_lora
 
 __all__ = ["Adapters", "FrozenEncoder", "LabelsOfBases", "Learner", "WholeModel", "choose_mode"]
@@ -92,6 +92,7 @@ class WholeModel:
             config: Configuration of the model; may be changed in place.
         """
         fit_segments(config, self.options.config or {}, splits)
+        fit_positions(config, self.options.config or {}, splits)
         return splits
 
     def prepare(

@@ -1,4 +1,7 @@
-"""Neural networks over one-hot bases that DNABERT is compared with: CNN, CNN+LSTM and CNN+GRU."""
+"""Neural networks over one-hot bases that DNABERT is compared with.
+
+CNN, CNN+LSTM and CNN+GRU, as Ji et al. 2021 compare with, and DeepBind, DanQ and Basset.
+"""
 
 import math
 from typing import Any, Literal
@@ -18,6 +21,13 @@ from dnabert_hf.modeling.configuration_dnabert import (
     vocabulary_size,
 )
 from dnabert_hf.modeling.modeling_dnabert import sequence_loss
+from dnabert_hf.training.networks.published import (
+    BASSET_LEAST,
+    DANQ_LEAST,
+    Basset,
+    DanQ,
+    centre,
+)
 
 __all__ = ["DNACnnConfig", "DNACnnForSequenceClassification", "one_hot_bases"]
 
@@ -32,7 +42,16 @@ _SIZES: dict[str, dict[str, Any]] = {
     "cnn": {"num_filters": 128, "filter_width": 24, "dense_size": 32, "dropout": 0.0},
     "cnn-lstm": _DANQ,
     "cnn-gru": _DANQ,
+    # DeepBind as published: 16 detectors of 24 bases and, one of its two layouts, 32 hidden units
+    # with dropout.
+    "deepbind": {"num_filters": 16, "filter_width": 24, "dense_size": 32, "dropout": 0.5},
+    "danq": _DANQ,
+    # Of its first layer and the last two; the others are as published.
+    "basset": {"num_filters": 300, "filter_width": 19, "dense_size": 1000, "dropout": 0.3},
 }
+# Networks with weights for each position, and the fewest positions they have.
+_PUBLISHED_LENGTHS = {"danq": 1000, "basset": 600}
+_POSITIONAL = {"danq": DANQ_LEAST, "basset": BASSET_LEAST}
 
 
 @strict
@@ -40,8 +59,9 @@ class DNACnnConfig(PreTrainedConfig):
     """Configuration of a convolutional network over one-hot bases.
 
     Args:
-        architecture: What follows the convolution: its maximum over the sequence ("cnn"), or a
-            bidirectional LSTM or GRU ("cnn-lstm", "cnn-gru").
+        architecture: What follows the convolution: its maximum over the sequence ("cnn" and, in the
+            published size, "deepbind"), or a bidirectional LSTM or GRU ("cnn-lstm", "cnn-gru");
+            "danq" and "basset" are the published networks, with weights for each position.
         k: Bases per k-mer of the tokenizer, 2 to 8. The network sees bases whatever k is; the
             smallest loses the fewest beside unknown letters.
         num_filters: Filters of the convolution; by default 128, with LSTM or GRU 320.
@@ -52,6 +72,9 @@ class DNACnnConfig(PreTrainedConfig):
         filter_dropout: Share dropped of what the filters give to the LSTM or GRU.
         dropout: Share dropped of what goes to the hidden layer; by default none, with LSTM or GRU
             0.5.
+        max_length: Bases of the longest sequence that "danq" and "basset" take; shorter ones lie in
+            its middle. Training sets it by its data; by default 1,000 and 600, as published. The
+            fewest are 38 and 168.
         both_strands: As in `DNABertConfig`, and so are the three after it.
         positive: See there.
         training_lengths: See there.
@@ -69,7 +92,7 @@ class DNACnnConfig(PreTrainedConfig):
 
     model_type = "dna_cnn"
 
-    architecture: Literal["cnn", "cnn-lstm", "cnn-gru"] = "cnn"
+    architecture: Literal["cnn", "cnn-lstm", "cnn-gru", "deepbind", "danq", "basset"] = "cnn"
     k: int = 3
     num_filters: int | None = None
     filter_width: int | None = None
@@ -78,6 +101,7 @@ class DNACnnConfig(PreTrainedConfig):
     dense_size: int | None = None
     filter_dropout: float | int = 0.2
     dropout: float | int | None = None
+    max_length: int | None = None
     both_strands: bool = False
     positive: str | None = None
     training_lengths: list[int] | None = None
@@ -90,7 +114,27 @@ class DNACnnConfig(PreTrainedConfig):
         for name, size in _SIZES.get(self.architecture, {}).items():
             if getattr(self, name) is None:
                 setattr(self, name, size)
+        if self.max_length is None:
+            self.max_length = _PUBLISHED_LENGTHS.get(self.architecture)
         super().__post_init__(**kwargs)
+
+    @property
+    def least_length(self) -> int | None:
+        """Fewest positions of a network with weights for each; None for any other."""
+        return _POSITIONAL.get(self.architecture)
+
+    def validate_length(self) -> None:
+        """Check that a network with weights for each position has enough of them."""
+        least = self.least_length
+        if self.max_length is None:
+            return
+        if least is None:
+            raise ValueError(
+                f"max_length is for {' and '.join(_POSITIONAL)}, which have weights for each "
+                f"position, got {self.max_length} for {self.architecture}; leave it out"
+            )
+        if self.max_length < least:
+            raise ValueError(f"max_length must be {least} or more, got {self.max_length}")
 
     def validate_k(self) -> None:
         """Check that there is a tokenizer for `k`."""
@@ -112,10 +156,11 @@ class DNACnnConfig(PreTrainedConfig):
 class DNACnnForSequenceClassification(PreTrainedModel):
     """Convolution over one-hot bases, ReLU and pooling, an LSTM or GRU or none, and two layers.
 
-    Takes the token ids that DNABERT takes, so that both train on the same batches, and sequences
-    of any length. Padding does not change a result. As in DeepBind, filters reach over both ends
-    of the sequence. Where DanQ has weights for every step of its LSTM, which fixes the length,
-    the hidden layer here gets the largest value of each unit over the steps.
+    Takes the token ids that DNABERT takes, so that both train on the same batches. Padding does not
+    change a result. As in DeepBind, filters reach over both ends of the sequence, which has any
+    length. Where DanQ has weights for every step of its LSTM, which fixes the length, the hidden
+    layer of "cnn-lstm" gets the largest value of each unit over the steps; "danq" and "basset" are
+    built as published, for sequences of `max_length` bases at most.
     """
 
     config: DNACnnConfig
@@ -125,11 +170,17 @@ class DNACnnForSequenceClassification(PreTrainedModel):
     def __init__(self, config: DNACnnConfig):
         super().__init__(config)
         self.num_labels: int = len(config.id2label or {})
+        self.network: DanQ | Basset | None = None
+        if config.least_length is not None:
+            make: Any = {"danq": DanQ, "basset": Basset}[config.architecture]
+            self.network = make(config, self.num_labels)
+            self.post_init()
+            return
         n_filters, width = config.num_filters or 0, config.filter_width or 0
         self.convolution = nn.Conv1d(4, n_filters, width, padding=width - 1)
         self.rnn: nn.RNNBase | None = None
         n_features = n_filters
-        if config.architecture != "cnn":
+        if config.architecture in ("cnn-lstm", "cnn-gru"):
             rnn_class = nn.LSTM if config.architecture == "cnn-lstm" else nn.GRU
             self.rnn = rnn_class(n_filters, config.rnn_size, batch_first=True, bidirectional=True)
             n_features = 2 * config.rnn_size
@@ -177,6 +228,16 @@ class DNACnnForSequenceClassification(PreTrainedModel):
             ValueError: If a token id is not in the vocabulary of k.
         """
         bases, n_bases = one_hot_bases(input_ids, attention_mask, k=self.config.k)
+        if self.network is not None:
+            of_type = bases.to(self.network.classifier.weight.dtype)
+            logits = self.network(centre(of_type, n_bases, self.network.width))
+        else:
+            logits = self._search(bases, n_bases)
+        loss = None if labels is None else sequence_loss(self, logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _search(self, bases: torch.Tensor, n_bases: torch.Tensor) -> torch.Tensor:
+        """Give the logits of networks that look for their filters anywhere, (batch, labels)."""
         matches = torch.relu(self.convolution(bases.to(self.convolution.weight.dtype)))
         n_positions = n_bases + self.convolution.kernel_size[0] - 1
         positions = torch.arange(matches.shape[2], device=matches.device)
@@ -187,9 +248,7 @@ class DNACnnForSequenceClassification(PreTrainedModel):
         else:
             features = self._scan(self.rnn, matches, n_positions)
         hidden = torch.relu(self.dense(self.dropout(features)))
-        logits = self.classifier(hidden)
-        loss = None if labels is None else sequence_loss(self, logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return torch.as_tensor(self.classifier(hidden))
 
     def _scan(
         self, rnn: nn.RNNBase, matches: torch.Tensor, n_positions: torch.Tensor

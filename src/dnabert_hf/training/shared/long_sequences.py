@@ -13,7 +13,13 @@ from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.training.shared.cnn import DNACnnConfig
 from dnabert_hf.training.shared.initialisation import STARTS, load_classifier_config
 
-__all__ = ["check_checkpointing", "count_pieces", "fit_segments", "load_config_before_data"]
+__all__ = [
+    "check_checkpointing",
+    "count_pieces",
+    "fit_positions",
+    "fit_segments",
+    "load_config_before_data",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +76,32 @@ def fit_segments(config: Any, overrides: Mapping[str, Any], splits: DatasetDict)
                 f"{config.max_position_embeddings - 2} k-mers, found a sequence of {most} pieces; "
                 f'give num_segments={most}, or segment_pooling "mean", "lstm" or "gru"'
             )
+
+
+def fit_positions(config: Any, overrides: Mapping[str, Any], splits: DatasetDict) -> None:
+    """Make room for the longest sequence in a network with weights for each position.
+
+    Args:
+        config: Configuration, from `load_config_before_data`; changed in place.
+        overrides: The fields it was made with; `max_length` among them stays.
+        splits: Data sets with the column "length".
+
+    Raises:
+        ValueError: If a sequence is longer than `max_length`.
+    """
+    least = getattr(config, "least_length", None)
+    if least is None:
+        return
+    # Between the sequences of a pair lies an empty position.
+    longest = max(max(each["length"]) + ("sequence_b" in each.column_names) for each in
+                  splits.values() if len(each))  # fmt: skip
+    if "max_length" not in overrides:
+        config.max_length = max(longest, least)
+    elif longest > config.max_length:
+        raise ValueError(
+            f"sequences must fit into max_length = {config.max_length} positions, found one of "
+            f"{longest}; give max_length={longest}, or leave it out"
+        )
 
 
 def _lacks_segments(overrides: Mapping[str, Any]) -> bool:

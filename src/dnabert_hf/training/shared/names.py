@@ -6,7 +6,8 @@ from collections.abc import Iterable
 __all__ = ["NETWORKS", "RANDOM", "check_names"]
 
 RANDOM = "random"
-NETWORKS = ("cnn", "cnn-lstm", "cnn-gru")  # of the paper, to compare with
+# To compare with: those of the paper, and what others compare with.
+NETWORKS = ("cnn", "cnn-lstm", "cnn-gru", "deepbind", "danq", "basset")
 
 
 def check_names(names: Iterable[str], known: Iterable[str], what: str) -> None:
