@@ -11,6 +11,7 @@ import torch
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Compute, Engine, Window, cut_into_windows
+from dnabert_hf.inference.engine.layers import states_of
 from dnabert_hf.inference.output.formats import (
     FolderFormat,
     ParquetFormat,
@@ -190,7 +191,10 @@ def mean_over_kmers(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor
 
 
 def _cls(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    return _hidden_states(model, inputs)[:, 0]
+    encoder = getattr(model, "bert", model)
+    first = torch.zeros_like(inputs["input_ids"][:, :1])
+    states: torch.Tensor = states_of(encoder, inputs, first).last_hidden_state[:, 0]
+    return states
 
 
 def _kmers(model: Any, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:

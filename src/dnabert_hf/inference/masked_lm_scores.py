@@ -14,6 +14,7 @@ from dnabert_hf.data.masking.masked_bases import (
     score_bases,
 )
 from dnabert_hf.inference.engine.engine import Engine, Window
+from dnabert_hf.inference.engine.layers import states_of
 from dnabert_hf.inference.engine.progress import Progress
 from dnabert_hf.inference.engine.vocabulary_head import apply_head
 
@@ -126,10 +127,14 @@ def _score_kmers(
     before, after = ids[rows, columns - 1], ids[rows, columns + k]
     agreeing = agreeing_kmers(before - _N_SPECIAL, after - _N_SPECIAL, k=k) + _N_SPECIAL
     masked = inputs["input_ids"].masked_fill(is_masked, tokenizer.mask_token_id)
-    states = model.bert(**{**inputs, "input_ids": masked}, return_dict=True).last_hidden_state
+    n_masked = is_masked.sum(dim=1)
+    # The masked ones first, in order; rows with fewer get others behind them.
+    wanted = (~is_masked).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(n_masked.max())]
+    states = states_of(model.bert, {**inputs, "input_ids": masked}, wanted).last_hidden_state
+    is_wanted = torch.arange(wanted.shape[1], device=wanted.device) < n_masked[:, None]
     candidates = torch.from_numpy(agreeing.reshape(-1, 4)).to(states.device)
-    scores = apply_head(model, states[is_masked], candidates, _agreeing_and_highest)
-    return scores.split(is_masked.sum(dim=1).tolist())
+    scores = apply_head(model, states[is_wanted], candidates, _agreeing_and_highest)
+    return scores.split(n_masked.tolist())
 
 
 def _agreeing_and_highest(scores: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:

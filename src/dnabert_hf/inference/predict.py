@@ -14,6 +14,7 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.engine.engine import Engine, Window, cut_into_windows
+from dnabert_hf.inference.engine.layers import pooled_of
 from dnabert_hf.inference.engine.training_defaults import choose_strands, watch_lengths
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import WrittenResults
@@ -275,8 +276,7 @@ def cut_into_pieces(engine: Engine, record: SequenceRecord) -> list[Window]:
 
 def pooled_output(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Encode a batch and give what the encoder of a classifier pools, (rows, hidden)."""
-    pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
-    return pooled
+    return pooled_of(model.bert, inputs)
 
 
 def classify_pieces(engine: Engine, pooled: np.ndarray, rows: Sequence[int]) -> np.ndarray:

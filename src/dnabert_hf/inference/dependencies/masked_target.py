@@ -8,6 +8,7 @@ import torch
 
 from dnabert_hf.data.genome.store import BASE_CODES
 from dnabert_hf.inference.engine.engine import Engine, Window
+from dnabert_hf.inference.engine.layers import states_of
 from dnabert_hf.inference.engine.vocabulary_head import apply_head
 
 __all__ = ["Substitutions", "base_codes", "dependencies_on", "substitute"]
@@ -152,9 +153,8 @@ def _log_probabilities(
     is_over = torch.zeros(n_rows, n_tokens + 1, dtype=torch.bool, device=ids.device)
     is_over.scatter_(1, columns.where(columns >= 0, n_tokens), True)
     masked = ids.masked_fill(is_over[:, :-1], mask_token_id)
-    states = model.bert(**{**inputs, "input_ids": masked}, return_dict=True).last_hidden_state
-    picked = columns.clamp(min=0)[..., None].expand(-1, -1, states.shape[-1])
-    of_kmers = states.gather(1, picked).flatten(0, 1)
+    outputs = states_of(model.bert, {**inputs, "input_ids": masked}, columns.clamp(min=0))
+    of_kmers = outputs.last_hidden_state.flatten(0, 1)
     wanted = candidates.clamp(min=0).flatten(0, 1)
     scores = apply_head(model, of_kmers, wanted, lambda all_, ids: all_.gather(1, ids))
     scores = scores.view_as(candidates)

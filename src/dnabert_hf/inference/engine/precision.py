@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from dnabert_hf.inference.engine.layers import make_layers_fast
+
 __all__ = ["DTYPES", "choose_device", "choose_dtype", "prepare_encoder"]
 
 DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
@@ -144,6 +146,7 @@ def prepare_encoder(model: Any, *, device: torch.device, dtype: str, is_ours: bo
         prepared.to(device, torch.float32)
     if prepared.config._attn_implementation == "eager":
         prepared.set_attn_implementation("sdpa")  # nearly twice as fast; needs no float32 mask
+    make_layers_fast(getattr(prepared, "bert", prepared))
     if device.type in _WHOLE_ENCODER:
         return prepared
     layers = getattr(prepared, "bert", prepared).encoder

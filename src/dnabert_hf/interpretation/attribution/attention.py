@@ -15,6 +15,7 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.inference.embed import spread_over_bases
 from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.layers import pooled_of
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.run import RunFields, RunOptions
@@ -177,7 +178,10 @@ class _Scorer:
         self, inputs: dict[str, torch.Tensor], kept: dict[tuple[int, str], torch.Tensor]
     ) -> torch.Tensor:
         """Give for each row what is pooled, and behind it the scores of its tokens from 1 on."""
-        pooled = self._encoder(**inputs, return_dict=True).pooler_output
+        if self._from_kmers:
+            pooled = self._encoder(**inputs, return_dict=True).pooler_output
+        else:  # of the last layer only [CLS] is looked at
+            pooled = pooled_of(self._encoder, inputs)
         scores = self._look(inputs, kept)[:, 1:]
         return scores if self._classifier is None else torch.cat([pooled.float(), scores], dim=1)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.layers import pooled_of
 from dnabert_hf.interpretation.attribution.scores import Pieces
 
 __all__ = ["attribute_by_gradients", "class_logits"]
@@ -179,7 +180,6 @@ class _Passes:
         given = embedded.to(words.weight.dtype)
         hook = words.register_forward_hook(lambda *_: given)
         try:
-            pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
+            return pooled_of(model.bert, inputs)
         finally:
             hook.remove()
-        return pooled

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from dnabert_hf.inference.engine.engine import Engine
+from dnabert_hf.inference.engine.layers import pooled_of
 from dnabert_hf.inference.predict import classify_pieces
 from dnabert_hf.interpretation.attribution.gradients import class_logits
 from dnabert_hf.interpretation.attribution.scores import Pieces
@@ -97,5 +98,4 @@ def pool_masked(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     column = torch.arange(inputs["input_ids"].shape[1], device=first.device)
     is_masked = (column >= first) & (column < end)
     inputs["input_ids"] = inputs["input_ids"].masked_fill(is_masked, _MASK_ID)
-    pooled: torch.Tensor = model.bert(**inputs, return_dict=True).pooler_output
-    return pooled
+    return pooled_of(model.bert, inputs)
