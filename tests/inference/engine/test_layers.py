@@ -55,6 +55,15 @@ def test_wanted_tokens_have_the_states_of_stock_bert(stock, kernel):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+def test_more_tokens_may_be_wanted_than_there_are(stock):
+    ids = torch.tensor([[2, 9, 3]])
+    with torch.inference_mode():
+        full = stock(input_ids=ids).last_hidden_state
+        wanted = torch.tensor([[1, 0, 2, 1, 1]])
+        found = states_of(fast_copy(stock), {"input_ids": ids}, wanted).last_hidden_state
+    torch.testing.assert_close(found, full[:, wanted[0]], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_what_is_pooled_is_what_a_whole_pass_pools(stock, pooling):
     model, inputs = fast_copy(stock, token_pooling=pooling), padded_batch()

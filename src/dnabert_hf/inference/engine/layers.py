@@ -41,7 +41,11 @@ def states_of(encoder: Any, inputs: dict[str, torch.Tensor], tokens: torch.Tenso
     Returns:
         Outputs of the encoder; the last hidden states have the shape (rows, wanted, hidden).
     """
-    return encoder(**inputs, wanted_tokens=tokens, return_dict=True)
+    if tokens.shape[1] < inputs["input_ids"].shape[1]:
+        return encoder(**inputs, wanted_tokens=tokens, return_dict=True)
+    outputs = encoder(**inputs, return_dict=True)
+    outputs["last_hidden_state"] = _pick(outputs.last_hidden_state, tokens)
+    return outputs
 
 
 def pooled_of(encoder: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
