@@ -151,9 +151,9 @@ WRITERS = {
     "parts to a folder": in_parts(
         "x.parquet", lambda: FolderFormat(parquet(), name="x.parquet", max_mb=1), PLAIN
     ),
-    "parts to VCF": in_parts("x.vcf", lambda: VcfFormat(VCF, {"p": "P"}), LINES),
+    "parts to VCF": in_parts("x.vcf", lambda: VcfFormat(VCF, {"p": ("Float", "P")}), LINES),
     "parts to VCF.gz": in_parts(
-        "x.vcf.gz", lambda: VcfFormat(VCF, {"p": "P"}, is_bgzip=True), LINES
+        "x.vcf.gz", lambda: VcfFormat(VCF, {"p": ("Float", "P")}, is_bgzip=True), LINES
     ),
     "parts to npz": in_parts("x.npz", lambda: NpzFormat(None), SCORES),
     "parts to bigWig": track_of_scores,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
 from dnabert_hf.cli.options.shared import (
     Aliases,
@@ -41,6 +42,28 @@ def variants(
         list[str] | None,
         typer.Option(help="Another checkpoint, with columns of its own; repeatable."),
     ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of effects of random changes (.npz), to rank each effect among: percentile. "
+            "Made if it is not there."
+        ),
+    ] = None,
+    background_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Random places of each of 32 trinucleotides, three changes each.",
+            show_default="200, or those of the file",
+        ),
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            help="GTF or GFF3 of genes: nearest gene, distance to its start, exon, intron and so "
+            "on.",
+            callback=input_file,
+        ),
+    ] = None,
     rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,
@@ -52,7 +75,8 @@ def variants(
     A classifier gives the probability of a class with either allele, DNABERT's diff (above 0 where
     ALT raises it) and log odds ratio (REF over ALT: below 0 there); a pretrained model the
     log-likelihood ratio of the base and the distance of the embeddings. Writes .vcf or .vcf.gz
-    (with index) with INFO fields, .tsv, .csv or .parquet. What cannot be scored stays, with the
+    (with index) with INFO fields, .tsv, .csv or .parquet. Insertions and deletions are scored
+    left-aligned; normalized names that form. What cannot be scored stays, with the
     reason; REF must be the genome's. If nothing can be scored, that is an error.
 
     Example:
@@ -64,6 +88,11 @@ def variants(
 
         dnabert variants dnabert-6-mini in.vcf --genome hg38.fa --window 400 \
           -o x.tsv
+
+    Ranked among random changes of the same kind, and placed among genes:
+
+        dnabert variants my_model in.vcf --genome hg38.fa --background mine.npz \
+          --annotate genes.gtf.gz -o x.tsv
     """
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.data.reading.lines import regular_file
@@ -80,6 +109,9 @@ def variants(
             both_strands=rc,
             shifts=shifts,
             also=also or (),
+            background=background,
+            background_size=background_size,
+            annotation=annotate,
             force=force,
             **running,
         )

@@ -194,6 +194,11 @@ class Run:
         self.engines.append(self.options.start(checkpoint, self.shard))
         return self.engines[-1]
 
+    @property
+    def weights(self) -> str:
+        """Fingerprints of the models' weights."""
+        return " ".join(self._weights)
+
     def read(
         self, source: Source, *, n_bases: int, n_passes: int = 1
     ) -> Input[list[SequenceRecord]]:
@@ -295,7 +300,7 @@ class Run:
             self.engines[0],
             self._checkpoints[0],
             given.source,
-            weights=" ".join(self._weights),
+            weights=self.weights,
             **depends_on,
         )
         with open_output(

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from dnabert_hf.data.variants.alleles import Allele, normalize_allele
@@ -59,3 +61,39 @@ def test_a_padded_base_is_a_single_base_and_a_long_reference_fits_its_window(gen
     assert cutter.cut(Allele("chr1", 20, "CATGC", "CACGC")).is_single_base
     assert cutter.cut(Allele("chr1", 14, "ACACGGCATGCCTG", "ACACGGCACGCCTG")).offset == 3
     assert not cutter.skipped
+
+
+def test_random_indels_are_normalised_as_bcftools_norm_does(make_genome, tmp_path):
+    """In DNA of short repeats, where most of them can be moved."""
+    pysam = pytest.importorskip("pysam", reason="pysam is not installed")
+    bcftools = pytest.importorskip("pysam.bcftools", reason="pysam is not installed")
+    rng = random.Random(3)
+    repeats = [rng.choice(["A", "CA", "GGC", "T", "TAT"]) * rng.randrange(1, 6) for _ in range(90)]
+    dna = "".join(repeats)
+    genome = make_genome(chr1=dna)
+    lines = [f"##fileformat=VCFv4.2\n##contig=<ID=chr1,length={len(dna)}>"]
+    lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
+    written = []
+    for number in range(300):
+        start, size = rng.randrange(len(dna) - 12), rng.randrange(1, 7)
+        ref = dna[start : start + rng.randrange(1, 6)]
+        middle = "".join(rng.choices("ACGT", k=size))
+        if rng.random() < 0.7:
+            middle = dna[start + 1 : start + 1 + size]
+        alt = ref[0] + middle + ref[1:] if rng.random() < 0.5 else ref
+        ref = ref if alt != ref else ref + dna[start + len(ref) : start + len(ref) + size]
+        written.append(Allele("chr1", start, ref, alt))
+        lines.append(f"chr1\t{start + 1}\tv{number}\t{ref}\t{alt}\t.\t.\t.")
+    vcf, fasta = tmp_path / "in.vcf", tmp_path / "ref.fa"
+    vcf.write_text("\n".join(lines) + "\n")
+    fasta.write_text(f">chr1\n{dna}\n")
+    pysam.faidx(str(fasta))
+    text = bcftools.norm("-f", str(fasta), str(vcf))
+    expected = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            contig, position, name, ref, alt = line.split("\t")[:5]
+            expected[name] = Allele(contig, int(position) - 1, ref, alt)
+    found = {f"v{i}": normalize_allele(each, genome, "chr1") for i, each in enumerate(written)}
+    assert found == expected
+    assert sum(each != found[f"v{i}"] for i, each in enumerate(written)) > 100

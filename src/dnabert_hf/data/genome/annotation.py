@@ -15,7 +15,7 @@ from dnabert_hf.data.genome.intervals import (
 )
 from dnabert_hf.data.reading.lines import BadLines, text_lines
 
-__all__ = ["Transcript", "read_start_sites", "read_transcripts"]
+__all__ = ["Transcript", "parse_attributes", "read_start_sites", "read_transcripts"]
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +165,29 @@ def _add_exon(
         transcript.exons.append((int(start_1based) - 1, int(end)))
 
 
+def parse_attributes(attributes: str) -> dict[str, str]:
+    """Read the last column of a line of GTF or GFF3; of a key that is there twice, the first.
+
+    Example:
+        >>> parse_attributes('note "as in x; Parent=foo"; transcript_id "TA";')
+        {'note': 'as in x; Parent=foo', 'transcript_id': 'TA'}
+        >>> parse_attributes("ID=e1;Parent=transcript:TA,transcript:TB")
+        {'ID': 'e1', 'Parent': 'transcript:TA,transcript:TB'}
+    """
+    found: dict[str, str] = {}
+    if _IS_GFF3.match(attributes):
+        for part in attributes.split(";"):
+            key, sign, value = part.strip().partition("=")
+            if sign:
+                found.setdefault(key, value)
+        return {key: value if key == "Parent" else unquote(value) for key, value in found.items()}
+    for part in _GTF_ATTRIBUTE.findall(attributes):
+        key, *rest = part.split(maxsplit=1)[:2] or [""]
+        if key:
+            found.setdefault(key, "".join(rest).strip().strip('"'))
+    return found
+
+
 def _transcript_names(attributes: str) -> list[str] | None:
     """Read the transcripts of an exon off its last column; None if it names none.
 
@@ -174,16 +197,11 @@ def _transcript_names(attributes: str) -> list[str] | None:
         >>> _transcript_names("ID=e1;Parent=transcript:TA,transcript:TB")
         ['TA', 'TB']
     """
+    found = parse_attributes(attributes)
     if _IS_GFF3.match(attributes):
-        pairs = (part.strip().partition("=")[::2] for part in attributes.split(";"))
-        parents = next((value for key, value in pairs if key == "Parent"), None)
-        names = None if parents is None else parents.split(",")
+        names = found["Parent"].split(",") if "Parent" in found else None
         return names and [unquote(name.strip()).removeprefix("transcript:") for name in names]
-    for part in _GTF_ATTRIBUTE.findall(attributes):
-        key, *value = part.split(maxsplit=1)[:2] or [""]
-        if key == "transcript_id":
-            return ["".join(value).strip().strip('"')]
-    return None
+    return [found["transcript_id"]] if "transcript_id" in found else None
 
 
 def read_start_sites(

@@ -1,5 +1,6 @@
 """Alleles of variants, brought into the one form that every way to write them has."""
 
+from itertools import takewhile
 from typing import NamedTuple
 
 from dnabert_hf.data.genome.genome import Genome
@@ -26,6 +27,20 @@ class Allele(NamedTuple):
     def end(self) -> int:
         """Base after the last one of the reference allele."""
         return self.start + len(self.ref)
+
+    def changed_bases(self) -> tuple[int, int]:
+        """Find the bases that change, start and end (0-based, half-open).
+
+        Bases that both alleles begin with do not; of an insertion it is those on either side.
+
+        Example:
+            >>> Allele("1", 4, "AT", "A").changed_bases(), Allele("1", 4, "A", "AT").changed_bases()
+            ((5, 6), (4, 6))
+        """
+        pairs = zip(self.ref, self.alt, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        start = self.start + shared
+        return (start, self.end) if start < self.end else (max(start - 1, 0), start + 1)
 
 
 def normalize_allele(allele: Allele, genome: Genome | None, contig: str) -> Allele:

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,10 +95,28 @@ class WindowCutter:
         found = self._cut(allele, shift)
         return None if isinstance(found, str) or found == middle else found
 
+    def cut_with_shifts(
+        self, allele: Allele, shifts: Sequence[int]
+    ) -> list[tuple[int, AlleleWindows]] | str:
+        """Cut the window of an allele and those beside it, or say why not, in a few words.
+
+        Args:
+            allele: The allele.
+            shifts: Bases by which further windows are shifted; those that cannot be are left out.
+
+        Returns:
+            Shift and window, that of shift 0 first.
+        """
+        found = self.cut(allele)
+        if isinstance(found, str):
+            return found
+        others = [(shift, self.cut_shifted(allele, shift, middle=found)) for shift in shifts]
+        return [(0, found), *((shift, each) for shift, each in others if each is not None)]
+
     def _cut(self, allele: Allele, shift: int = 0) -> AlleleWindows | str:
         if not _BASES.issuperset(allele.alt) or not allele.alt:
             return _not_bases(allele.alt)
-        contig = self._name(allele.contig)
+        contig = self.contig_of(allele.contig)
         if contig is None:
             return "contig not in the genome"
         contig_length = self.genome.length(contig)
@@ -128,7 +147,8 @@ class WindowCutter:
             return "letters other than A, C, G, T around it"
         return AlleleWindows(ref, alt, len(before), allele)
 
-    def _name(self, contig: str) -> str | None:
+    def contig_of(self, contig: str) -> str | None:
+        """Find the genome's name of a contig of the variants, None if it has none."""
         if contig not in self._names:
             self._names[contig] = self.genome.contig_names.find(contig)
         return self._names[contig]

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 _PREFIX = "DNABERT_"
 _SKIPPED = f"{_PREFIX}SKIPPED"
+_MISSING_VALUE = "."
+_SPECIAL = re.compile(r"[:;=%,\s]")  # as in section 1.2 of the specification; a space ends nothing
 _COPY_BYTES = 1 << 20
 _MISSING = (
     "bgzip and index need pysam: pip install 'dnabert-hf[variants]' (or write .vcf, .tsv, .parquet)"
@@ -23,19 +26,26 @@ _MISSING = (
 class VcfFormat:
     """A VCF with scores of each alternative allele as INFO.
 
-    A row is the line as it was, the values of each score by allele, and of each allele why it was
-    not scored ("" if it was).
+    A row is the line as it was, the values of each field by allele, and of each allele why it was
+    not scored ("" if it was). Texts are percent-encoded as VCF 4.3 asks for, and have no spaces. A
+    line without an alternative allele gets nothing: values of Number=A would be none.
 
     Args:
         header: Lines of the header, the last one with the names of the columns.
-        fields: Description of each score by its name.
+        fields: Type ("Float", "Integer" or "String") and description of each value by its name.
         is_bgzip: Whether to compress, as tabix needs it.
 
     Raises:
         ImportError: If it is to be compressed and pysam is not installed.
     """
 
-    def __init__(self, header: Sequence[str], fields: Mapping[str, str], *, is_bgzip: bool = False):
+    def __init__(
+        self,
+        header: Sequence[str],
+        fields: Mapping[str, Sequence[str]],
+        *,
+        is_bgzip: bool = False,
+    ):
         self._arguments = {"header": list(header), "fields": dict(fields), "is_bgzip": is_bgzip}
         self._names = [_PREFIX + name.upper() for name in fields]
         if len({*self._names}) < len(self._names):
@@ -44,8 +54,8 @@ class VcfFormat:
                 f"VCF, found {', '.join(fields)}; rename the folder of one"
             )
         new = [
-            f'##INFO=<ID={name},Number=A,Type=Float,Description="{_escape(text)}">'
-            for name, text in zip(self._names, fields.values(), strict=True)
+            f'##INFO=<ID={name},Number=A,Type={kind},Description="{_escape(text)}">'
+            for name, (kind, text) in zip(self._names, fields.values(), strict=True)
         ]
         new.append(
             f"##INFO=<ID={_SKIPPED},Number=A,Type=String,"
@@ -94,7 +104,7 @@ class VcfFormat:
                     write(block)
 
     def _line(
-        self, line: str, columns: Sequence[Sequence[float | None]], reasons: Sequence[str]
+        self, line: str, columns: Sequence[Sequence[float | str | None]], reasons: Sequence[str]
     ) -> str:
         cells = line.split("\t")
         old = [
@@ -102,20 +112,22 @@ class VcfFormat:
             for item in cells[7].split(";")
             if item not in ("", ".") and item.split("=")[0] not in (*self._names, _SKIPPED)
         ]
-        new = [
-            f"{name}={','.join(map(_number, values))}"
-            for name, values in zip(self._names, columns, strict=True)
-            if any(value is not None and not math.isnan(value) for value in values)
-        ]
-        if any(reasons):
-            texts = (reason.replace(",", "").replace(" ", "_") or "." for reason in reasons)
-            new.append(f"{_SKIPPED}={','.join(texts)}")
-        cells[7] = ";".join([*old, *new]) or "."
+        texts = [[reason.replace(",", "").replace(" ", "_") or None for reason in reasons]]
+        new = []
+        for name, values in zip([*self._names, _SKIPPED], [*columns, *texts], strict=True):
+            written = [*map(_write, values)]
+            if any(text != _MISSING_VALUE for text in written) and cells[4] != _MISSING_VALUE:
+                new.append(f"{name}={','.join(written)}")
+        cells[7] = ";".join([*old, *new]) or _MISSING_VALUE
         return "\t".join(cells)
 
 
-def _number(value: float | None) -> str:
-    return "." if value is None or math.isnan(value) else f"{value:.6g}"
+def _write(value: float | str | None) -> str:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return _MISSING_VALUE
+    if isinstance(value, str):
+        return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _escape(text: str) -> str:

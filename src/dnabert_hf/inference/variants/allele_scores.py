@@ -200,11 +200,16 @@ class JointScorer:
         scorers: A scorer for each model, by its name; the names are added to those of the scores,
             unless there is one.
         has_shifts: Whether alleles come in several windows.
+
+    Attributes:
+        names, fields, descriptions: As of a `VariantScorer`.
+        ends: What is added to the names of each model.
     """
 
     def __init__(self, scorers: Mapping[str, VariantScorer], *, has_shifts: bool):
         self._scorers = list(scorers.values())
         self._has_shifts = has_shifts
+        self.ends = tuple(f"_{model}" * (len(scorers) > 1) for model in scorers)
         names, fields, descriptions = [], [], []
         for model, scorer in scorers.items():
             end = f"_{model}" if len(scorers) > 1 else ""
@@ -231,6 +236,19 @@ class JointScorer:
             if self._has_shifts:
                 parts.append(shifts[best, None].astype(np.float64))
         return np.concatenate(parts, axis=1)
+
+    def strengths(self, scores: np.ndarray) -> np.ndarray:
+        """Give the size of the effect by each model, shape (alleles, models).
+
+        Args:
+            scores: What `score` gave.
+        """
+        widths = [len(scorer.names) + self._has_shifts for scorer in self._scorers]
+        parts = np.split(scores, np.cumsum(widths)[:-1], axis=1)
+        pairs = zip(self._scorers, parts, strict=True)
+        return np.stack(
+            [scorer.strength(part[:, : len(scorer.names)]) for scorer, part in pairs], axis=1
+        )
 
 
 def _other_strand(window: AlleleWindows) -> AlleleWindows:

@@ -7,22 +7,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
+from dnabert_hf.data.genome.genes import GeneIndex, read_genes
 from dnabert_hf.data.genome.genome import Genome
-from dnabert_hf.data.variants.alleles import Allele
 from dnabert_hf.data.variants.build_check import check_build
 from dnabert_hf.data.variants.vcf import (
     VcfRecord,
-    alleles_of,
     iterate_vcf,
     read_vcf_header,
 )
 from dnabert_hf.data.variants.windows import WindowCutter
+from dnabert_hf.files.fingerprint import fingerprint_file
 from dnabert_hf.inference.engine.checkpoint import architecture_of
 from dnabert_hf.inference.engine.engine import Engine
 from dnabert_hf.inference.engine.training_defaults import choose_strands, choose_window
-from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.vcf import VcfFormat, index_vcf
 from dnabert_hf.inference.predict import Classifier
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
@@ -30,13 +27,13 @@ from dnabert_hf.inference.variants.allele_scores import (
     ClassifierScorer,
     JointScorer,
     MaskedScorer,
-    ShiftedWindows,
     VariantScorer,
 )
+from dnabert_hf.inference.variants.background import open_background
+from dnabert_hf.inference.variants.results import ResultColumns
+from dnabert_hf.inference.variants.scoring import Scoring
 from dnabert_hf.inference.variants.tally import (
-    LINES,
-    PARTLY,
-    SCORED,
+    NORMAL_FORM,
     check_any_scored,
     report_tally,
 )
@@ -44,7 +41,6 @@ from dnabert_hf.inference.variants.tally import (
 __all__ = ["ScoredVariants", "choose_task", "score_variants"]
 
 _CHUNK_RECORDS = 1024
-_TEXT_COLUMNS = ("contig", "position_1based", "id", "ref", "alt")
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,7 @@ class ScoredVariants:
         skipped: Alleles that have none, by reason.
         window: Bases around a variant that the model saw.
         label: Class that was scored; None for a masked language model.
+        n_normalized: Alleles that were written otherwise than in their normal form.
     """
 
     path: Path
@@ -66,6 +63,7 @@ class ScoredVariants:
     skipped: dict[str, int]
     window: int
     label: str | None
+    n_normalized: int = 0
 
     def summary(self) -> str:
         """Say how many records and alleles there are, and how many were not scored."""
@@ -89,6 +87,9 @@ def score_variants(
     shifts: int = 0,
     force: bool = False,
     also: Sequence[str | Path] = (),
+    background: str | Path | None = None,
+    background_size: int | None = None,
+    annotation: str | Path | None = None,
     **options: Unpack[RunFields],
 ) -> ScoredVariants:
     """Score every alternative allele of a VCF with a model.
@@ -96,7 +97,9 @@ def score_variants(
     A fine-tuned classifier gives the probability of a class with either allele and DNABERT's two
     scores of the change (see `change_scores`); a pretrained masked language model, without any
     labels, how much more probable it finds the alternative base, and how far the embeddings of the
-    two windows lie apart. Alleles that cannot be scored stay in the result, with the reason.
+    two windows lie apart. Insertions and deletions are scored in the normal form of Tan et al.
+    (2015), which the column `normalized` names. Alleles that cannot be scored stay in the
+    result, with the reason.
 
     Args:
         model: Folder or Hub repository of a checkpoint, or a DNABERT model.
@@ -115,6 +118,13 @@ def score_variants(
             alleles can be scored.
         also: Further checkpoints, classifiers or masked language models, each with scores of its
             own; the names of the folders are added to those of the scores.
+        background: File of effects of random single-base changes (.npz), which adds `percentile`:
+            the percent of random changes of the same base in the same trinucleotide, both strands
+            taken together, with a smaller effect (|diff| or |log-likelihood ratio|). It is made if
+            it is not there, and refused if it is of another model, genome or options.
+        background_size: Random places of each of the 32 trinucleotides, each with three changes;
+            None for those of the file, or 200.
+        annotation: GTF or GFF3 of genes, which adds `gene`, `tss_distance` and `region`.
         **options: The fields of `RunOptions`; there are no columns.
 
     Returns:
@@ -136,8 +146,15 @@ def score_variants(
     scorer = JointScorer(scorers, has_shifts=shifts > 0)
     steps = _shifts(shifts, window)
     cutter = WindowCutter(genome, window, source=str(variants))
-    result_format = _choose_format(output, header, scorer)
-    to_rows = _vcf_row if isinstance(result_format, VcfFormat) else _table_rows
+    about = {"window": window, "label": label, "both_strands": both_strands, "shifts": shifts}
+    scoring = Scoring(cutter, scorer, steps, genes=_open_genes(annotation, genome))
+    columns = ResultColumns(scoring.columns(has_percentiles=background is not None))
+    result_format = columns.choose_format(output, header)
+    if background is not None:
+        others = WindowCutter(genome, window)
+        scoring.background = open_background(
+            Path(background), background_size, run, scorer, others, shifts=steps, about=about
+        )
     given = Input(
         _chunks(iterate_vcf(variants)),
         variants,
@@ -150,16 +167,20 @@ def score_variants(
         result_format,
         {
             "genome": genome.fingerprint,
-            "window": window,
-            "label": label,
-            "both_strands": both_strands,
-            "shifts": shifts,
+            **about,
             "others": " ".join(engine.name for engine in run.engines[1:]),
+            "background": background and fingerprint_file(background),
+            "annotation": annotation and fingerprint_file(annotation),
         },
     ) as (writer, chunks):
         for chunk in chunks:
             before = cutter.skipped.copy()
-            rows, tally = _score_chunk(chunk, cutter, scorer, to_rows, steps)
+            results, tally = scoring.score(chunk)
+            rows = [
+                row
+                for record, found in zip(chunk, results, strict=True)
+                for row in columns.rows(record, found, is_vcf=isinstance(result_format, VcfFormat))
+            ]
             writer.write(rows, {**tally, **(cutter.skipped - before)})
         if run.shard.count == 1 and not force:
             check_any_scored(writer.tally, variants)
@@ -169,8 +190,18 @@ def score_variants(
     counts = report_tally(writer.tally, variants, is_silent=run.shard.index > 0)
     of_classifiers = [s.label for s in scorers.values() if isinstance(s, ClassifierScorer)]
     return ScoredVariants(
-        Path(output), *counts, window, of_classifiers[0] if of_classifiers else None
+        Path(output),
+        *counts,
+        window,
+        of_classifiers[0] if of_classifiers else None,
+        writer.tally.get(NORMAL_FORM, 0),
     )
+
+
+def _open_genes(annotation: str | Path | None, genome: Genome) -> GeneIndex | None:
+    if annotation is None:
+        return None
+    return GeneIndex(read_genes(annotation), genome, source=str(annotation))
 
 
 def choose_task(model: Any) -> str:
@@ -245,75 +276,3 @@ def _shifts(count: int, window: int) -> list[int]:
         )
     steps = [round(number * window / 4 / count) for number in range(1, count + 1)]
     return [sign * step for step in steps for sign in (-1, 1)]
-
-
-def _score_chunk(
-    chunk: Sequence[VcfRecord],
-    cutter: WindowCutter,
-    scorer: JointScorer,
-    to_rows: Any,
-    shifts: Sequence[int],
-) -> tuple[list[list[Any]], dict[str, int]]:
-    """Score the alleles of a chunk; rows of the result, and how many lines and scores there are."""
-    cut = [[_cut(cutter, allele, shifts) for allele in alleles_of(record)] for record in chunk]
-    windows = [each for of_record in cut for each in of_record if not isinstance(each, str)]
-    of_windows = scorer.score(windows) if windows else np.empty((0, len(scorer.names)))
-    scores = iter(of_windows)
-    rows: list[list[Any]] = []
-    for record, of_record in zip(chunk, cut, strict=True):
-        found = [each if isinstance(each, str) else next(scores) for each in of_record]
-        rows += to_rows(record, found, len(scorer.names))
-    n_partly = int(np.isnan(of_windows).any(axis=1).sum())
-    return rows, {LINES: len(chunk), SCORED: len(windows), PARTLY: n_partly}
-
-
-def _cut(cutter: WindowCutter, allele: Allele, shifts: Sequence[int]) -> ShiftedWindows | str:
-    """Cut the windows of an allele, or say why not; shifted ones that cannot be are left out."""
-    found = cutter.cut(allele)
-    if isinstance(found, str):
-        return found
-    others = [(shift, cutter.cut_shifted(allele, shift, middle=found)) for shift in shifts]
-    return [(0, found), *((shift, each) for shift, each in others if each is not None)]
-
-
-def _vcf_row(record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int) -> list[list[Any]]:
-    columns = [
-        [None if isinstance(each, str) else float(each[column]) for each in found]
-        for column in range(n_names)
-    ]
-    return [[record.line, columns, [each if isinstance(each, str) else "" for each in found]]]
-
-
-def _table_rows(
-    record: VcfRecord, found: Sequence[np.ndarray | str], n_names: int
-) -> list[list[Any]]:
-    rows = []
-    for alt, each in zip(record.alts, found, strict=True):
-        variant = [record.contig, record.start + 1, record.name, record.ref, alt]
-        if isinstance(each, str):
-            rows.append([*variant, *[None] * n_names, each])
-        else:
-            numbers = [None if np.isnan(value) else float(value) for value in each]
-            rows.append([*variant, *numbers, SCORED])
-    return rows
-
-
-def _choose_format(output: str | Path, header: list[str], scorer: JointScorer) -> ResultFormat:
-    columns = [*_TEXT_COLUMNS, *scorer.names, "status"]
-
-    def make_parquet() -> ResultFormat:
-        import pyarrow as pa
-
-        kinds = {name: pa.float32() for name in scorer.names} | {"position_1based": pa.int64()}
-        return ParquetFormat(pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
-
-    fields = dict(zip(scorer.fields, scorer.descriptions, strict=True))
-    return choose_table(
-        output,
-        columns,
-        {
-            ".parquet": make_parquet,
-            ".vcf": lambda: VcfFormat(header, fields),
-            ".vcf.gz": lambda: VcfFormat(header, fields, is_bgzip=True),
-        },
-    )

@@ -4,13 +4,24 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["LINES", "PARTLY", "SCORED", "check_any_scored", "report_tally"]
+__all__ = [
+    "LINES",
+    "NORMAL_FORM",
+    "PARTLY",
+    "SCORED",
+    "UNRANKED",
+    "check_any_scored",
+    "report_tally",
+]
 
 logger = logging.getLogger(__name__)
 
 SCORED = "scored"
 LINES = "lines"
 PARTLY = "partly"
+NORMAL_FORM = "normalized"  # alleles that were written otherwise
+UNRANKED = "unranked"
+_NO_REASONS = (LINES, SCORED, PARTLY, NORMAL_FORM, UNRANKED)
 
 
 def check_any_scored(tally: Mapping[str, int], variants: str | Path) -> None:
@@ -61,11 +72,22 @@ def report_tally(
             variants,
             n_partly,
         )
+    if tally.get(NORMAL_FORM):
+        logger.warning(
+            "%s: %d alleles are not left-aligned and parsimonious as written; they are scored in "
+            "their normal form, which the result names",
+            *(variants, tally[NORMAL_FORM]),
+        )
+    if tally.get(UNRANKED):
+        logger.warning(
+            "%s: %d alleles have no percentile, which is of single bases within a contig",
+            *(variants, tally[UNRANKED]),
+        )
     return n_records, n_scored, skipped
 
 
 def _reasons(tally: Mapping[str, int]) -> dict[str, int]:
-    return {name: n for name, n in tally.items() if name not in (LINES, SCORED, PARTLY)}
+    return {name: n for name, n in tally.items() if name not in _NO_REASONS}
 
 
 def _listed(reasons: Mapping[str, int]) -> str:
