@@ -47,6 +47,12 @@ from dnabert_hf.interpretation.attribution.faithfulness import faithfulness as f
 from dnabert_hf.interpretation.dependencies.report import (
     report_dependencies as report_dependencies,
 )
+from dnabert_hf.interpretation.experiments.backgrounds import RandomSequences as RandomSequences
+from dnabert_hf.interpretation.experiments.experiments import experiment_ablate as experiment_ablate
+from dnabert_hf.interpretation.experiments.experiments import experiment_insert as experiment_insert
+from dnabert_hf.interpretation.experiments.experiments import experiment_scan as experiment_scan
+from dnabert_hf.interpretation.experiments.experiments import experiment_space as experiment_space
+from dnabert_hf.interpretation.experiments.report import report_experiment as report_experiment
 from dnabert_hf.interpretation.funnel.funnel import variant_funnel as variant_funnel
 from dnabert_hf.interpretation.motifs.find import find_motifs as find_motifs
 from dnabert_hf.interpretation.motifs.results import MotifSearch as MotifSearch

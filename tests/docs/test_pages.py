@@ -64,7 +64,7 @@ def commands():
 def test_commands_of_the_pages_are_understood(page):
     for line in commands_of(page.read_text(encoding="utf-8")):
         words = shlex.split(line, comments=True)[1:]
-        n_words = 2 if words[0] == "dataset" else 1
+        n_words = 2 if words[0] in ("dataset", "experiment") else 1
         name = " ".join(words[:n_words])
         assert name in commands(), line
         commands()[name].make_context(name, words[n_words:])

@@ -123,6 +123,23 @@ WRITTEN = [
     ("motifs", 1, "k/instances.tsv", (), ""),
     ("motifs", 2, "k/matches.tsv", (), ""),
     ("tokenize", 0, "l.tsv", (), "tokenize test.tsv -o l.tsv"),
+    (
+        *("experiment", 0, "n.tsv", BOUND),
+        "experiment insert peaks-model --random 2 --motif GATA -o n.tsv",
+    ),
+    (
+        *("experiment", 1, "o.tsv", BOUND),
+        "experiment ablate peaks-model short.fa --region 2-7 --draws 2 -o o.tsv",
+    ),
+    (
+        *("experiment", 2, "p.parquet", BOUND),
+        "experiment space peaks-model --random 2 --motif-a GA --motif-b TC --distances 0-1"
+        " -o p.parquet",
+    ),
+    (
+        *("experiment", 3, "q.tsv", BOUND),
+        "experiment scan peaks-model short.fa --motif GATA -o q.tsv",
+    ),
 ]
 LONGER = [
     ("dataset", 0, "a.tsv", (), f"dataset bases cpg_islands.bed {GENOME} -o a.tsv"),

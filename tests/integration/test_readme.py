@@ -67,7 +67,7 @@ def lines_of_readme():
 def parse(line):
     """Parse a command as a shell would hand it over, without running it."""
     words = shlex.split(line, comments=True)
-    n_words = 3 if words[1] == "dataset" else 2
+    n_words = 3 if words[1] in ("dataset", "experiment") else 2
     name = " ".join(words[:n_words])
     COMMANDS[name].make_context(name, words[n_words:])
     return name

@@ -29,6 +29,7 @@ from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
 from dnabert_hf.cli.example_data import example_data
+from dnabert_hf.cli.experiment import experiment
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
@@ -158,6 +159,8 @@ for _panel, _commands in _COMMANDS.items():
         app.command(cls=Command, rich_help_panel=_panel)(_command)
     if _panel == "Make data":
         app.add_typer(dataset, name="dataset", rich_help_panel=_panel)
+    if _panel == "Explain a model":
+        app.add_typer(experiment, name="experiment", rich_help_panel=_panel)
 
 
 def _say_version(wanted: bool) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "find_members",
     "pooled_output",
     "predict",
+    "sequence_logits",
 ]
 
 # A stopped run loses at most this much work: minutes of BERT-base on a CPU, seconds on a GPU.
@@ -214,7 +215,7 @@ class Classifier:
         logits = np.empty((len(records), len(self.scheme.names)), dtype=np.float32)
         is_pair = np.array([record.sequence_b is not None for record in records], dtype=bool)
         for indices, compute in (
-            (np.flatnonzero(~is_pair), _logits),
+            (np.flatnonzero(~is_pair), sequence_logits),
             (np.flatnonzero(is_pair), _pair_logits),
         ):
             if len(indices):
@@ -233,8 +234,21 @@ class Classifier:
         return [names[index] for index in probabilities.argmax(axis=1).tolist()]
 
 
-def _logits(engine: Engine, records: Sequence[SequenceRecord], weight: float) -> np.ndarray:
-    """Cut as the model itself would, so that pieces of all sequences share batches."""
+def sequence_logits(
+    engine: Engine, records: Sequence[SequenceRecord], weight: float = 1
+) -> np.ndarray:
+    """Give the logits of single sequences.
+
+    They are cut as the model itself would cut them, so that pieces of all share batches.
+
+    Args:
+        engine: Engine with a DNABertForSequenceClassification.
+        records: Single sequences, at least one.
+        weight: Share of the work on a chunk that this is, for the progress.
+
+    Returns:
+        Logits, shape (records, labels).
+    """
     windows = [Window(record.sequence) for record in records]
     rows: Sequence[int] = range(len(records))
     longest = engine.model.config.max_position_embeddings - 3 + engine.tokenizer.k

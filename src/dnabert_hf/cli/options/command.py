@@ -47,11 +47,13 @@ _RANGES = {
     "threshold": _SHARE,
     "max_q": _SHARE,
     "faithfulness": _RATE,
-    "layer": _Range(-_LARGEST, _LARGEST),  # counted from the end
+    "gc": _SHARE,
+    **dict.fromkeys(("layer", "position"), _Range(-_LARGEST, _LARGEST)),  # or from the end
     **dict.fromkeys(
         (
             "batch_size",
             "batch_tokens",
+            "draws",
             "early_stopping",
             "keep",
             "length",
@@ -61,6 +63,7 @@ _RANGES = {
             "min_instances",
             "min_len",
             "processes",
+            "random",
             "rounds",
             "step",
             "steps",
@@ -70,7 +73,7 @@ _RANGES = {
     ),
     "trials": _Range(1, 1e5),
 }
-_OUTPUTS = ("output", "report", "plot", "track", "calls")
+_OUTPUTS = ("output", "report", "plot", "page", "track", "calls")
 
 
 class Command(TyperCommand):

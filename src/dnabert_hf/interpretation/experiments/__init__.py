@@ -1,0 +1,1 @@
+"""In-silico experiments: sequences edited on purpose, and what a model makes of them."""
