@@ -89,7 +89,7 @@ def insert(
     setup: Setup,
     running: Running,
 ) -> None:
-    """Put motifs into many sequences, each alone: what does a motif do by itself?
+    r"""Put motifs into many sequences, each alone: what does a motif do by itself?
 
     What lies around it averages out (marginalisation). A row for each sequence, with the score
     without and with the motif; the means are printed with their standard errors.
@@ -177,7 +177,7 @@ def space(
     setup: Setup,
     running: Running,
 ) -> None:
-    """Pair two motifs at all distances, on all strands, in both orders: which does it like?
+    r"""Pair two motifs at all distances, on all strands, in both orders: which does it like?
 
     The interaction is what both change beyond the sum of what each changes alone.
 

@@ -262,7 +262,7 @@ def test_models_of_several_labels_need_one(tiny_config, tokenizer):
 def test_sequences_with_n_are_edited_but_not_shuffled(model, tokenizer):
     with_n = ["ACGTNNCAAGGCTTACGATC"]
     assert experiment_insert(model, with_n, "GATA", tokenizer=tokenizer).n_edits == 1
-    with pytest.raises(ValueError, match="record 0: .* to be shuffled, found N"):
+    with pytest.raises(ValueError, match=r"record 0: .* to be shuffled, found N"):
         experiment_insert(model, with_n, "GATA", n_shuffles=1, tokenizer=tokenizer)
-    with pytest.raises(ValueError, match="record 0: .* to be shuffled, found N"):
+    with pytest.raises(ValueError, match=r"record 0: .* to be shuffled, found N"):
         experiment_ablate(model, with_n, "GGC", tokenizer=tokenizer)

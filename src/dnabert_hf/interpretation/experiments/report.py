@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dnabert_hf.interpretation.experiments.effects import Effect
 from dnabert_hf.interpretation.experiments.frame import Experiment
+from dnabert_hf.interpretation.experiments.picture import plot_experiment
 from dnabert_hf.interpretation.pages.page import Cell, Page
-from dnabert_hf.interpretation.plots.experiment import plot_experiment
 
 __all__ = ["report_experiment", "strongest"]
 
