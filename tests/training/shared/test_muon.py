@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import DNABertForMaskedLM
+from dnabert_hf.training.shared.arguments import has_fast_bf16
 from dnabert_hf.training.shared.muon import Muon, muon_groups, optimizer_class, orthogonalise
 
 
@@ -84,6 +85,23 @@ def test_singular_values_come_near_one_and_vectors_stay(shape):
     inner = u.mT @ found @ vh.mT
     off = inner - torch.diag_embed(torch.diagonal(inner, dim1=1, dim2=2))
     assert off.abs().max() < 0.03
+
+
+@pytest.mark.parametrize("shape", [(2, 24, 96), (2, 96, 24), (3, 32, 32)])
+def test_directions_are_those_of_the_iterations_as_they_are_written(shape):
+    """In double precision, and with singular values over four orders of magnitude."""
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    matrices *= torch.logspace(0, -4, shape[2])
+    tall = shape[1] > shape[2]
+    x = (matrices.mT if tall else matrices).double()
+    x = x / torch.linalg.matrix_norm(x)[:, None, None]
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x - 4.7750 * gram @ x + 2.0315 * gram @ gram @ x
+    is_16_bit = has_fast_bf16(on_cpu=True)
+    expected = x.mT if tall else x
+    found = orthogonalise(matrices).double()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.05 if is_16_bit else 2e-4)
 
 
 def test_a_state_that_was_saved_goes_on_alike(model):

@@ -122,16 +122,46 @@ def orthogonalise(matrices: Tensor) -> Tensor:
         Of the same shape and type: U S V^T with S between about 0.7 and 1.2, from five iterations
         in bfloat16 where the device has it in hardware.
     """
-    a, b, c = _COEFFICIENTS
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
-    is_fast = has_fast_bf16(on_cpu=matrices.device.type == "cpu")
+    is_on_cpu = matrices.device.type == "cpu"
+    is_fast = has_fast_bf16(on_cpu=is_on_cpu)
     x = x.to(torch.bfloat16 if is_fast else torch.float32)
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_SMALLEST_NORM)
+    # In float32 alone: products of products lose what 16 bits do not hold.
+    iterate = _iterate if is_fast or 2 * x.shape[2] < 3 * x.shape[1] else _iterate_on_squares
+    # On a CPU one matrix after the other is a tenth to a fifth faster.
+    x = torch.cat([iterate(each) for each in x.split(1)]) if is_on_cpu else iterate(x)
+    return (x.mT if is_tall else x).to(matrices.dtype)
+
+
+def _iterate(x: Tensor) -> Tensor:
+    """Go through the Newton-Schulz iterations as they are written."""
+    a, b, c = _COEFFICIENTS
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.mT if is_tall else x).to(matrices.dtype)
+    return x
+
+
+def _iterate_on_squares(x: Tensor) -> Tensor:
+    """Do the same for wide matrices, with products of squares of their shorter side.
+
+    An iteration multiplies x by a polynomial of its Gram matrix, x x^T. The Gram matrix of what
+    comes out follows from these two, so that x itself waits for the product of all polynomials: of
+    sides of 1 to 4, that is 0.55 of the work.
+    """
+    a, b, c = _COEFFICIENTS
+    gram = x @ x.mT
+    factor = None
+    for iteration in range(_ITERATIONS):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        factor = polynomial if factor is None else polynomial @ factor
+        if iteration < _ITERATIONS - 1:
+            gram = polynomial @ (polynomial @ gram)
+    assert factor is not None
+    return factor @ x
 
 
 def muon_groups(
