@@ -12,7 +12,7 @@ from dnabert_hf.cli.options.shared import Model, SequenceFile, close
 __all__ = ["embed"]
 
 
-@takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id"))
+@takes_run_options("shard", "overwrite", "skip_short", columns=("sequence", "id", "label"))
 def embed(
     model: Model,
     sequences: SequenceFile,
@@ -21,7 +21,7 @@ def embed(
         typer.Option(
             "-o",
             "--output",
-            help="File to write: .parquet or .safetensors.",
+            help="File to write: .parquet, .safetensors, or .h5ad (AnnData).",
             show_default=False,
             callback=new_file,
         ),
@@ -52,6 +52,10 @@ def embed(
     Example:
 
         dnabert embed my_model genes.fa -o embeddings.parquet
+
+    For scanpy and its like, with the labels and splits of a table:
+
+        dnabert embed my_model labelled.tsv -o embeddings.h5ad
 
     With --max-file-mb 500, embeddings.parquet is a folder of embeddings-00000-of-00003.parquet and
     so on, which pandas, pyarrow, polars and datasets read as one table.

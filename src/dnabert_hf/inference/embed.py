@@ -1,7 +1,8 @@
 """Vectors that describe sequences, or each of their bases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Unpack, get_args
 
@@ -16,9 +17,11 @@ from dnabert_hf.inference.output.formats import (
     FolderFormat,
     ParquetFormat,
     ResultFormat,
+    Row,
     SafetensorsFormat,
     choose_format,
 )
+from dnabert_hf.inference.output.h5ad import H5adFormat, load_h5py
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.run import Run, RunFields, RunOptions
 
@@ -37,10 +40,14 @@ class Embedding(NamedTuple):
     Attributes:
         id: Id of the record.
         embedding: Shape (hidden,), or (bases, hidden) with one vector per base; float32.
+        label: Label of the record as written, None where it has none.
+        split: Part of a data set that the record belongs to, as written.
     """
 
     id: str
     embedding: np.ndarray
+    label: str | None = None
+    split: str | None = None
 
 
 def embed(
@@ -63,9 +70,11 @@ def embed(
             model with a head, the encoder is used.
         source: File of sequences ("-" is standard input), or sequences: texts or records.
         output: `.parquet` (columns id and embedding, a list of numbers or, per base, a list of
-            lists) or `.safetensors` (one tensor `embeddings` of shape (n, hidden) and the ids as
-            JSON in its metadata; per base, a tensor of shape (bases, hidden) for each id). None
-            returns the embeddings.
+            lists), `.safetensors` (one tensor `embeddings` of shape (n, hidden) and the ids as
+            JSON in its metadata; per base, a tensor of shape (bases, hidden) for each id) or
+            `.h5ad`, AnnData (X; ids, labels and splits in `obs`; what made them in
+            `uns["dnabert_hf"]`; not per base; an extra, `dnabert-hf[embeddings]`). None returns
+            the embeddings.
         pooling: "mean" over all k-mers, [UNK] among them, [CLS] and [SEP] not; "cls", the state of
             [CLS], over several windows their mean weighted by k-mers; "base": base i is the mean
             over the up to k k-mers that cover it.
@@ -91,14 +100,16 @@ def embed(
         if max_file_mb is not None:  # so that files need not be larger
             n_bases = min(n_bases, max_file_mb * 10**6 // (4 * hidden_size))
     result_format = None
+    has_columns = str(output).lower().endswith(".h5ad")
     if output is not None:
-        result_format = _choose_format(Path(output), pooling, precision, hidden_size)
+        about = {**run.describe_model(), "pooling": pooling, "version": version("dnabert-hf")}
+        result_format = _choose_format(Path(output), pooling, precision, hidden_size, about)
         if max_file_mb is not None:
             result_format = FolderFormat(result_format, name=Path(output).name, max_mb=max_file_mb)
     return run.results(
         run.read(source, n_bases=max(1, n_bases)),
         partial(_embed_chunk, engine, pooling),
-        to_row=lambda found: (found.id, found.embedding.astype(precision)),
+        to_row=lambda found: _to_row(found, precision, has_columns=has_columns),
         result_format=result_format,
         depends_on={"pooling": pooling, "precision": precision, "max_file_mb": max_file_mb},
     )
@@ -117,6 +128,11 @@ def _check_settings(
             f"max_file_mb (--max-file-mb) must be 1 or more, of an output, got {max_file_mb} for "
             f"{'results in memory' if output is None else output}"
         )
+
+
+def _to_row(found: Embedding, precision: Precision, *, has_columns: bool) -> Row:
+    row = (found.id, found.embedding.astype(precision))
+    return (*row, found.label, found.split) if has_columns else row
 
 
 def _embed_chunk(
@@ -141,7 +157,7 @@ def _embed_chunk(
         else:
             n_kmers = [len(window.sequence) - k + 1 for window in windows[begin:end]]
             embedding = np.average(states[begin:end], axis=0, weights=n_kmers)
-        yield Embedding(record.id, embedding.astype(np.float32))
+        yield Embedding(record.id, embedding.astype(np.float32), record.label, record.split)
 
 
 def spread_over_bases(kmer_states: np.ndarray, *, k: int) -> np.ndarray:
@@ -206,7 +222,11 @@ _COMPUTE: dict[str, Compute] = {"mean": mean_over_kmers, "cls": _cls, "base": _k
 
 
 def _choose_format(
-    output: Path, pooling: Pooling, precision: Precision, hidden_size: int
+    output: Path,
+    pooling: Pooling,
+    precision: Precision,
+    hidden_size: int,
+    about: Mapping[str, str],
 ) -> ResultFormat:
     def make_parquet() -> ResultFormat:
         import pyarrow as pa
@@ -216,10 +236,20 @@ def _choose_format(
         kind = pa.list_(vector) if pooling == "base" else vector
         return ParquetFormat(pa.schema([("id", pa.string()), ("embedding", kind)]))
 
+    def make_h5ad() -> ResultFormat:
+        if pooling == "base":
+            raise ValueError(
+                f"{output} has one vector a sequence, and pooling is 'base', a vector a base; "
+                "write Parquet or safetensors, or pool by mean or cls"
+            )
+        load_h5py()
+        return H5adFormat(n_dims=hidden_size, precision=precision, about=about)
+
     return choose_format(
         output,
         {
             ".parquet": make_parquet,
+            ".h5ad": make_h5ad,
             ".safetensors": lambda: SafetensorsFormat(
                 is_stacked=pooling != "base", precision=precision
             ),

@@ -12,6 +12,7 @@ from dnabert_hf.inference.output.formats import (
     ResultFormat,
     SafetensorsFormat,
 )
+from dnabert_hf.inference.output.h5ad import H5adFormat
 from dnabert_hf.inference.output.part_folder import PartFolder
 from dnabert_hf.inference.output.vcf import VcfFormat, index_vcf
 from dnabert_hf.inference.output.writer import WrittenResults, check_output
@@ -55,6 +56,8 @@ def _make_format(description: Mapping[str, Any]) -> ResultFormat:
         return FolderFormat(_make_format(arguments.pop("of_files")), **arguments)
     if kind == "vcf":
         return VcfFormat(**arguments)
+    if kind == "h5ad":
+        return H5adFormat(**arguments)
     if kind == "safetensors":
         return SafetensorsFormat(**arguments)
     return DelimitedFormat(**arguments)
