@@ -23,6 +23,8 @@ from dnabert_hf.inference.dependencies.map_files import (
     read_dependency_maps as read_dependency_maps,
 )
 from dnabert_hf.inference.embed import embed as embed
+from dnabert_hf.inference.embeddings.embedding_files import read_embeddings as read_embeddings
+from dnabert_hf.inference.embeddings.nearest import nearest as nearest
 from dnabert_hf.inference.evaluate import evaluate as evaluate
 from dnabert_hf.inference.evaluate_masked_lm import evaluate_masked_lm as evaluate_masked_lm
 from dnabert_hf.inference.genome_scan.scan import scan as scan

@@ -36,6 +36,7 @@ from dnabert_hf.cli.join import join
 from dnabert_hf.cli.mine_negatives import mine_negatives
 from dnabert_hf.cli.motifs import motifs
 from dnabert_hf.cli.mutagenesis import mutagenesis
+from dnabert_hf.cli.nearest import nearest
 from dnabert_hf.cli.options.command import Command
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
@@ -138,6 +139,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         evaluate,
         evaluate_mlm,
         embed,
+        nearest,
         scan,
         variants,
         mutagenesis,

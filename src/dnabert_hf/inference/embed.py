@@ -1,5 +1,6 @@
 """Vectors that describe sequences, or each of their bases."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -25,11 +26,12 @@ from dnabert_hf.inference.output.h5ad import H5adFormat, load_h5py
 from dnabert_hf.inference.output.writer import WrittenResults
 from dnabert_hf.inference.run import Run, RunFields, RunOptions
 
-__all__ = ["Embedding", "Pooling", "count_tokens", "embed", "spread_over_bases"]
+__all__ = ["ABOUT_KEY", "Embedding", "Pooling", "count_tokens", "embed", "spread_over_bases"]
 
 Pooling = Literal["mean", "cls", "base"]
 Precision = Literal["float32", "float16"]
 
+ABOUT_KEY = b"dnabert_hf"  # in the metadata of Parquet: what made the vectors, as JSON
 _CHUNK_BASES = 1 << 19
 _CHUNK_BYTES = 1 << 28  # of per-base vectors
 
@@ -234,7 +236,8 @@ def _choose_format(
         number = pa.float32() if precision == "float32" else pa.float16()
         vector = pa.list_(number, hidden_size)
         kind = pa.list_(vector) if pooling == "base" else vector
-        return ParquetFormat(pa.schema([("id", pa.string()), ("embedding", kind)]))
+        columns = [("id", pa.string()), ("embedding", kind)]
+        return ParquetFormat(pa.schema(columns, metadata={ABOUT_KEY: json.dumps(about)}))
 
     def make_h5ad() -> ResultFormat:
         if pooling == "base":
@@ -251,7 +254,7 @@ def _choose_format(
             ".parquet": make_parquet,
             ".h5ad": make_h5ad,
             ".safetensors": lambda: SafetensorsFormat(
-                is_stacked=pooling != "base", precision=precision
+                is_stacked=pooling != "base", precision=precision, about=about
             ),
         },
     )

@@ -231,10 +231,17 @@ class SafetensorsFormat:
             of shape (n, hidden), with the ids as a JSON list in the metadata (`ids`); otherwise
             each record is a tensor of its own, named by its id.
         precision: Number format, "float32" or "float16".
+        about: What made them, for the metadata.
     """
 
-    def __init__(self, *, is_stacked: bool, precision: str = "float32"):
-        self.is_stacked, self.precision = is_stacked, precision
+    def __init__(
+        self,
+        *,
+        is_stacked: bool,
+        precision: str = "float32",
+        about: Mapping[str, str] | None = None,
+    ):
+        self.is_stacked, self.precision, self.about = is_stacked, precision, dict(about or {})
         self._number = np.dtype(precision).newbyteorder("<")
 
     def describe(self) -> dict[str, Any]:
@@ -243,6 +250,7 @@ class SafetensorsFormat:
             "kind": "safetensors",
             "is_stacked": self.is_stacked,
             "precision": self.precision,
+            "about": self.about,
         }
 
     def write_part(self, path: Path, rows: Sequence[Row]) -> None:
@@ -276,11 +284,11 @@ class SafetensorsFormat:
             shape = [len(index), index[0][1][0] if index else 0]
             end = size * shape[0] * shape[1]
             tensor = {"dtype": kind, "shape": shape, "data_offsets": [0, end]}
-            return {"__metadata__": {"ids": json.dumps(ids)}, "embeddings": tensor}
-        header: dict[str, Any] = {}
+            return {"__metadata__": {"ids": json.dumps(ids), **self.about}, "embeddings": tensor}
+        header: dict[str, Any] = {"__metadata__": self.about}
         begin = 0
         for name, shape in index:
-            if name in header or name == "__metadata__":
+            if name in header:
                 raise ValueError(
                     f"a safetensors file needs a name of its own for each record, found {name!r} "
                     "twice; rename it, or write Parquet"

@@ -1,0 +1,1 @@
+"""Embeddings at work: sets of them in files, and the nearest of each."""
