@@ -49,6 +49,7 @@ from dnabert_hf.interpretation.attribution.faithfulness import faithfulness as f
 from dnabert_hf.interpretation.dependencies.report import (
     report_dependencies as report_dependencies,
 )
+from dnabert_hf.interpretation.embeddings.umap_map import plot_umap as plot_umap
 from dnabert_hf.interpretation.experiments.backgrounds import RandomSequences as RandomSequences
 from dnabert_hf.interpretation.experiments.experiments import experiment_ablate as experiment_ablate
 from dnabert_hf.interpretation.experiments.experiments import experiment_insert as experiment_insert
@@ -91,6 +92,7 @@ from dnabert_hf.training.tasks.task import Task as Task
 from dnabert_hf.workflows.hard_negatives import (
     finetune_with_hard_negatives as finetune_with_hard_negatives,
 )
+from dnabert_hf.workflows.probe import probe as probe
 from dnabert_hf.workflows.stacking import stack_models as stack_models
 
 __all__: list[str]

@@ -40,6 +40,7 @@ from dnabert_hf.cli.nearest import nearest
 from dnabert_hf.cli.options.command import Command
 from dnabert_hf.cli.predict import predict
 from dnabert_hf.cli.pretrain import pretrain
+from dnabert_hf.cli.probe import probe
 from dnabert_hf.cli.publish import publish
 from dnabert_hf.cli.run import run
 from dnabert_hf.cli.scan import scan
@@ -47,6 +48,7 @@ from dnabert_hf.cli.search import search
 from dnabert_hf.cli.stack import stack
 from dnabert_hf.cli.tasks import tasks
 from dnabert_hf.cli.tokenize import tokenize
+from dnabert_hf.cli.umap import umap
 from dnabert_hf.cli.variants import variants
 from dnabert_hf.files.environment import command_line
 
@@ -140,6 +142,8 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         evaluate_mlm,
         embed,
         nearest,
+        probe,
+        umap,
         scan,
         variants,
         mutagenesis,

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Unpack
 
 from dnabert_hf.data.reading.sources import Source
 from dnabert_hf.files.fingerprint import fingerprint_weights
-from dnabert_hf.files.outputs import check_distinct
 from dnabert_hf.inference.embed import Pooling, embed
 from dnabert_hf.inference.embeddings.embedding_files import (
     EmbeddingSet,
@@ -24,7 +23,7 @@ from dnabert_hf.inference.embeddings.neighbours import (
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import check_output, open_output
-from dnabert_hf.inference.run import RunFields
+from dnabert_hf.inference.run import RunFields, RunOptions
 
 __all__ = ["NearestSequence", "WrittenNeighbours", "embed_set", "nearest"]
 
@@ -84,7 +83,6 @@ def nearest(
     k: int = 5,
     approximate: bool = False,
     model: Any = None,
-    overwrite: bool = False,
     **options: Unpack[RunFields],
 ) -> list[NearestSequence] | WrittenNeighbours:
     """Find the sequences whose embeddings are nearest, by cosine similarity.
@@ -101,8 +99,8 @@ def nearest(
         k: Neighbours of each.
         approximate: Search by a graph (HNSW), with the library usearch, an extra.
         model: Model to embed sequences with; by default the one that the index names.
-        overwrite: Whether to replace an existing output.
-        **options: The fields of `RunOptions`, for embedding sequences; there are no shards.
+        **options: The fields of `RunOptions`, most of them for embedding sequences; there are no
+            shards.
 
     Returns:
         The neighbours, query by query and the nearest first, or where they were written.
@@ -112,9 +110,10 @@ def nearest(
             zeros, or k is out of range.
         ImportError: If an extra is not installed.
     """
+    running = RunOptions.of(options, excluded=["shard"])
     if output is not None:
-        check_output(output, overwrite=overwrite)
-        check_distinct(output, inputs=[query, *([] if index is None else [index])])
+        inputs = [query, *([] if index is None else [index])]
+        check_output(output, overwrite=running.overwrite, inputs=inputs)
         result_format = _choose_format(output)
     searched = None if index is None else read_embeddings(index)
     asked = _open_query(query, searched, model, options)
@@ -126,7 +125,9 @@ def nearest(
         return [
             each for found in find(asked, searched, k) for each in _rows(found, asked, searched)
         ]
-    with open_output(output, result_format, fingerprint=None, overwrite=overwrite) as opened:
+    with open_output(
+        output, result_format, fingerprint=None, overwrite=running.overwrite
+    ) as opened:
         for found in opened.remaining(find(asked, searched, k)):
             opened.write(list(_rows(found, asked, searched)))
     return WrittenNeighbours(Path(output), len(asked), k, len(searched))
@@ -168,12 +169,11 @@ def embed_set(
         pooling: "mean" or "cls".
         **options: The fields of `RunOptions`.
     """
-    checkpoint = as_checkpoint(model, options.pop("tokenizer", None), task="encoder")
+    checkpoint = as_checkpoint(model, options.get("tokenizer"), task="encoder")
     about = {"model": checkpoint.name, "weights": fingerprint_weights(checkpoint.model)}
     about |= {"pooling": pooling, "version": version("dnabert-hf")}
-    found = embed(
-        checkpoint.model, source, pooling=pooling, tokenizer=checkpoint.tokenizer, **options
-    )
+    running: RunFields = {**options, "tokenizer": checkpoint.tokenizer}
+    found = embed(checkpoint.model, source, pooling=pooling, **running)
     assert isinstance(found, list)
     return as_set(
         found, name=str(source) if isinstance(source, str | Path) else "sequences", about=about

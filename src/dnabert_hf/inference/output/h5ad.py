@@ -70,9 +70,9 @@ class H5adFormat:
         columns = [_Column(name) for name in _COLUMNS]
         n_rows = 0
         for head, _ in _read(parts):
-            n_rows += len(head[0])
-            for column, values in zip(columns, head[1:], strict=True):
-                column.see(values)
+            n_rows += len(head.ids)
+            for column in columns:
+                column.see(head.column(column.name))
         n_bytes = self.n_dims * self._number.itemsize + _BYTES_PER_ROW
         require_room(path, n_rows * n_bytes + _BYTES)
         # Not locked by HDF5: who gave the unfinished file holds a lock on it.
@@ -85,12 +85,11 @@ class H5adFormat:
             matrix = _array(file, "X", (n_rows, self.n_dims), self._number)
             begin = 0
             for head, numbers in _read(parts):
-                end = begin + len(head[0])
-                obs["_index"][begin:end] = head[0]
+                end = begin + len(head.ids)
+                obs["_index"][begin:end] = head.ids
                 matrix[begin:end] = np.frombuffer(numbers, self._number).reshape(-1, self.n_dims)
                 for column, target in zip(kept, written, strict=True):
-                    values = head[1 + _COLUMNS.index(column.name)]
-                    target[begin:end] = column.encode(values)
+                    target[begin:end] = column.encode(head.column(column.name))
                 begin = end
             self._write_rest(file)
 
@@ -111,6 +110,10 @@ class _Head(NamedTuple):
     ids: list[str]
     labels: list[str | None]
     splits: list[str | None]
+
+    def column(self, name: str) -> list[str | None]:
+        """Give the values of a column of `obs`."""
+        return self.labels if name == "label" else self.splits
 
 
 def _read(parts: Sequence[Path]) -> Iterator[tuple[_Head, bytes]]:

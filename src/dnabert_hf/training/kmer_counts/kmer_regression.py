@@ -13,6 +13,7 @@ from dnabert_hf.data.labelled.splits import labels_of
 from dnabert_hf.metrics.scores import score_classification
 
 __all__ = [
+    "choose_strength",
     "fit_kmer_regression",
     "kmer_logistic_regression",
     "no_regression",
@@ -48,7 +49,7 @@ def fit_kmer_regression(
         ValueError: If k is out of range, a letter is no nucleotide or the labels have one class.
     """
     counts = count_kmers(sequences, k, both_strands=both_strands)
-    fitted = _regression(_choose_strength(counts, labels)).fit(counts, labels)
+    fitted = _regression(choose_strength(counts, labels)).fit(counts, labels)
     scaler, regression = fitted[0], fitted[1]
     weights, intercepts = regression.coef_ / scaler.scale_, regression.intercept_
     if len(weights) == 1:  # of two classes, scikit-learn has the log-odds of the second
@@ -99,8 +100,14 @@ def _regression(strength: float) -> Any:
     return make_pipeline(StandardScaler(with_mean=False), regression)
 
 
-def _choose_strength(counts: Any, labels: np.ndarray) -> float:
-    """Choose the strength by cross-validation."""
+def choose_strength(counts: Any, labels: np.ndarray) -> float:
+    """Choose the strength of a logistic regression (C of scikit-learn) by cross-validation.
+
+    Args:
+        counts: Features of the training sequences, sparse or not, shape (sequences, features); they
+            are scaled to unit variance.
+        labels: Class indices from 0, shape (sequences,).
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
     from sklearn.model_selection import StratifiedKFold
