@@ -99,6 +99,7 @@ WRITTEN = [
     ),
     ("predict", 0, "c.tsv", BOTH, "predict peaks-model test.tsv -o c.tsv"),
     ("embed", 0, "d.parquet", (), "embed peaks-model test.tsv -o d.parquet"),
+    ("nearest", 0, "n.tsv", (), "nearest d.parquet -o n.tsv"),
     ("scan", 0, "e.parquet", BOTH, "scan peaks-model genome.fa --step 5000 -o e.parquet"),
     ("variants", 0, "f.tsv", BOUND, f"variants peaks-model variants.vcf {GENOME} -o f.tsv"),
     (
@@ -152,6 +153,11 @@ LONGER = [
     ),
     ("search", 0, "e/search.tsv", (), "search peaks.tsv --trials 1 -o e"),
     ("benchmark", 0, "f/scores.tsv", (), "benchmark suite.yaml -o f"),
+    ("embed", 0, "d.parquet", (), "embed peaks-model test.tsv -o d.parquet"),
+    (
+        *("umap", 0, "points.tsv", ()),
+        "umap d.parquet --neighbours 5 -o map.png --table points.tsv",
+    ),
 ]
 SUITE = "data: {peaks: peaks.tsv}\nmodels: {counts: {init: kmers, k: 3}}\nseeds: [0]\n"
 

@@ -34,7 +34,7 @@ def test_the_strength_is_what_a_grid_search_of_scikit_learn_chooses():
         scoring="neg_log_loss",
         cv=StratifiedKFold(3),
     ).fit(counts[order], labels[order])
-    found = kmer_regression._choose_strength(counts, labels)
+    found = kmer_regression.choose_strength(counts, labels)
     assert found == search.best_params_["logisticregression__C"]
 
 
@@ -44,7 +44,7 @@ def test_probabilities_are_those_of_scikit_learn(n_classes):
     labels = np.arange(60) % n_classes
     sequences = ["".join(each) for each in generator.choice(list("ACGT"), (60, 25))]
     counts = count_kmers(sequences, 3)
-    fitted = kmer_regression._regression(kmer_regression._choose_strength(counts, labels))
+    fitted = kmer_regression._regression(kmer_regression.choose_strength(counts, labels))
     expected = fitted.fit(counts, labels).predict_proba(counts)
     found = fit_kmer_regression(sequences, labels, k=3).probabilities(sequences)
     assert found == pytest.approx(expected, abs=1e-12)
