@@ -99,7 +99,7 @@ WRITTEN = [
     ),
     ("predict", 0, "c.tsv", BOTH, "predict peaks-model test.tsv -o c.tsv"),
     ("embed", 0, "d.parquet", (), "embed peaks-model test.tsv -o d.parquet"),
-    ("nearest", 0, "n.tsv", (), "nearest d.parquet -o n.tsv"),
+    ("nearest", 0, "near.tsv", (), "nearest d.parquet -o near.tsv"),
     ("scan", 0, "e.parquet", BOTH, "scan peaks-model genome.fa --step 5000 -o e.parquet"),
     ("variants", 0, "f.tsv", BOUND, f"variants peaks-model variants.vcf {GENOME} -o f.tsv"),
     (

@@ -104,7 +104,9 @@ def embed(
     result_format = None
     has_columns = str(output).lower().endswith(".h5ad")
     if output is not None:
-        about = {**run.describe_model(), "pooling": pooling, "version": version("dnabert-hf")}
+        name = str(model) if isinstance(model, str | Path) else type(model).__name__
+        about = {"model": name, "weights": run.weights, "pooling": pooling}
+        about["version"] = version("dnabert-hf")
         result_format = _choose_format(Path(output), pooling, precision, hidden_size, about)
         if max_file_mb is not None:
             result_format = FolderFormat(result_format, name=Path(output).name, max_mb=max_file_mb)

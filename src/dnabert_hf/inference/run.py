@@ -199,10 +199,6 @@ class Run:
         """Fingerprints of the models' weights."""
         return " ".join(self._weights)
 
-    def describe_model(self) -> dict[str, str]:
-        """Give the name of the first model and a fingerprint of its weights, for an output."""
-        return {"model": self._checkpoints[0].name, "weights": self._weights[0]}
-
     def read(
         self, source: Source, *, n_bases: int, n_passes: int = 1
     ) -> Input[list[SequenceRecord]]:
