@@ -32,6 +32,7 @@ from dnabert_hf.inference.output.join import join_parts as join_parts
 from dnabert_hf.inference.predict import predict as predict
 from dnabert_hf.inference.predict_bases import predict_bases as predict_bases
 from dnabert_hf.inference.run import RunOptions as RunOptions
+from dnabert_hf.inference.variants.haplotypes import score_haplotypes as score_haplotypes
 from dnabert_hf.inference.variants.mutagenesis import mutagenesis as mutagenesis
 from dnabert_hf.inference.variants.score_variants import score_variants as score_variants
 from dnabert_hf.interpretation.attribution.attention import attention_scores as attention_scores

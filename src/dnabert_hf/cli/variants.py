@@ -1,7 +1,7 @@
 """`dnabert variants`: what each allele of a VCF changes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -64,6 +64,14 @@ def variants(
             callback=input_file,
         ),
     ] = None,
+    haplotypes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SAMPLE",
+            help="Score the variants that this phased sample has on one copy within half a window "
+            "together, beside the sum of their effects; . takes those of all records.",
+        ),
+    ] = None,
     rc: BothStrands = None,
     aliases: Aliases = None,
     force: Force = False,
@@ -94,25 +102,35 @@ def variants(
         dnabert variants my_model in.vcf --genome hg38.fa --background mine.npz \
           --annotate genes.gtf.gz -o x.tsv
     """
+    several = {"--shifts": shifts, "--also": also, "--annotate": annotate}
+    several |= {"--background": background, "--background-size": background_size}
+    given = [name for name, value in several.items() if value]
+    if haplotypes is not None and given:
+        raise ValueError(f"--haplotypes must go without {', '.join(given)}; leave one of them out")
+    if background_size is not None and background is None:
+        raise ValueError("--background-size must go with --background FILE; name a file")
     from dnabert_hf.data.genome.genome import open_genome
     from dnabert_hf.data.reading.lines import regular_file
     from dnabert_hf.inference.variants.score_variants import score_variants
 
+    options: dict[str, Any] = {"output": output, "window": window, "label": label}
+    options |= {"both_strands": rc, "force": force, **running}
     with regular_file(vcf, suffix=".vcf") as file:
+        opened = open_genome(genome, aliases=aliases)
+        if haplotypes is not None:
+            from dnabert_hf.inference.variants.haplotypes import score_haplotypes
+
+            close(score_haplotypes(model, file, opened, sample=haplotypes, **options))
+            return
         done = score_variants(
             model,
             file,
-            open_genome(genome, aliases=aliases),
-            output=output,
-            window=window,
-            label=label,
-            both_strands=rc,
+            opened,
             shifts=shifts,
             also=also or (),
             background=background,
             background_size=background_size,
             annotation=annotate,
-            force=force,
-            **running,
+            **options,
         )
     close(done)

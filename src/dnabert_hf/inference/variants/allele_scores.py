@@ -38,12 +38,14 @@ class VariantScorer(Protocol):
         names: What the scores are called in a table, with the class that they are of.
         fields: What they are called in a VCF, whose header names the class.
         descriptions: What each is, in a line.
+        changes: Which of the names are of changes, whose sum means something.
         n_passes: Passes of a window with either allele that it takes for a strand.
     """
 
     names: tuple[str, ...]
     fields: tuple[str, ...]
     descriptions: tuple[str, ...]
+    changes: tuple[str, ...]
     n_passes: float
 
     def score(self, windows: Sequence[AlleleWindows]) -> np.ndarray:
@@ -98,6 +100,7 @@ class ClassifierScorer:
         label = choose_class(classifier.scheme, label)
         self.label = label
         self.names: tuple[str, ...] = tuple(f"{name}_{label}" for name in self.fields)
+        self.changes: tuple[str, ...] = self.names[2:]
         self._column = classifier.scheme.names.index(label)
         self._classifier = classifier
         self.descriptions: tuple[str, ...] = (
@@ -133,6 +136,7 @@ class MaskedScorer:
 
     names: tuple[str, ...] = ("log_likelihood_ratio", "embedding_distance")
     fields = names
+    changes = names
     descriptions: tuple[str, ...] = (
         "ln P(ALT) - ln P(REF) of the masked base, from all k-mers over it; single bases only",
         "Cosine distance between the mean hidden states with REF and with ALT",

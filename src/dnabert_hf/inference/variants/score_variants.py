@@ -38,7 +38,7 @@ from dnabert_hf.inference.variants.tally import (
     report_tally,
 )
 
-__all__ = ["ScoredVariants", "choose_task", "score_variants"]
+__all__ = ["ScoredVariants", "choose_task", "make_scorers", "score_variants"]
 
 _CHUNK_RECORDS = 1024
 
@@ -142,7 +142,7 @@ def score_variants(
         run.start(member, choose_task(member))
     window = choose_window(run.engines[0].model.config, window)
     both_strands = choose_strands(run.engines, both_strands)
-    scorers = _scorers(run.engines, window, label=label, both_strands=both_strands)
+    scorers = make_scorers(run.engines, window, label=label, both_strands=both_strands)
     scorer = JointScorer(scorers, has_shifts=shifts > 0)
     steps = _shifts(shifts, window)
     cutter = WindowCutter(genome, window, source=str(variants))
@@ -244,10 +244,23 @@ def _chunks(records: Iterable[VcfRecord]) -> Iterator[list[VcfRecord]]:
         yield chunk
 
 
-def _scorers(
+def make_scorers(
     engines: Sequence[Engine], window: int, *, label: str | None, both_strands: bool
 ) -> dict[str, VariantScorer]:
-    """Make the scorer of each model; a class is asked of the classifiers among several."""
+    """Make the scorer of each model; a class is asked of the classifiers among several.
+
+    Args:
+        engines: The models.
+        window: Bases around a variant.
+        label: Class to score, None for the class of interest.
+        both_strands: Whether to average over both strands.
+
+    Returns:
+        Scorers by the name of the model.
+
+    Raises:
+        ValueError: If a model cannot score variants so, or two have one name.
+    """
     has_classifier = not all(map(_is_masked_lm, engines))
     scorers: dict[str, VariantScorer] = {}
     for engine in engines:
