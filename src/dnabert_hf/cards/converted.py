@@ -15,6 +15,7 @@ from dnabert_hf.cards.render import fill_template
 __all__ = [
     "ORIGINAL",
     "OURS",
+    "PIPELINE_TAGS",
     "SourceCard",
     "conversion_card",
     "published_original",
@@ -27,7 +28,7 @@ OURS = "dnabert-hf"
 
 # Fields of a source's metadata that are true of the converted model too.
 _KEPT = ("license", "license_name", "license_link", "datasets", "language", "base_model")
-_PIPELINE_TAGS = {
+PIPELINE_TAGS = {
     "encoder": "feature-extraction",
     "masked-lm": "fill-mask",
     "sequence-classification": "text-classification",
@@ -133,7 +134,7 @@ def conversion_card(
     return fill_template(
         "converted",
         metadata=card_metadata(
-            _PIPELINE_TAGS[task],
+            PIPELINE_TAGS[task],
             name=name,
             tags=["dnabert", *(["bert"] if stock else [])],
             results=card.results,

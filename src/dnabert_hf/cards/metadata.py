@@ -29,6 +29,7 @@ def card_metadata(
     name: str,
     tags: Sequence[str],
     results: Sequence[EvalResult] = (),
+    library: str | None = "transformers",
     **known: Any,
 ) -> str:
     """Write the metadata of a model card, between whose `---` lines it goes.
@@ -38,6 +39,7 @@ def card_metadata(
         name: Name of the model, under which its scores are listed.
         tags: Tags beside "dna" and "genomics".
         results: Scores of the model.
+        library: What loads it, as the Hub calls it.
         **known: Fields of `huggingface_hub.ModelCardData` as far as they are known, such as
             `license`, `datasets` and `base_model`; None is left out.
 
@@ -56,7 +58,7 @@ def card_metadata(
     if pipeline_tag in _EXAMPLES:
         known.setdefault("widget", [dict(_EXAMPLES[pipeline_tag])])
     metadata = ModelCardData(
-        library_name="transformers",
+        library_name=library,
         pipeline_tag=pipeline_tag,
         tags=["dna", "genomics", *tags],
         model_name=name if results else None,

@@ -30,6 +30,7 @@ from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
 from dnabert_hf.cli.example_data import example_data
 from dnabert_hf.cli.experiment import experiment
+from dnabert_hf.cli.export import export
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
@@ -158,7 +159,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         motifs,
         dependencies,
     ),
-    "Share a model": (convert, publish),
+    "Share a model": (convert, export, publish),
 }
 for _panel, _commands in _COMMANDS.items():
     for _command in _commands:

@@ -17,9 +17,9 @@ from dnabert_hf.hub.stock.tokenizer_json import build_stock_tokenizer
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig, vocabulary_size
 from dnabert_hf.modeling.tokenization_dnabert import SPECIAL_TOKENS
 
-__all__ = ["check_stock", "save_stock", "stock_config"]
+__all__ = ["STOCK_CLASSES", "check_stock", "save_stock", "stock_config", "tokenizer_settings"]
 
-_STOCK_CLASSES: dict[str, type[PreTrainedModel]] = {
+STOCK_CLASSES: dict[str, type[PreTrainedModel]] = {
     "encoder": BertModel,
     "masked-lm": BertForMaskedLM,
     "sequence-classification": BertForSequenceClassification,
@@ -90,19 +90,28 @@ def save_stock(model: Any, task: str, folder: Path) -> None:
         task: What it is for.
         folder: Folder to write to.
     """
-    stock_class: Any = _STOCK_CLASSES[task]
+    stock_class: Any = STOCK_CLASSES[task]
     options = {"add_pooling_layer": model.pooler is not None} if task == "encoder" else {}
     stock = stock_class(stock_config(model.config), **options)
     stock.load_state_dict(model.state_dict())
     stock.save_pretrained(folder)
     build_stock_tokenizer(model.config.k).save(str(folder / "tokenizer.json"))
-    names = ("pad", "unk", "cls", "sep", "mask")
-    tokens = {f"{name}_token": token for name, token in zip(names, SPECIAL_TOKENS, strict=True)}
-    settings = tokens | {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": model.config.max_position_embeddings,
-        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
-        "clean_up_tokenization_spaces": False,
-    }
+    settings = tokenizer_settings(model_max_length=model.config.max_position_embeddings)
     text = json.dumps(settings, indent=2) + "\n"
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+
+def tokenizer_settings(**more: Any) -> dict[str, Any]:
+    """Give what tokenizer_config.json says beside a `tokenizer.json` of `build_stock_tokenizer`.
+
+    Args:
+        **more: Further settings.
+    """
+    names = ("pad", "unk", "cls", "sep", "mask")
+    tokens = {f"{name}_token": token for name, token in zip(names, SPECIAL_TOKENS, strict=True)}
+    return tokens | {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+        **more,
+    }

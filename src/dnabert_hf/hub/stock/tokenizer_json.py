@@ -18,7 +18,7 @@ __all__ = ["build_stock_tokenizer"]
 
 _MASKED, _OTHER = "?", "n"  # one letter for [MASK], one for all that is no base
 _LETTERS = "acgtn"
-_UNKNOWN_MARK, _MASKED_MARK = ".", "!"
+_UNKNOWN_MARK, _MASKED_MARK, _WORD_MARK = ".", "!", "@"
 
 
 def build_stock_tokenizer(k: int) -> Tokenizer:
@@ -45,7 +45,8 @@ def build_stock_tokenizer(k: int) -> Tokenizer:
     """
     kmers = map("".join, itertools.product(BASES, repeat=k))
     vocabulary = {token: i for i, token in enumerate((*SPECIAL_TOKENS, *kmers))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    # Not WordLevel, which transformers.js does not have: no k-mer begins with a shorter token.
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     steps = [*_plain_letters(), *_keep_kmer_text(k), *_mark_kmers(k), *_write_kmers(k)]
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -74,14 +75,25 @@ def _plain_letters() -> list[normalizers.Normalizer]:
 
 
 def _keep_kmer_text(k: int) -> list[normalizers.Normalizer]:
-    """Write text that is nothing but k-mers in upper case, which no later step changes."""
-    word = rf"(?:[{_LETTERS}{_LETTERS.upper()}]{{{k}}}|[?!])"
-    has_kmer = r"(?=[\s?!]*[a-zA-Z])"
-    is_kmer_text = rf"\A(?=\s*(?:{word}\s+)+{word}\s*\z){has_kmer}"
-    # From the beginning of such a text, or from the match before: so only such texts change.
+    """Write text that is nothing but k-mers in upper case, which no later step changes.
+
+    Without Oniguruma's anchor of the last match, which JavaScript does not have: the text gets a
+    mark at its beginning, which each of its words looks back for and then gets too; few words do
+    so first, and the others have not as far to look.
+    """
+    word = rf"(?:[{_LETTERS}]{{{k}}}|[?!])"
+    has_kmer = rf"(?=[\s?!]*[{_LETTERS}])"
+    is_word = rf"(?<=[\s{_WORD_MARK}])(?={word}(?:\s|\z))(?<={_WORD_MARK}[^{_WORD_MARK}]*)"
+    in_word = rf"(?<={_WORD_MARK}[^\s{_WORD_MARK}]{{0,{k - 1}}})"
     return [
-        _replace(rf"(?:{is_kmer_text}|(?!\A)\G)[^{old}]*\K[{old}]", new)
-        for old, new in zip(_LETTERS + _MASKED, _LETTERS.upper() + _MASKED_MARK, strict=True)
+        _replace(rf"\A(?=\s*(?:{word}\s+)+{word}\s*\z){has_kmer}", _WORD_MARK),
+        _replace(rf"(?=gat){is_word}", _WORD_MARK),
+        _replace(is_word, _WORD_MARK),
+        *(
+            _replace(rf"{in_word}[{old}]", new)
+            for old, new in zip(_LETTERS + _MASKED, _LETTERS.upper() + _MASKED_MARK, strict=True)
+        ),
+        normalizers.Replace(_WORD_MARK, ""),
     ]
 
 

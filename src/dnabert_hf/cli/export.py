@@ -1,0 +1,71 @@
+"""`dnabert export`: models as files for other runtimes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnabert_hf.cli.options.shared import Model, Overwrite, in_output
+
+__all__ = ["export"]
+
+
+def export(
+    model: Model,
+    output: Annotated[
+        Path, in_output("-o", "--output", help="Folder to write.", show_default=False)
+    ],
+    onnx: Annotated[
+        bool,
+        typer.Option(
+            "--onnx", help="Write onnx/model.onnx: ONNX Runtime, transformers.js (browser, Node)."
+        ),
+    ] = False,
+    openvino: Annotated[
+        bool, typer.Option("--openvino", help="Write openvino_model.xml and .bin: OpenVINO.")
+    ] = False,
+    torch: Annotated[
+        bool, typer.Option("--torch", help="Write model.pt2: torch alone, by torch.export.load.")
+    ] = False,
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--embeddings",
+            help="Leave out the head: a vector for each sequence, the mean over its k-mers.",
+        ),
+    ] = False,
+    opset: Annotated[
+        int | None,
+        typer.Option(
+            help="Version of ONNX's operators, 18 to 23.", show_default="what torch prefers"
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a model for programs that run without this package, in Python, C++ or JavaScript.
+
+    Batch and length stay open, and long sequences are cut into pieces inside: a classifier gives
+    what `dnabert predict` gives. Each file is compared with the model before the folder is there.
+    Beside it lie a tokenizer.json, config.json and a README.md with ten lines that use it.
+
+    Example:
+
+        dnabert export peaks-model --onnx -o peaks-onnx
+
+    Vectors, for three runtimes:
+
+        dnabert export dnabert-6-mini --embeddings --onnx --openvino --torch -o vectors
+    """
+    from dnabert_hf.hub.export.export import export as export_model
+
+    wanted = {"onnx": onnx, "openvino": openvino, "torch": torch}
+    done = export_model(
+        model,
+        output,
+        formats=[name for name, is_wanted in wanted.items() if is_wanted],
+        embeddings=embeddings,
+        opset=opset,
+        overwrite=overwrite,
+    )
+    for line in done.lines():
+        typer.echo(line)
