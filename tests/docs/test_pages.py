@@ -18,6 +18,7 @@ LONG = {
     "comparing-models",
     "dependencies",
     "embeddings",
+    "export",
     "long-sequences",
     "peaks-to-motifs",
     "pretraining",
