@@ -12,6 +12,9 @@ import pytest
 from pyarrow import parquet
 
 from dnabert_hf import DNABertForSequenceClassification, predict
+from dnabert_hf.training.benchmark.manifest import read_manifest
+from dnabert_hf.training.benchmark.run import benchmark
+from dnabert_hf.training.benchmark.suite_yaml import read_suite
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -21,6 +24,7 @@ def test_every_example_is_run_here():
         "finetune_with_trainer.py",
         "islands_base_by_base.py",
         "promoters_of_a_genome.py",
+        "ray_benchmark.py",
         "ray_parquet.py",
         "ray_predict.py",
         "score_a_variant.py",
@@ -98,6 +102,38 @@ def test_ray_data_loses_nothing_when_a_worker_is_killed(shared):
     for name in (each for each in wanted if each.startswith("prob_")):
         assert found[name] == pytest.approx(wanted[name], abs=1e-5)
     assert found["label"] == wanted["label"]
+
+
+@pytest.mark.slow
+def test_ray_runs_the_data_sets_of_a_benchmark(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed")
+    generator = np.random.default_rng(0)
+    names = [f"set {number}" for number in range(3)]
+    for name in names:
+        dna = ["".join(each) for each in generator.choice(list("ACGT"), (60, 30))]
+        rows = [f"{s}\t{i % 2}\t{'train' if i < 40 else 'test'}\n" for i, s in enumerate(dna)]
+        (tmp_path / f"{name}.tsv").write_text("sequence\tlabel\tsplit\n" + "".join(rows))
+    table = "".join(f"{name}\t{name}.tsv\n" for name in names)
+    (tmp_path / "sets.tsv").write_text("name\tpath\n" + table)
+    (tmp_path / "suite.yaml").write_text(
+        "data: {none: none.tsv}\nmodels: {regression: {init: kmers, k: 3}}\nseeds: [0]\n"
+    )
+    arguments = [tmp_path / name for name in ("suite.yaml", "sets.tsv", "results")]
+    command = [sys.executable, EXAMPLES / "ray_benchmark.py", *arguments, "--workers", "2"]
+    for _ in range(2):  # the second time nothing is left to do
+        result = subprocess.run(
+            command, env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    # Ray keeps no order of tasks; the report has that of the table.
+    lines = (tmp_path / "results" / "scores.tsv").read_text().splitlines()[1:]
+    assert [line.split("\t")[0] for line in lines] == names
+    whole = benchmark(
+        read_suite(tmp_path / "suite.yaml", sets=read_manifest(tmp_path / "sets.tsv")),
+        tmp_path / "whole",
+    )
+    assert [f"{score:.6f}" for score in whole.values()] == [each.split("\t")[5] for each in lines]
 
 
 # Stands for Slurm: runs the tasks of an array one after the other, then what depends on them.

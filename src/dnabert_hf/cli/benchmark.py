@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from dnabert_hf.cli.options.early import input_file
+from dnabert_hf.cli.options.shared import report
+
 __all__ = ["benchmark"]
 
 
@@ -33,6 +36,27 @@ def benchmark(
             help="Folder in which the data lie.", show_default="the folder of the YAML file"
         ),
     ] = None,
+    sets: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of data sets in place of the suite's, a row a set: name, and path, or "
+            "train, dev and test, or peaks (and length); task, labels.",
+            callback=input_file,
+        ),
+    ] = None,
+    genome: Annotated[
+        list[str] | None,
+        typer.Option(help="FASTA file that peaks are cut from; repeatable.", callback=input_file),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Run data sets I (from 0), I + N and so on, the share of one of N machines; the "
+            "same without it, at the end, writes the report.",
+            show_default=False,
+        ),
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Cells at the same time.")] = 1,
 ) -> None:
     """Fine-tune models on data sets with several seeds, and report table, tests and plot.
@@ -50,13 +74,36 @@ def benchmark(
     In a suite, a data set is a file, a folder of one or many, or {load_dataset: org/name}; it may
     name a task ({path: gabpa.tsv, task: tf}) and its own number of labels.
 
+    Hundreds of sets, such as the 690 of DNABERT, from a table of names and files:
+
+        dnabert benchmark paper --data ENCODE --sets encode.tsv -o encode
+
     A suite of your own: {data: {GABPA: gabpa.tsv}, models: {mini: {init: dnabert-6-mini}, CNN:
     {init: cnn, learning_rates: [3e-4, 1e-3]}, regression: {init: kmers}}, seeds: [0, 1], labels:
     [100, 1000, all]}
     """
+    from dnabert_hf.training.benchmark.manifest import build_sets, read_manifest
+    from dnabert_hf.training.benchmark.run import SETS
     from dnabert_hf.training.benchmark.run import benchmark as run_benchmark
+    from dnabert_hf.training.benchmark.suite import part_of, share_of
     from dnabert_hf.training.benchmark.suite_yaml import read_suite
 
-    logging.getLogger("dnabert_hf.training.benchmark.run").setLevel(logging.INFO)
-    run_benchmark(read_suite(suite, data_folder=data), output, processes=processes)
-    typer.echo((output / "report.md").read_text(encoding="utf-8"), nl=False)
+    for module in ("run", "manifest"):
+        logging.getLogger(f"dnabert_hf.training.benchmark.{module}").setLevel(logging.INFO)
+    rows = None
+    if sets is not None:
+        rows = read_manifest(sets)
+        if shard is not None:
+            rows = {name: rows[name] for name in share_of(list(rows), shard)}
+        root = sets.parent if data is None else data
+        rows = build_sets(rows, genome or (), output / SETS, root=root)
+    elif genome:
+        raise ValueError("--genome is for a table of peaks; name that, too (--sets)")
+    read = read_suite(suite, data_folder=data or (sets and sets.parent), sets=rows)
+    if shard is not None and sets is None:
+        read = part_of(read, shard)
+    run_benchmark(read, output, processes=processes, is_part=shard is not None)
+    if shard is None:
+        typer.echo((output / "report.md").read_text(encoding="utf-8"), nl=False)
+    else:
+        report(f"{len(read.data):,} data sets, shard {shard} -> {output}")

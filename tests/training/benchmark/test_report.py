@@ -183,3 +183,24 @@ def test_names_in_the_plot_do_not_overlap_and_lie_inside(tmp_path, monkeypatch, 
 def test_the_plot_is_a_picture(tmp_path):
     write(make_suite(tmp_path, 2), tmp_path)
     assert Path(tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_many_data_sets_are_told_by_their_distribution(tmp_path, monkeypatch):
+    drawn = []
+
+    def violinplot(axes, values, *places, **options):
+        drawn.append(list(values))
+        return {"bodies": []}
+
+    monkeypatch.setattr("matplotlib.axes.Axes.violinplot", violinplot)
+    suite = make_suite(tmp_path, n_data=48)
+    report = write(suite, tmp_path)
+    section = report.partition("## Over 48 data sets")[2].partition("!")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in section.splitlines()]
+    mini = next(row for row in rows if row[:1] == ["mini"])
+    # The score of a set is 0.305 + 0.02 times its number, and 0.1 more on the first twelve.
+    scores = [0.305 + 0.02 * i + 0.1 * (i < 12) for i in range(48)]
+    expected = [np.mean(scores), *np.quantile(scores, [0, 0.25, 0.5, 0.75, 1])]
+    assert mini[1:] == [f"{value:.3f}" for value in expected]
+    assert len(drawn) == len(MODELS)
+    assert drawn[0] == pytest.approx(scores)

@@ -92,7 +92,11 @@ def test_a_cell_has_a_folder_of_its_own():
         ("metric: auroc", "metric: auc", r"metrics of .* known by name, got 'auc'; .* auroc"),
         ("k: 4}\nseeds", "task: prom}\nseeds", "tasks must be known by name, got 'prom'"),
         (": gabpa.tsv", ": {file: gabpa.tsv}", r"fields of the data set .* got 'file'"),
-        (": gabpa.tsv", ": {task: tf}", "must have a path or name what load_dataset is to load"),
+        (
+            ": gabpa.tsv",
+            ": {task: tf}",
+            "must have a path, or files of train and test, or name",
+        ),
         (": gabpa.tsv", ": {path: gabpa.tsv, task: ft}", "tasks must be known by name, got 'ft'"),
         (": gabpa.tsv", ": {path: gabpa.tsv, labels: [few]}", "labels must be whole numbers"),
         (": gabpa.tsv", ": {path: gabpa.tsv, columns: {dna: x}}", "columns of .* got 'dna'"),

@@ -11,7 +11,9 @@ from dnabert_hf.files.figures import save_figure
 from dnabert_hf.training.benchmark.suite import Case, Suite
 from dnabert_hf.training.shared.curves import title_of
 
-__all__ = ["plot_scores"]
+__all__ = ["MANY", "plot_scores"]
+
+MANY = 40  # data sets, above which their distribution is drawn in place of each
 
 _COLOURS = ("#0b6bb0", "#8c8c8c", "#d95f02", "#1b9e77", "#7570b3", "#e6ab02", "#a6761d", "#e7298a")
 _MARKERS = "osD^vPXh"
@@ -28,12 +30,17 @@ def plot_scores(
 ) -> None:
     """Draw a row of points a data set or, with several numbers of labels, a curve a data set.
 
+    Of more than 40 data sets, a violin a model, as Ji et al. 2021 draw the 690 of ENCODE.
+
     Args:
         suite: What was compared.
         table: Scores of the seeds by data set and number of labels, and by model.
         means: Scores of each model on the data sets on which all models have one.
         path: File to write; its suffix gives the format.
     """
+    if len(suite.data) > MANY:
+        _plot_violins(suite, means, path)
+        return
     if any(len(suite.labels_of(data)) > 1 for data in suite.data):
         _plot_curves(suite, table, path)
         return
@@ -42,6 +49,34 @@ def plot_scores(
     if n_sets > 1:
         rows[f"mean of {n_sets} data sets"] = {n: [each.mean()] for n, each in means.items()}
     _plot_rows(suite, rows, path)
+
+
+def _plot_violins(suite: Suite, means: Mapping[str, np.ndarray], path: Path) -> None:
+    """Draw how the data sets that all models have are distributed, with quartiles and median."""
+    from matplotlib.figure import Figure
+
+    n_sets = len(next(iter(means.values()), []))
+    figure = Figure(figsize=(1.6 + 1.5 * len(means), 4.2), layout="constrained")
+    axes = figure.subplots()
+    for number, values in enumerate(means.values() if n_sets > 1 else ()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        drawn: Any = axes.violinplot(values, [number], widths=0.8, showextrema=False)
+        for body in drawn["bodies"]:
+            body.set(facecolor=colour, alpha=0.5)
+        low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+        axes.vlines(number, low, high, color=colour, linewidth=5)
+        axes.plot([number], [middle], "o", color="white", markersize=4, zorder=3)
+    axes.set_xticks(range(len(means)), [_wrap_short(name) for name in means])
+    axes.set_ylabel(f"test {title_of(suite.metric)}")
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(textwrap.fill(f"{suite.title}: {n_sets} data sets", 2 * _LETTERS))
+    save_figure(figure, path)
+
+
+def _wrap_short(name: str) -> str:
+    return textwrap.fill(name, _LETTERS // 2)
 
 
 def _wrap(name: str) -> str:

@@ -17,7 +17,7 @@ from dnabert_hf.training.benchmark.paired_tests import (
     compare,
     complete_scores,
 )
-from dnabert_hf.training.benchmark.plot import plot_scores
+from dnabert_hf.training.benchmark.plot import MANY, plot_scores
 from dnabert_hf.training.benchmark.suite import KMER_REGRESSION, Case, Cell, ModelEntry, Suite
 from dnabert_hf.training.shared.curves import title_of
 
@@ -73,6 +73,8 @@ def write_report(
     }
     means = _means_by_data(suite, table)
     lines = [f"# {suite.title}", "", *_score_table(suite, table, means), ""]
+    if len(suite.data) > MANY:
+        lines += [*_distributions(suite, means), ""]
     lines += [f"![Test {title_of(suite.metric)} of every model and data set](scores.png)", ""]
     if len(suite.models) > 1:
         lines += ["## Comparison", "", *_comparisons(suite, means)]
@@ -136,6 +138,22 @@ def _score_table(suite: Suite, table: _Table, means: Mapping[str, np.ndarray]) -
         lines.append(_row([f"mean of {what}", "", *cells]))
     if len(table) > 1 and len(names) > 1:
         lines.append(_row([f"best of {len(table)} rows", "", *(str(n_best[n]) for n in names)]))
+    return lines
+
+
+def _distributions(suite: Suite, means: Mapping[str, np.ndarray]) -> list[str]:
+    """Tell how the scores of each model are distributed over the data sets."""
+    n_sets = len(next(iter(means.values()), []))
+    lines = [
+        f"## Over {n_sets} data sets",
+        "",
+        f"Test {title_of(suite.metric)} of the data sets that all models have.",
+        "",
+        *_header(["model", "mean", "lowest", "25 %", "median", "75 %", "highest"]),
+    ]
+    for name, values in means.items():
+        cells = [values.mean(), *np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
+        lines.append(_row([name, *(f"{cell:.3f}" for cell in cells)]))
     return lines
 
 

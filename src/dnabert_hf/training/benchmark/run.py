@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from dnabert_hf.data.labelled.dataset import read_dataset
 from dnabert_hf.data.labelled.splits import with_lengths
 from dnabert_hf.files.atomic import write_json, write_text
@@ -30,17 +32,21 @@ from dnabert_hf.training.finetuning.finetune import finetune
 from dnabert_hf.training.kmer_counts.kmer_regression import score_kmer_regression
 from dnabert_hf.training.tasks.presets import GENERIC, find_task
 
-__all__ = ["benchmark"]
+__all__ = ["SETS", "benchmark"]
 
 logger = logging.getLogger(__name__)
 
+SETS = "sets"  # folder of the data sets that were made for the benchmark
 _ERROR = "error.txt"
 _SCORES = "metrics.json"
 _SUITE = "benchmark.json"
+_LOCK = ".benchmark.lock"
 _DRAWN_FROM = "drawn_from"  # in it: fingerprints of the data sets that the tables were drawn from
 
 
-def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> dict[Cell, float]:
+def benchmark(
+    suite: Suite, output_dir: str | Path, *, processes: int = 1, is_part: bool = False
+) -> dict[Cell, float]:
     """Run every cell of a benchmark that has not been run yet, and write the report.
 
     The models of a data set and seed train on the same sequences and are tested on the same ones.
@@ -59,6 +65,8 @@ def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> di
         processes: Cells that run at the same time, each on one thread if there are several. They
             are spawned: a script that asks for several must call this under `if __name__ ==
             "__main__":`.
+        is_part: Whether the suite is the share of one of several machines (`part_of`): no report is
+            written. The call for the whole, in the folder that holds the cells of all, writes it.
 
     Returns:
         Test metric of every cell that ended well.
@@ -84,7 +92,8 @@ def benchmark(suite: Suite, output_dir: str | Path, *, processes: int = 1) -> di
     _run([cell for cell in chosen if cell not in first], suite, place, processes)
     done = {cell: result for cell in every if (result := _result(cell, suite, place))}
     errors = {cell: error for cell in every if (error := _error(cell, suite, place))}
-    write_report(suite, done, chosen, place.folder, errors=errors)
+    if not is_part:
+        write_report(suite, done, chosen, place.folder, errors=errors)
     return {cell: done[cell].score for cell in chosen if cell in done}
 
 
@@ -124,7 +133,14 @@ def _warn_of_changes(cells: Iterable[Cell], place: _Place) -> None:
 
 
 def _claim(suite: Suite, place: _Place) -> None:
-    """Make sure that the folder is of this benchmark: models and data as they ever were in it."""
+    """Make sure that the folder is of this benchmark; machines that share it come one by one."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.folder / _LOCK):
+        _claim_alone(suite, place)
+
+
+def _claim_alone(suite: Suite, place: _Place) -> None:
+    """Compare models and data with what they ever were in the folder, and note them."""
     folder = place.folder
     settings: dict[str, Any] = {
         "data": {name: _describe_data(entry) for name, entry in suite.data.items()},
@@ -149,9 +165,8 @@ def _claim(suite: Suite, place: _Place) -> None:
                     f"{folder}: a benchmark must go on with the {part} it began with, found "
                     f"{before} there; choose another folder"
                 )
-    elif folder.exists() and any(folder.iterdir()):
+    elif any(each.name not in (SETS, _LOCK) for each in folder.iterdir()):
         raise ValueError(f"{folder}: the output folder must be empty or a benchmark's, found files")
-    folder.mkdir(parents=True, exist_ok=True)
     settings[_DRAWN_FROM] = dict(earlier.get(_DRAWN_FROM, {}))
     for name, rows in place.inputs.data.items():
         if rows is None:

@@ -1,7 +1,7 @@
 """Suites: the data sets, models, seeds and numbers of labels that a benchmark compares."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,17 @@ from dnabert_hf.data.labelled.hub_datasets import iterate_loaded
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.training.shared.initialisation import STARTS
 
-__all__ = ["KMER_REGRESSION", "Case", "Cell", "DataEntry", "ModelEntry", "Suite", "slug"]
+__all__ = [
+    "KMER_REGRESSION",
+    "Case",
+    "Cell",
+    "DataEntry",
+    "ModelEntry",
+    "Suite",
+    "part_of",
+    "share_of",
+    "slug",
+]
 
 KMER_REGRESSION = "kmers"  # in place of a start: logistic regression on k-mer counts
 
@@ -22,11 +32,12 @@ class DataEntry:
     """A data set of a benchmark: a file or folder, or what `datasets.load_dataset` loads.
 
     Attributes:
-        path: File or folder, as in `read_dataset`; None if it is loaded.
+        path: File or folder, as in `read_dataset`; None if it is loaded, or of several files.
         load: Arguments of `iterate_loaded`.
         columns: Names of the columns.
         task: Preset or file, as in `find_task`; None for that of the model, if it has one.
         labels: Numbers of training sequences, None for all; no numbers for those of the suite.
+        files: Files by split.
     """
 
     path: Path | None = None
@@ -34,17 +45,20 @@ class DataEntry:
     columns: Columns = field(default_factory=Columns)
     task: str | None = None
     labels: tuple[int | None, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
         """Name of the data set where it comes from."""
+        if self.files:
+            return self.files["train"]
         return str(self.load["path"] if self.path is None else self.path)
 
     def records(self) -> Iterator[tuple[str, SequenceRecord, str]]:
         """Yield the split, the record and the source of every sequence."""
-        if self.path is None:
+        if self.load:
             return iterate_loaded(**self.load, columns=self.columns)
-        return iterate_labelled(self.path, columns=self.columns)
+        return iterate_labelled(self.path or self.files, columns=self.columns)
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,46 @@ class Suite:
     def cases(self) -> list[Case]:
         """List every data set with every number of training sequences."""
         return [(data, labels) for data in self.data for labels in self.labels_of(data)]
+
+
+def part_of(suite: Suite, shard: str) -> Suite:
+    """Take the share of the data sets that one of several machines runs.
+
+    Args:
+        suite: The benchmark.
+        shard: "I/N", as in `share_of`.
+
+    Raises:
+        ValueError: As `share_of` does.
+    """
+    return replace(suite, data={name: suite.data[name] for name in share_of(suite.data, shard)})
+
+
+def share_of(names: Iterable[str], shard: str) -> list[str]:
+    """Take every N-th name.
+
+    Args:
+        names: Names of data sets.
+        shard: "I/N": names I, I + N and so on, from 0.
+
+    Raises:
+        ValueError: If it is not written so, or nothing is left.
+
+    Example:
+        >>> share_of("abcde", "1/2")
+        ['b', 'd']
+    """
+    names, parts = list(names), shard.split("/")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"a shard must be written I/N, such as 0/4, got {shard!r}")
+    index, count = map(int, parts)
+    share = names[index :: count or 1]
+    if index >= count or not share:
+        raise ValueError(
+            f"a shard I/N must have I from 0 to N - 1, and N not above the {len(names)} data sets, "
+            f"got {shard}"
+        )
+    return share
 
 
 def slug(name: str) -> str:

@@ -27,7 +27,8 @@ _LOAD_FIELDS = {"load_dataset": "path", "config": "name", "data_files": "data_fi
     "data_dir": "data_dir",
     "revision": "revision",
 }
-_DATA_FIELDS = ("path", "optional", "task", "labels", "columns", *_LOAD_FIELDS)
+_FILES = ("train", "dev", "test")
+_DATA_FIELDS = ("path", *_FILES, "optional", "task", "labels", "columns", *_LOAD_FIELDS)
 
 
 def packaged_suites() -> dict[str, Path]:
@@ -40,12 +41,18 @@ def packaged_suites() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_PACKAGED.glob("*.yaml"))}
 
 
-def read_suite(path: str | Path, *, data_folder: str | Path | None = None) -> Suite:
+def read_suite(
+    path: str | Path,
+    *,
+    data_folder: str | Path | None = None,
+    sets: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Suite:
     """Read a benchmark from a YAML file.
 
     Args:
         path: The file, or the name of a benchmark that comes with the package.
         data_folder: Where relative paths of data sets begin; by default the folder of the file.
+        sets: Data sets in place of those of the file, as `read_manifest` gives them.
 
     Returns:
         The benchmark. A folder that is no data set itself stands for all data sets below it; those
@@ -56,7 +63,9 @@ def read_suite(path: str | Path, *, data_folder: str | Path | None = None) -> Su
             data set is not there, or two names would share a folder.
     """
     file = _find_file(path, data_folder)
-    content = read_mapping(file, fields="fields such as data and models")
+    content = dict(read_mapping(file, fields="fields such as data and models"))
+    if sets is not None:
+        content["data"] = {name: _entry_of_row(row) for name, row in sets.items()}
     check_names(content, _SUITE_FIELDS, f"fields of {file}")
     for name in ("data", "models"):
         if not isinstance(content.get(name), dict) or not content[name]:
@@ -101,6 +110,12 @@ def _find_file(path: str | Path, data_folder: str | Path | None) -> Path:
     return packaged[str(path)]
 
 
+def _entry_of_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the number of labels of a manifest's row as YAML would."""
+    labels = row.get("labels")
+    return {**row, "labels": int(labels)} if labels and labels.isdecimal() else dict(row)
+
+
 def _data_sets(file: Path, entries: Mapping[Any, Any], root: Path) -> dict[str, DataEntry]:
     """Read the data sets of a suite, folders of several replaced by what lies in them."""
     data: dict[str, DataEntry] = {}
@@ -127,8 +142,12 @@ def _data_set(file: Path, name: str, entry: Mapping[str, Any], root: Path) -> di
     """Read an entry: one data set, all of a folder, or none if it is optional and not there."""
     title = f"the data set {name!r} in {file}"
     check_names(entry, _DATA_FIELDS, f"fields of {title}")
-    if ("path" in entry) == ("load_dataset" in entry):
-        raise ValueError(f"{title} must have a path or name what load_dataset is to load, not both")
+    files = {split: str(root / str(entry[split])) for split in _FILES if split in entry}
+    if ("path" in entry) + ("load_dataset" in entry) + bool(files) != 1:
+        raise ValueError(
+            f"{title} must have a path, or files of train and test, or name what load_dataset is "
+            "to load, one of them"
+        )
     columns = entry.get("columns") or {}
     check_names(columns, [f.name for f in fields(Columns)], f"columns of {title}")
     options: dict[str, Any] = {
@@ -142,6 +161,12 @@ def _data_set(file: Path, name: str, entry: Mapping[str, Any], root: Path) -> di
         if "data_files" in load:
             load["data_files"] = _beside(root, load["data_files"])
         return {name: DataEntry(load=load, **options)}
+    if files:
+        missing = [file for file in files.values() if not Path(file).is_file()]
+        if missing or not {"train", "test"} <= set(files):
+            lacks = f"no file {missing[0]}" if missing else f"only {' and '.join(files)}"
+            raise ValueError(f"{title} must have files of train and test, found {lacks}")
+        return {name: DataEntry(files=files, **options)}
     path = resolve_dataset(root / str(entry["path"]))
     if path is None and entry.get("optional"):
         return {}
