@@ -27,6 +27,15 @@ def export(
     torch: Annotated[
         bool, typer.Option("--torch", help="Write model.pt2: torch alone, by torch.export.load.")
     ] = False,
+    sentence_transformers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POOLING",
+            help="Write a folder of sentence-transformers, of the encoder, with the vectors of "
+            "`dnabert embed`: mean or cls. Alone.",
+            show_default=False,
+        ),
+    ] = None,
     embeddings: Annotated[
         bool,
         typer.Option(
@@ -55,7 +64,28 @@ def export(
     Vectors, for three runtimes:
 
         dnabert export dnabert-6-mini --embeddings --onnx --openvino --torch -o vectors
+
+    For SentenceTransformer("vectors").encode(sequences):
+
+        dnabert export dnabert-6-mini --sentence-transformers mean -o vectors
     """
+    if sentence_transformers is not None:
+        if onnx or openvino or torch or opset is not None:
+            raise ValueError(
+                "a folder of sentence-transformers is written alone: leave out --onnx, "
+                "--openvino, --torch and --opset, and export twice"
+            )
+        from dnabert_hf.hub.stock.sentence_transformers_folder import save_sentence_transformers
+
+        saved = save_sentence_transformers(
+            model,
+            output,
+            pooling=sentence_transformers,  # type: ignore[arg-type]  # checked where it is used
+            overwrite=overwrite,
+        )
+        for line in saved.lines():
+            typer.echo(line)
+        return
     from dnabert_hf.hub.export.export import export as export_model
 
     wanted = {"onnx": onnx, "openvino": openvino, "torch": torch}
