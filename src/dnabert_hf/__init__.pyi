@@ -94,6 +94,7 @@ from dnabert_hf.training.hyperparameter_search.search import (
 )
 from dnabert_hf.training.pretraining.pretrain import pretrain as pretrain
 from dnabert_hf.training.tasks.task import Task as Task
+from dnabert_hf.workflows.embedding_leaks import find_embedding_leaks as find_embedding_leaks
 from dnabert_hf.workflows.hard_negatives import (
     finetune_with_hard_negatives as finetune_with_hard_negatives,
 )

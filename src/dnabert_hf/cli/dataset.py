@@ -17,7 +17,7 @@ from dnabert_hf.cli.options.dataset import (
     parse_columns,
     takes_target,
 )
-from dnabert_hf.cli.options.early import input_file
+from dnabert_hf.cli.options.early import input_file, model_name
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
 
 __all__ = ["dataset"]
@@ -349,6 +349,23 @@ def check(
             show_default=False,
         ),
     ],
+    by_embedding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Model by whose embeddings to look for near ones across splits, too.",
+            show_default=False,
+            callback=model_name,
+        ),
+    ] = None,
+    similarity: Annotated[
+        float | None,
+        typer.Option(
+            help="With --by-embedding: cosine beyond which two are near, which then counts as a "
+            "leak.",
+            show_default="what 1 in 100 shuffled sequences reach, as a hint",
+        ),
+    ] = None,
 ) -> None:
     """Report on a data set: classes, leaks between its splits, what GC and length give away.
 
@@ -357,7 +374,13 @@ def check(
     Example:
 
         dnabert dataset check promoters.tsv
+
+    Beyond what letters tell:
+
+        dnabert dataset check promoters.tsv --by-embedding dnabert-6-mini
     """
+    if similarity is not None and by_embedding is None:
+        raise ValueError("a similarity is one of embeddings: name a model (--by-embedding)")
     from dnabert_hf.data.labelled.dataset import iterate_labelled
     from dnabert_hf.data.labelled.label_check import describe_labels
     from dnabert_hf.data.labelled.labels import infer_labels
@@ -379,5 +402,13 @@ def check(
     typer.echo(describe_labels(scheme, scheme.count(labels), len(labels)))
     for line in format_report(report):
         typer.echo(line)
-    if report.has_leaks:
+    is_leaking = report.has_leaks
+    if by_embedding is not None:
+        from dnabert_hf.workflows.embedding_leaks import find_embedding_leaks
+
+        found = find_embedding_leaks(by_embedding, records, splits, similarity=similarity)
+        for line in found.lines():
+            typer.echo(line)
+        is_leaking |= similarity is not None and any(found.n_near.values())
+    if is_leaking:
         raise typer.Exit(1)
