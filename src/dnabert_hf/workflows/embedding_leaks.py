@@ -108,7 +108,9 @@ def find_embedding_leaks(
         )
     if similarity is not None and not 0 <= similarity <= 1:
         raise ValueError(f"a similarity must be from 0 to 1, got {similarity}")
-    shuffled = _shuffle([records[row].sequence for row in held]) if similarity is None else []
+    shuffled = (
+        _shuffle([records[row].sequence for row in held.tolist()]) if similarity is None else []
+    )
     given = embed_set(model, [*records, *shuffled], **options)
     vectors = np.concatenate([block for _, block in given.blocks()])
     train = np.flatnonzero(names == "train")
@@ -130,7 +132,7 @@ def find_embedding_leaks(
         n_sequences={name: int((names == name).sum()) for name in kinds},
         examples=tuple(
             NearPair(
-                (records[held[row]].id, index.ids[rows[row]]),
+                (records[int(held[row])].id, index.ids[rows[row]]),
                 str(names[held[row]]),
                 float(found[row]),
             )
