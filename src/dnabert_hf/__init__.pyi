@@ -17,10 +17,10 @@ from dnabert_hf.data.masking.collator import (
 from dnabert_hf.data.reading.records_from_file import read_records as read_records
 from dnabert_hf.hub.conversion.convert import convert as convert
 from dnabert_hf.hub.conversion.release import convert_release as convert_release
+from dnabert_hf.hub.export.export import export as export
 from dnabert_hf.hub.stock.sentence_transformers_folder import (
     save_sentence_transformers as save_sentence_transformers,
 )
-from dnabert_hf.hub.export.export import export as export
 from dnabert_hf.inference.dependencies.blocks import find_blocks as find_blocks
 from dnabert_hf.inference.dependencies.dependency_maps import dependency_maps as dependency_maps
 from dnabert_hf.inference.dependencies.map_files import (
