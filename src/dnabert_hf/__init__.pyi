@@ -54,6 +54,9 @@ from dnabert_hf.interpretation.attribution.faithfulness import faithfulness as f
 from dnabert_hf.interpretation.dependencies.report import (
     report_dependencies as report_dependencies,
 )
+from dnabert_hf.interpretation.design.design import design as design
+from dnabert_hf.interpretation.design.limits import Limits as Limits
+from dnabert_hf.interpretation.design.report import report_design as report_design
 from dnabert_hf.interpretation.embeddings.umap_map import plot_umap as plot_umap
 from dnabert_hf.interpretation.experiments.backgrounds import RandomSequences as RandomSequences
 from dnabert_hf.interpretation.experiments.experiments import experiment_ablate as experiment_ablate

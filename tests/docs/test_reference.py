@@ -141,6 +141,7 @@ WRITTEN = [
         *("experiment", 3, "q.tsv", BOUND),
         "experiment scan peaks-model short.fa --motif GATA -o q.tsv",
     ),
+    ("design", 0, "r.tsv", BOUND, "design peaks-model short.fa --edits 1 -o r.tsv"),
 ]
 LONGER = [
     ("dataset", 0, "a.tsv", (), f"dataset bases cpg_islands.bed {GENOME} -o a.tsv"),

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 
 import dnabert_hf
+from dnabert_hf.data.kmers.counts import KMER_REGRESSION, KmerRegression
 from dnabert_hf.data.reading.records import Columns
 from dnabert_hf.training.finetuning.finetune import finetune
 from dnabert_hf.training.tasks.task import Task
@@ -86,6 +87,8 @@ def test_the_folder_holds_model_and_reports_and_nothing_of_the_run(table, tmp_pa
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer_config.json"} <= names
     assert {"metrics.json", "predictions.tsv", "curves.png"} <= names
+    regression = KmerRegression.read(tmp_path / "out" / KMER_REGRESSION)
+    assert (regression.k, len(regression.intercepts)) == (5, 2)
     assert not {"checkpoints", "training_args.bin"} & names
     report = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert report["splits"]["train"] == {"sequences": 64, "labels": {"bound": 32, "free": 32}}

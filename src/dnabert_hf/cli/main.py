@@ -25,6 +25,7 @@ from dnabert_hf.cli.convert import convert
 from dnabert_hf.cli.dataset import dataset
 from dnabert_hf.cli.demo import demo
 from dnabert_hf.cli.dependencies import dependencies
+from dnabert_hf.cli.design import design
 from dnabert_hf.cli.embed import embed
 from dnabert_hf.cli.evaluate import evaluate
 from dnabert_hf.cli.evaluate_mlm import evaluate_mlm
@@ -158,6 +159,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         attention_report,
         motifs,
         dependencies,
+        design,
     ),
     "Share a model": (convert, export, publish),
 }

@@ -15,6 +15,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 
 from dnabert_hf.cards.names import name_card
+from dnabert_hf.data.kmers.counts import KMER_REGRESSION
 from dnabert_hf.modeling import configuration_dnabert
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 
@@ -38,6 +39,7 @@ _PUBLISHED = (
     "special_tokens_map.json",
     "vocab.txt",
     *_CODE,
+    KMER_REGRESSION,
     "*.png",
 )
 # What a repository must hold, by model_type: ours, and what any BERT loader reads.

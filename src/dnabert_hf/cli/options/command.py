@@ -48,12 +48,15 @@ _RANGES = {
     "max_q": _SHARE,
     "faithfulness": _RATE,
     "gc": _SHARE,
+    "target": _Range(-_LARGEST, _LARGEST),  # of a regression
     **dict.fromkeys(("layer", "position"), _Range(-_LARGEST, _LARGEST)),  # or from the end
     **dict.fromkeys(
         (
             "batch_size",
             "batch_tokens",
+            "beam",
             "draws",
+            "edits",
             "early_stopping",
             "keep",
             "length",
@@ -61,10 +64,12 @@ _RANGES = {
             "max_file_mb",
             "max_tokens",
             "min_instances",
+            "max_homopolymer",
             "min_len",
             "processes",
             "random",
             "rounds",
+            "shortlist",
             "step",
             "steps",
             "window",
@@ -73,7 +78,7 @@ _RANGES = {
     ),
     "trials": _Range(1, 1e5),
 }
-_OUTPUTS = ("output", "report", "plot", "page", "track", "calls")
+_OUTPUTS = ("output", "fasta", "report", "plot", "page", "track", "calls")
 
 
 class Command(TyperCommand):

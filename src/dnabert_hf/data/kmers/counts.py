@@ -10,7 +10,9 @@ import numpy as np
 
 from dnabert_hf.data.reading.sequences import clean_sequence
 
-__all__ = ["KmerRegression", "count_kmers"]
+__all__ = ["KMER_REGRESSION", "KmerRegression", "count_kmers"]
+
+KMER_REGRESSION = "kmer_regression.npz"  # beside a model that was trained on the same rows
 
 _CODES = np.full(256, -1, dtype=np.int64)
 _CODES[np.frombuffer(b"ACGT", dtype=np.uint8)] = range(4)

@@ -148,7 +148,18 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     if path.name.endswith(".parquet"):
         table = parquet.read_table(path)
     else:
-        texts = ("id", "motif", "strand", "strand_a", "strand_b", "site", "spans", "place")
+        texts = (
+            "id",
+            "motif",
+            "strand",
+            "strand_a",
+            "strand_b",
+            "site",
+            "spans",
+            "place",
+            "ref",
+            "alt",
+        )
         table = csv.read_csv(
             path,
             parse_options=csv.ParseOptions(delimiter="," if ".csv" in path.name else "\t"),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.reading.sources import Source
-from dnabert_hf.inference.engine.training_defaults import choose_strands, choose_window
+from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
 from dnabert_hf.inference.variants.targets import read_regions, read_sequences
@@ -181,7 +181,7 @@ def run_experiment(
     scorer = ClassScorer(engine, label=settings.label, both_strands=both_strands)
     drawn: ExperimentSource = source
     if isinstance(source, RandomSequences):
-        length = source.length or choose_window(engine.model.config, None)
+        length = source.length or _trained_length(engine.model.config)
         drawn = source.draw(length, settings.seed)
     counter = _Count(plan, settings.n_shuffles)
     if settings.genome is None:
@@ -235,6 +235,16 @@ def run_experiment(
         trained_on=None if trained_on is None else tuple(trained_on),
         path=path,
     )
+
+
+def _trained_length(config: Any) -> int:
+    lengths = getattr(config, "training_lengths", None)
+    if lengths is None:
+        raise ValueError(
+            "the model does not say how long its training sequences were; give the bases of a "
+            "random sequence (--length)"
+        )
+    return int(lengths[1])
 
 
 def _say_backgrounds(source: ExperimentSource, settings: _Settings) -> str:

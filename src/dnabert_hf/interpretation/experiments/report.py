@@ -60,8 +60,11 @@ def report_experiment(
         written.append(Path(plot))
     if page is not None:
         with tempfile.TemporaryDirectory() as folder:
-            picture = Path(folder) / "effects.png"
-            plot_experiment(done, picture)
+            picture = Path(folder) / "picture.png"
+            if plot is not None and Path(plot).suffix.lower() == ".png":
+                picture = Path(plot)
+            else:
+                plot_experiment(done, picture)
             _make_page(done, picture).write(page)
         written.append(Path(page))
     return written

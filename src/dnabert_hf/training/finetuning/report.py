@@ -11,6 +11,7 @@ from transformers import Trainer
 
 from dnabert_hf.cards.finetuned import finetuning_card
 from dnabert_hf.cards.metadata import read_origin
+from dnabert_hf.data.kmers.counts import KMER_REGRESSION, KmerRegression
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.splits import count_labels, labels_of
 from dnabert_hf.files.atomic import set_usual_modes, write_json, write_text
@@ -32,7 +33,11 @@ from dnabert_hf.training.finetuning.evaluation import (
 )
 from dnabert_hf.training.finetuning.inputs import Inputs
 from dnabert_hf.training.finetuning.modes import Learner, WholeModel
-from dnabert_hf.training.kmer_counts.kmer_regression import no_regression, score_kmer_regression
+from dnabert_hf.training.kmer_counts.kmer_regression import (
+    fit_kmer_regression,
+    no_regression,
+    score_kmer_regression,
+)
 from dnabert_hf.training.shared.curves import plot_curves, title_of
 from dnabert_hf.training.shared.initialisation import RANDOM, STARTS
 from dnabert_hf.training.shared.run_folder import RunFolder
@@ -119,7 +124,8 @@ def report_run(
         results = calibrated
     scores = {name: result.scores() for name, result in results.items()}
     last = list(results)[-1]
-    regression = _fit_regression(inputs) if mode.options.reports else {}
+    fitted = _fit_regression(inputs) if mode.options.reports else None
+    regression = _score_regression(fitted, inputs) if mode.options.reports else {}
     collapse = find_collapse(results[last], steps=trainer.state.global_step)
     advice = _advise(scores[last], regression.get("scores", {}).get(last), mode, inputs)
     if trainer.is_world_process_zero():
@@ -133,6 +139,8 @@ def report_run(
         trainer.save_model(str(folder.path))
     if trainer.is_world_process_zero():
         write_predictions(results[last], folder.path / "predictions.tsv")
+        if fitted is not None:
+            fitted.write(folder.path / KMER_REGRESSION)
         report = {
             "scores": scores,
             "regression": regression,
@@ -201,13 +209,21 @@ def _predict(trainer: Trainer, dataset: Dataset, scheme: LabelScheme) -> SplitRe
     return collect_result(trainer.predict(dataset), list(dataset["id"]), scheme)
 
 
-def _fit_regression(inputs: Inputs) -> dict[str, Any]:
-    """Fit what every model has to beat; where it cannot be, say why."""
-    if reason := no_regression(inputs.splits["train"], inputs.scheme):
-        return {"left_out": reason}
+def _fit_regression(inputs: Inputs) -> KmerRegression | None:
+    """Fit what every model has to beat; None where it cannot be."""
+    train = inputs.splits["train"]
+    if no_regression(train, inputs.scheme):
+        return None
     both = inputs.config.both_strands
-    scores = score_kmer_regression(inputs.splits, inputs.scheme, k=_K, both_strands=both)
-    return {"k": _K, "both_strands": both, "scores": scores}
+    return fit_kmer_regression(list(train["sequence"]), labels_of(train), k=_K, both_strands=both)
+
+
+def _score_regression(fitted: KmerRegression | None, inputs: Inputs) -> dict[str, Any]:
+    """Score it on what it was not fitted to; where there is none, say why."""
+    if fitted is None:
+        return {"left_out": no_regression(inputs.splits["train"], inputs.scheme)}
+    scores = score_kmer_regression(inputs.splits, inputs.scheme, fitted=fitted)
+    return {"k": _K, "both_strands": fitted.both_strands, "scores": scores}
 
 
 def _advise(

@@ -149,7 +149,12 @@ def no_regression(train: Dataset, scheme: LabelScheme) -> str | None:
 
 
 def score_kmer_regression(
-    splits: DatasetDict, scheme: LabelScheme, *, k: int = 5, both_strands: bool = False
+    splits: DatasetDict,
+    scheme: LabelScheme,
+    *,
+    k: int = 5,
+    both_strands: bool = False,
+    fitted: KmerRegression | None = None,
 ) -> dict[str, dict[str, float]]:
     """Fit `kmer_logistic_regression` to the training split, and score it on the others.
 
@@ -158,6 +163,7 @@ def score_kmer_regression(
         scheme: Their labels.
         k: Bases per k-mer.
         both_strands: As in `count_kmers`.
+        fitted: One that was fitted to the training split already.
 
     Returns:
         Scores by metric name, for each of the splits "validation" and "test" that there are.
@@ -169,12 +175,13 @@ def score_kmer_regression(
         raise ValueError(f"logistic regression on k-mer counts cannot be fitted: {reason}")
     names = [name for name in ("validation", "test") if name in splits]
     labels = [labels_of(splits[name]) for name in names]
-    probabilities = kmer_logistic_regression(
-        list(splits["train"]["sequence"]),
-        labels_of(splits["train"]),
-        [sequence for name in names for sequence in splits[name]["sequence"]],
-        k=k,
-        both_strands=both_strands,
+    if fitted is None:
+        train = splits["train"]
+        fitted = fit_kmer_regression(
+            list(train["sequence"]), labels_of(train), k=k, both_strands=both_strands
+        )
+    probabilities = fitted.probabilities(
+        [sequence for name in names for sequence in splits[name]["sequence"]]
     )
     ends = np.cumsum([len(each) for each in labels])
     parts = np.split(probabilities, ends[:-1])

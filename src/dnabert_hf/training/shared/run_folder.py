@@ -14,13 +14,14 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from dnabert_hf.data.kmers.counts import KMER_REGRESSION
 from dnabert_hf.files.atomic import write_json
 
 __all__ = ["REPORTS", "RunFolder"]
 
 REPORTS = (
     *("metrics.json", "predictions.tsv", "curves.png", "calibration.png", "search.tsv"),
-    "README.md",
+    *(KMER_REGRESSION, "README.md"),
 )
 
 logger = logging.getLogger(__name__)

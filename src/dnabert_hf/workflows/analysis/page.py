@@ -95,6 +95,7 @@ _FILES = {
     "model/README.md": "card of the model: what it is, how it was trained, how to use it",
     "model/metrics.json": "all scores, settings and versions",
     "model/predictions.tsv": "probabilities of the test sequences",
+    "model/kmer_regression.npz": "the regression on 5-mer counts, as `dnabert design` asks it",
     "model/curves.png": "loss and score during training",
     "scores.json": "test scores",
     "calibration.png": "how often the probabilities of the test sequences are right",
