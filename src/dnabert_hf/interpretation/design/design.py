@@ -81,7 +81,7 @@ class Designs:
 
     def summary(self) -> str:
         """Say how many there are, and how far they came."""
-        what = "value" if self.is_regression else "probability"
+        what = "value" if self.is_regression else "probability of"
         if not self.designs:
             return "designs"
         before, after = self.means(self.score)
@@ -226,7 +226,10 @@ def design(
         }
         with run.write(sequences, _choose_format(output, columns), depends_on) as (writer, left):
             for chunk in left:
-                writer.write(compute(chunk))
+                of_chunk = compute(chunk)
+                writer.write(of_chunk)
+                if str(output) == "-":  # nobody can read it again
+                    rows += of_chunk
     path = None if output is None else Path(output)
     if path is not None and str(path) != "-" and path.exists():
         rows = list(read_table(path, list(columns)))

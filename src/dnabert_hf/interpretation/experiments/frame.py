@@ -214,10 +214,13 @@ def run_experiment(
         }
         with run.write(edits, _choose_format(output, columns), all_options) as (writer, remaining):
             for chunk in remaining:
-                writer.write(_rows(chunk, scorer))
+                of_chunk = _rows(chunk, scorer)
+                writer.write(of_chunk)
+                if str(output) == "-":  # nobody can read it again
+                    rows += of_chunk
     path = None if output is None else Path(output)
-    is_readable = path is None or (str(path) != "-" and path.exists())
-    effects = average(path or rows, tuple(columns), plan.conditions) if is_readable else []
+    is_file = path is not None and path.exists()
+    effects = average(path if is_file and path else rows, tuple(columns), plan.conditions)
     trained_on = getattr(engine.model.config, "training_lengths", None)
     return Experiment(
         kind=kind,
