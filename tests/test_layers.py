@@ -17,7 +17,7 @@ LAYERS = [
     {"training", "inference"},
     {"interpretation"},
     {"pipelines"},
-    {"registration"},
+    {"registration", "late_registration"},
     {"hub"},
     {"workflows"},
     {"app"},

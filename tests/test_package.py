@@ -100,6 +100,9 @@ ORDERS = [
     "from transformers import AutoConfig, AutoModel, pipeline, Trainer; import dnabert_hf",
     "import dnabert_hf; from transformers import pipeline, AutoConfig",
     "from dnabert_hf.modeling import modeling_dnabert; from transformers import AutoConfig",
+    "from dnabert_hf.modeling import tokenization_dnabert; from transformers import AutoConfig",
+    "from transformers.models.auto import configuration_auto; import dnabert_hf; "
+    "from transformers import AutoConfig",
     "import sys; sys.argv[0] = 'dnabert'; import dnabert_hf; from transformers import AutoConfig",
 ]
 
@@ -120,6 +123,42 @@ for order in {ORDERS}:
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["DNABertConfig"] * len(ORDERS), run.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_tokenizer_imports_no_torch_and_what_is_used_first_registers(tmp_path):
+    """Each of them in a process that has used none of the others."""
+    folder = str(ROOT / "tokenizer_files" / "dnabert-4")
+    code = f"""
+import os, sys
+import dnabert_hf
+print("transformers" in sys.modules)
+tokenizer = dnabert_hf.DNABertTokenizer(k=4)
+print(tokenizer(["ACGTA", "ACGTACG"], padding=True, return_tensors="np")["input_ids"].shape)
+tokenizer.save_pretrained(sys.argv[1])
+print(dnabert_hf.DNABertTokenizer.from_pretrained({folder!r}).k, "torch" in sys.modules)
+from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
+from dnabert_hf.modeling.modeling_dnabert import DNABertForTokenClassification
+small = dict(k=4, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+from transformers import AutoModel, AutoTokenizer, pipeline
+first_uses = [
+    lambda: AutoModel.from_config(DNABertConfig(**small)),
+    lambda: AutoTokenizer.from_pretrained({folder!r}),
+    lambda: pipeline("token-classification", tokenizer=tokenizer,
+                     model=DNABertForTokenClassification(DNABertConfig(**small))),
+]
+for use in first_uses:
+    if not os.fork():
+        print(type(use()).__name__, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    found = run.stdout.splitlines()
+    assert found[:3] == ["False", "(2, 6)", "4 False"], run.stderr
+    assert found[3:] == ["DNABertModel", "DNABertTokenizer", "DNATokenClassificationPipeline"]
 
 
 def test_the_help_of_the_command_does_not_wait_for_torch():

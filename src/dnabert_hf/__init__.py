@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dnabert_hf.late_registration import register_when_needed
+
 
 def _public_names() -> dict[str, str]:
     """Read the module of each public name off the stub."""
@@ -34,6 +36,6 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# The command registers where it needs to, for its --help should not wait for torch.
+# The command registers where it needs to.
 if "dnabert_hf_command" not in sys.modules:
-    import_module("dnabert_hf.registration").register_with_transformers()
+    register_when_needed()
