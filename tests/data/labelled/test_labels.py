@@ -40,6 +40,8 @@ def test_the_problem_type_given_overrides_the_rule():
         (["1", "1"], "single_label_classification needs at least 2 different labels, found '1'"),
         (["a", " ", "b"], "labels must not be empty where each sequence has one class"),
         ([";"], "multi_label_classification needs at least 1 different labels, found none"),
+        (["1;0;1", "0;1;0"], "a label must name each class once, found '(1;0;1|0;1;0)'"),
+        (["yes;no;no", "no"], "a label must name each class once, found 'yes;no;no'"),
     ],
 )
 def test_labels_that_describe_no_task_are_refused(labels, message):
@@ -58,6 +60,8 @@ def test_several_labels_are_encoded_as_zeros_and_ones():
     scheme = LabelScheme(MULTI, ("brain", "liver", "skin"))
     assert scheme.encode("skin; brain", source="x") == [1.0, 0.0, 1.0]
     assert scheme.encode("", source="x") == [0.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match="a label must name each class once, found 'skin;skin'"):
+        scheme.encode("skin;skin", source="x")
 
 
 def test_numbers_are_encoded_as_themselves():
@@ -174,7 +178,7 @@ def test_names_are_no_damaged_numbers(labels):
 
 def test_labels_are_counted_by_class():
     assert infer_labels(["0.0", "1", "1.0"]).count(["1", "0.0", "1.0", "1"]) == {"0": 1, "1": 3}
-    assert LabelScheme(MULTI, ("a", "b")).count(["a;b", "b; b", ""]) == {"a": 1, "b": 2}
+    assert LabelScheme(MULTI, ("a", "b")).count(["a;b", " b;", ""]) == {"a": 1, "b": 2}
     assert LabelScheme("token_classification", ("0", "1")).count(["00.1", "1"]) == {"0": 2, "1": 2}
     assert LabelScheme("regression", ("value",)).count(["0.5"]) == {}
 

@@ -169,7 +169,7 @@ class LabelScheme:
             if self.problem_type == "single_label_classification":
                 parts = [label.strip()]
             elif self.problem_type == "multi_label_classification":
-                parts = list(dict.fromkeys(_split(label)))
+                parts = _split(label)
             else:
                 parts = [letter for letter in label if letter != UNLABELLED]
             for part in parts:
@@ -333,7 +333,14 @@ def _target_names(distinct: set[str]) -> tuple[str, ...]:
 
 
 def _split(label: str) -> list[str]:
-    return [name.strip() for name in label.split(_SEPARATOR) if name.strip()]
+    names = [name.strip() for name in label.split(_SEPARATOR) if name.strip()]
+    if len(set(names)) < len(names):  # as in 1;0;1, which tells of three classes, not of two
+        raise ValueError(
+            f"a label must name each class once, found {label!r}; write the names of the classes "
+            "that the sequence has, not a 0 or 1 for each, or if these are values, give the "
+            "problem type regression"
+        )
+    return names
 
 
 def _in_order(names: set[str]) -> tuple[str, ...]:
