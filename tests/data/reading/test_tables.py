@@ -94,7 +94,7 @@ def test_cells_longer_than_the_limit_of_the_csv_module_are_read():
         ("sequence\n", "^x has a header but no rows"),
         ("sequence\n\nAC\n", "^x, line 2: .* no blank lines"),
         ("sequence\tlabel\n \t1\n", "^x, line 2, record 0 has an empty sequence"),
-        ("sequence\tid\nAC\t\n", "^x, line 2: each row must have an id"),
+        ("sequence\tid\nAC\t\n", "^x, line 2: each row must have a value in the column 'id'"),
         ("sequence\tid\nAC\tr1\nAXC\tr2\n", "^x, line 3, record r2: .* 'X' at position 1 "),
         ("sequence\nATG TGG GCC\n", "^x, line 2, record 0: .* at k-mer 2 "),
         ('sequence\n"AC\n', "^x, line 2: .* mistake in its quotes"),

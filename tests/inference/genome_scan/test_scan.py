@@ -317,12 +317,13 @@ def test_calls_are_joined_windows(scanned, tmp_path):
     assert (tmp_path / "c.bed").read_text() == "a\t10\t35\tyes_1\t900\t.\n"
 
 
-def test_sites_are_met_once_each(scanned, genome):
+def test_sites_are_met_once_each(scanned, genome, caplog):
     sites = [Interval("a", 14, 15, point=14), Interval("a", 16, 17, point=16),
              Interval("a", 1, 2, point=1), Interval("a", 45, 46, point=45)]  # fmt: skip
     scores = score_against_sites(scanned, sites, genome, label="yes", threshold=0.5, tolerance=2)
     # Calls 10-20 and 25-35; the site at 45 lies in no window; two sites share a call.
     assert (scores.n_sites, scores.n_calls) == (3, 2)
+    assert caplog.messages[-1].startswith("1 of 4 known sites lie in no window")
     assert scores.precision == 0.5
     assert scores.recall == pytest.approx(1 / 3)
     assert scores.f1 == pytest.approx(0.4)

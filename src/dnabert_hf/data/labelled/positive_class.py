@@ -23,7 +23,12 @@ _NEGATIVE = frozenset(
     )
 )
 # Names that say something beside each other alone: the first is not looked for.
-_PAIRS = (("fp", "tp"), ("tn", "tp"), ("n", "p"), ("n", "y"), ("f", "t"), ("minus", "plus"))
+_PAIRS = (
+    *(("fp", "tp"), ("tn", "tp"), ("n", "p"), ("n", "y"), ("f", "t"), ("minus", "plus")),
+    *(("wt", "mut"), ("wildtype", "mutant"), ("wt", "mutant"), ("ref", "alt"), ("low", "high")),
+    *(("weak", "strong"), ("down", "up")),
+)
+_GENES = frozenset(("REST",))  # a transcription factor, whose peaks are not the rest of the genome
 _NEGATIONS = ("non", "not", "no", "un", "in")
 
 
@@ -42,6 +47,8 @@ def guess_positive(names: Sequence[str]) -> str | None:
         ('bound', 'enhancer')
         >>> guess_positive(["0", "1"]), guess_positive(["case", "control"])
         ('1', 'case')
+        >>> guess_positive(["REST", "shuffled"]), guess_positive(["peak", "rest"])
+        ('REST', 'peak')
         >>> guess_positive(["kidney", "liver"]) is guess_positive(["a", "b", "none"]) is None
         True
     """
@@ -55,7 +62,8 @@ def guess_positive(names: Sequence[str]) -> str | None:
 
 
 def _is_negative(name: str, other: str) -> bool:
-    words = re.findall(r"[a-z0-9]+", name.lower())
+    found = re.findall(r"[A-Za-z0-9]+", name)
+    words = [word.lower() for word in found if word not in _GENES]
     if name.strip() in ("-", "-1") or not _NEGATIVE.isdisjoint(words):
         return True
     rest = "".join(re.findall(r"[a-z0-9]+", other.lower()))

@@ -52,7 +52,7 @@ def read_table(
                 f"{len(header)}, found {len(row)}; correct the row"
             )
         cells = {attribute: row[index].strip() for attribute, index in indices.items()}
-        yield _record(cells, number, f"{name}, line {line}")
+        yield _record(cells, number, f"{name}, line {line}", columns.id)
     if number < 0:
         raise ValueError(f"{name} has a header but no rows; add one sequence a row")
 
@@ -146,10 +146,15 @@ def _reads_as_dna(cell: str) -> bool:
     return len(cell) > 2 and not set(cell.upper()) - set("ACGTUN ")
 
 
-def _record(cells: Mapping[str, str | None], number: int, location: str) -> SequenceRecord:
+def _record(
+    cells: Mapping[str, str | None], number: int, location: str, id_column: str = "id"
+) -> SequenceRecord:
     record_id = cells.get("id", str(number))
     if not record_id:
-        raise ValueError(f"{location}: each row must have an id, found an empty one; add it")
+        raise ValueError(
+            f"{location}: each row must have a value in the column {id_column!r}, found an empty "
+            "one; add it"
+        )
     source = f"{location}, record {record_id}"
     return SequenceRecord(
         id=record_id,
@@ -265,7 +270,7 @@ def read_batches(
         values = {attribute: batch.column(used[attribute]).to_pylist() for attribute in used}
         for row in range(batch.num_rows):
             cells = {attribute: as_text[attribute](values[attribute][row]) for attribute in used}
-            yield _record(cells, number, name)
+            yield _record(cells, number, name, columns.id)
             number += 1
 
 

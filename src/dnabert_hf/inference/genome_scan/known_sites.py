@@ -1,5 +1,6 @@
 """Comparison of a scan with known sites."""
 
+import logging
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +13,8 @@ from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.inference.genome_scan.tracks_and_calls import Call, call_blocks, read_scan
 
 __all__ = ["SiteScores", "score_against_sites", "sites_within"]
+
+logger = logging.getLogger(__name__)
 
 _NO_SITE = "a site must lie in a window of the scan, found none; check the regions"
 
@@ -80,7 +83,7 @@ def score_against_sites(
     Args:
         scanned: Table that `scan` wrote.
         sites: Sites: their `point`, or else the middle, on either strand. Those outside of all
-            windows do not count.
+            windows do not count, and a warning says how many.
         genome: The genome.
         label: The class.
         threshold: Least probability of a window that is called.
@@ -119,6 +122,13 @@ def score_against_sites(
             n_met += _count_pairs(joined, of_contigs[contig][is_covered[contig]], tolerance)
     if not n_sites:
         raise ValueError(_NO_SITE)
+    n_outside = sum(map(len, of_contigs.values())) - n_sites
+    if n_outside:
+        logger.warning(
+            "%s of %s known sites lie in no window (letters other than A, C, G, T, or the ends of "
+            "regions) and do not count",
+            *(f"{n_outside:,}", f"{n_outside + n_sites:,}"),
+        )
     is_site = np.concatenate(truth)
     precision = n_met / n_calls if n_calls else float("nan")
     recall = n_met / n_sites
