@@ -156,6 +156,8 @@ def test_what_the_package_warns_of_stands_beside_the_answer(explorer):
     (note,) = answer.notes
     assert "3 of 14 k-mers (k = 3) hold letters other than A, C, G, T and become [UNK]" in note
     assert explorer.predict(SEQUENCE).notes == []
+    (note,) = explorer.predict(f"{SEQUENCE}\n{SEQUENCE}\n").notes
+    assert note.startswith("The 2 parts of the pasted text were joined to one sequence; to have")
 
 
 def test_questions_at_the_same_time_have_their_own_answers(explorer):

@@ -77,7 +77,7 @@ def test_groups_of_a_column_are_scored_apart(always_donor, tmp_path):
     with pytest.raises(ValueError, match=r"must have the column 'boxes' for the id, found"):
         evaluate(always_donor, data, by="boxes")
     gap = write(tmp_path / "gap.tsv", "sequence\tlabel\tbox\nACGTAC\tdonor\t\n")
-    with pytest.raises(ValueError, match="line 2: .* a value in the column 'box', found an empty"):
+    with pytest.raises(ValueError, match=r"line 2: .* a value in the column 'box', found an empty"):
         evaluate(always_donor, gap, by="box")
     rows = "".join(f"ACGT\tdonor\tg{i}\n" for i in range(51))
     many = write(tmp_path / "many.tsv", "sequence\tlabel\tbox\n" + rows)

@@ -1,5 +1,6 @@
 """Reading of what is pasted into the page: one sequence, or several as FASTA."""
 
+import logging
 from io import BytesIO
 
 from dnabert_hf.data.reading.checks import check_records
@@ -8,6 +9,8 @@ from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.data.reading.sequences import clean_sequence
 
 __all__ = ["MOST_BASES", "MOST_SEQUENCES", "read_pasted"]
+
+logger = logging.getLogger(__name__)
 
 MOST_SEQUENCES = 200
 MOST_BASES = 100_000  # of all sequences; what a small model reads on a CPU while one waits
@@ -37,6 +40,13 @@ def read_pasted(text: str, *, k: int) -> list[SequenceRecord]:
         given = list(read_fasta(BytesIO(text.lstrip().encode()), _SOURCE))
     else:
         given = [SequenceRecord("pasted", clean_sequence(text, source=_SOURCE))]
+        n_lines = len(text.split())
+        if n_lines > 1:
+            logger.warning(
+                "the %d parts of the pasted text were joined to one sequence; to have several, put "
+                "a line such as >name before each",
+                n_lines,
+            )
     n_bases = sum(len(record.sequence) for record in given)
     if len(given) > MOST_SEQUENCES or n_bases > MOST_BASES:
         raise ValueError(_too_much(f"{len(given):,} of {n_bases:,}"))

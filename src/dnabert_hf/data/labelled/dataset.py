@@ -73,23 +73,24 @@ def read_dataset(
     # Not when the result is collected: data sets derived from it still read these files.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     writers = _write_arrow(path, folder, file_format=file_format, columns=columns, k=k)
+    source = ", ".join(map(str, path.values())) if isinstance(path, Mapping) else str(path)
     if scheme is None:
         if "train" not in writers:
             raise ValueError(
-                f"{path}: a data set must have a train split to take the label names from, found "
+                f"{source}: a data set must have a train split to take the label names from, found "
                 f"only {', '.join(writers)}; add it, or give the scheme of the trained model"
             )
         if problem_type is None and writers["train"].has_letter_a_base:
             raise ValueError(
-                f"{path}: every label of the train split has a letter for each base, as for the "
+                f"{source}: every label of the train split has a letter for each base, as for the "
                 "task token, which was not asked for; give it (--task token), or the problem type "
                 "if they are names of classes"
             )
         scheme = infer_labels(writers["train"].labels(), problem_type=problem_type)
         counts = scheme.count(writers["train"].labels())
-        logger.info("%s: %s", path, describe_labels(scheme, counts, writers["train"].n_records))
+        logger.info("%s: %s", source, describe_labels(scheme, counts, writers["train"].n_records))
         for doubt in find_doubtful_labels(scheme, counts):
-            logger.warning("%s: %s", path, doubt)
+            logger.warning("%s: %s", source, doubt)
     names = [name for name in dict.fromkeys(SPLIT_OF_NAME.values()) if name in writers]
     splits = {name: _encode(writers[name], folder / f"{name}.arrow", scheme) for name in names}
     datasets = {
