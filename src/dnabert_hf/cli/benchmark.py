@@ -8,6 +8,7 @@ import typer
 
 from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.shared import report
+from dnabert_hf.files.yaml import read_mapping
 
 __all__ = ["benchmark"]
 
@@ -81,7 +82,26 @@ def benchmark(
     A suite of your own: {data: {GABPA: gabpa.tsv}, models: {mini: {init: dnabert-6-mini}, CNN:
     {init: cnn, learning_rates: [3e-4, 1e-3]}, regression: {init: kmers}}, seeds: [0, 1], labels:
     [100, 1000, all]}
+
+    Labelled variants: {kind: variants, data: {ClinVar: {path: clinvar.tsv, genome: hg19.fa, match:
+    [gc]}}, models: {mini: {init: dnabert-6-mini, window: 200}, CpG: {init: cpg}}}
     """
+    file = Path(suite)
+    kind = read_mapping(file, fields="fields such as data").get("kind") if file.is_file() else None
+    if kind not in (None, "variants"):
+        raise ValueError(f"{suite}: the kind of a suite must be variants or none, found {kind!r}")
+    if kind is not None:
+        from dnabert_hf.workflows.variant_benchmark.run import benchmark_variants
+        from dnabert_hf.workflows.variant_benchmark.suite import VariantSuite
+
+        if sets is not None or genome or shard is not None or processes > 1:
+            raise ValueError(
+                "a suite of kind variants must go without --sets, --genome, --shard and "
+                "--processes; leave them out"
+            )
+        page = benchmark_variants(VariantSuite.read(file, data_folder=data), output)
+        typer.echo(page.read_text(encoding="utf-8"), nl=False)
+        return
     from dnabert_hf.training.benchmark.manifest import build_sets, read_manifest
     from dnabert_hf.training.benchmark.run import SETS
     from dnabert_hf.training.benchmark.run import benchmark as run_benchmark

@@ -1,0 +1,1 @@
+"""Benchmarks of variants: scores of models beside simple ones, against known labels."""
