@@ -83,7 +83,7 @@ def test_areas_are_those_of_scikit_learn_on_all_matched_and_grouped_variants(fol
     (matched,) = (r for r in rows if (r["set"], r["model"]) == ("matched", "CpG"))
     assert matched["positive"] == matched["negative"] == str(truth.sum())
     report = (folder / "out" / "report.md").read_text()
-    assert "left out: 7 rows labelled '?'" in report
+    assert "7 rows labelled '?' are left out" in report
     assert "groups with fewer than 5 of a class: intron" in report
     (line,) = (each for each in report.splitlines() if each.startswith("| `frequency` |"))
     before, after = (abs(float(cell)) for cell in line.split("|")[2:4])
