@@ -155,6 +155,7 @@ def test_unknown_and_contradicting_splits_are_refused(tmp_path):
     path = write(tmp_path / "y.csv", "sequence,label,split", "A,1,train", "C,0,test")
     with pytest.raises(ValueError, match=r"y\.csv, record 1: .* which is for train, found 'test'"):
         read_dataset({"train": path})
+    path = write(tmp_path / "z.csv", "sequence,label", "A,1")
     with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}: a data set must have a train"):
         read_dataset({"test": path})
     with pytest.raises(ValueError, match=r"a split must be one of train, .* found 'holdout'"):
