@@ -12,6 +12,7 @@ from dnabert_hf.data.labelled.splits import (
     warn_of_bias,
     warn_of_few,
     warn_of_repeats,
+    warn_of_scale,
     with_lengths,
     with_validation_split,
 )
@@ -71,6 +72,18 @@ def test_splits_of_a_few_sequences_are_warned_of(caplog):
         warn_of_few(DatasetDict({"train": few, "validation": few, "test": few}))
     assert caplog.messages[0].startswith("the validation split has 4 sequences: scores, and the ch")
     assert caplog.messages[1].startswith("the test split has 4 sequences: scores on so few are")
+
+
+def test_values_far_from_those_of_a_new_model_are_warned_of(caplog):
+    warn_of_scale(make([0.5, -1.5, 3.0]), VALUE)
+    warn_of_scale(make([900, 1100]), TWO)
+    assert caplog.messages == []
+    warn_of_scale(make([900.0, 1100.0]), VALUE)
+    scheme = LabelScheme("regression", ("value_0", "value_1"))
+    warn_of_scale(make([[1.0, 0.001], [2.0, 0.002]]), scheme)
+    starts = ["the labels (value) have mean 1000 and standard deviation 100",
+              "the labels (value_1) have mean 0.0015 and standard deviation 0.0005"]  # fmt: skip
+    assert [text.split(", and what")[0] for text in caplog.messages] == starts
 
 
 def test_a_tenth_of_each_class_is_set_apart_and_said(caplog):

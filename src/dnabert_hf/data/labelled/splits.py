@@ -25,6 +25,7 @@ __all__ = [
     "warn_of_bias",
     "warn_of_few",
     "warn_of_repeats",
+    "warn_of_scale",
     "with_lengths",
     "with_validation_split",
 ]
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 _VALIDATION_SHARE = 0.1
 _MEASURED = 50_000  # sequences that tell of a bias
 _FEW = 20  # sequences of a split whose scores are chance
+_FAR = 10  # from 0 is what a head that begins near 0 hardly reaches in a training
 
 
 def labels_of(dataset: Dataset) -> np.ndarray:
@@ -255,6 +257,22 @@ def warn_of_few(splits: DatasetDict) -> None:
                 name,
                 len(each),
                 "scores, and the choice of a checkpoint," if name == "validation" else "scores",
+            )
+
+
+def warn_of_scale(train: Dataset, scheme: LabelScheme) -> None:
+    """Warn of values far from 0 or of another size than 1, to which a model may not get."""
+    if scheme.problem_type != "regression":
+        return
+    values = labels_of(train).reshape(len(train), -1)
+    for name, mean, deviation in zip(
+        scheme.names, values.mean(axis=0).tolist(), values.std(axis=0).tolist(), strict=True
+    ):
+        if abs(mean) > _FAR or deviation > _FAR or 0 < deviation < 1 / (_FAR * _FAR):
+            _warn_once(
+                f"the labels ({name}) have mean {mean:.4g} and standard deviation {deviation:.4g}, "
+                "and what a model says begins near 0 with a size of 1, from where it may not get "
+                "there: train on (label - mean) / deviation, or on logarithms"
             )
 
 

@@ -19,6 +19,7 @@ from dnabert_hf.data.labelled.splits import (
     warn_of_bias,
     warn_of_few,
     warn_of_repeats,
+    warn_of_scale,
     with_lengths,
     with_validation_split,
 )
@@ -163,6 +164,7 @@ def read_inputs(
     source = ", ".join(map(str, data.values())) if isinstance(data, Mapping) else str(data)
     warn_of_bias(splits["train"], scheme, source=source)
     warn_of_repeats(splits, scheme, source=source)
+    warn_of_scale(splits["train"], scheme)
     if both_strands is None:
         both_strands = _has_no_strand(splits["train"], scheme)
     config.both_strands = both_strands
