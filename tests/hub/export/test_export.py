@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from dnabert_hf import (
 )
 from dnabert_hf.cli.main import app
 from dnabert_hf.hub.export import formats
+from dnabert_hf.hub.stock.tokenizer_json import build_stock_tokenizer
 
 SEQUENCES = ["ACGTTGCAACGTAGCTAGG", "GGCCGGGCGCGGTGGCTCACGCCTGTAATCC"]  # those of the cards
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -162,6 +164,37 @@ def test_a_file_that_says_something_else_is_not_kept(folder, tmp_path, monkeypat
         open=lambda path: lambda inputs: {"logits": np.zeros((len(inputs["input_ids"]), 3))},
     )
     monkeypatch.setitem(formats.FORMATS, "torch", wrong)
+    monkeypatch.setattr("dnabert_hf.hub.export.export.trace", lambda graph: None)  # two seconds
     with pytest.raises(RuntimeError, match=r"model\.pt2 must say what the model says"):
         export(folder / "model", tmp_path / "new", formats=["torch"])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_transformers_js_gives_our_ids_and_what_predict_gives(folder, tmp_path):
+    """Installs transformers.js from npm's registry."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm: install Node.js 20 or later")
+    install = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run([*install, "@huggingface/transformers@4.3.2"], cwd=tmp_path, check=True)
+    export(folder / "model", tmp_path / "model-js")
+    code = consumers(tmp_path / "model-js" / "README.md")["transformers.js"]
+    sequences = [*SEQUENCES, "ACGTTGCAAN" * 170, "acgu" * 128]
+    texts = [*sequences, "ACG CGT GTN", "[MASK]", "AC[MASK]GTACG\nTTN-A", "ATG TGG GG", "ac", ""]
+    code = code.replace(json.dumps(SEQUENCES), json.dumps(sequences))
+    code += (
+        'import { AutoTokenizer } from "@huggingface/transformers";\n'
+        'const tokenizer = await AutoTokenizer.from_pretrained("model-js");\n'
+        f"console.log(JSON.stringify({json.dumps(texts)}.map((text) => tokenizer.encode(text))));\n"
+    )
+    (tmp_path / "consumer.mjs").write_text(code)
+    done = subprocess.run(
+        ["node", "consumer.mjs"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    answers, ids = map(json.loads, done.stdout.splitlines())
+    names = ["background", "promoter", "enhancer"]
+    scores = [{each["label"]: each["score"] for each in row} for row in answers]
+    given = [[row[name] for name in names] for row in scores]
+    assert np.abs(np.array(given) - probabilities(folder / "model", sequences)).max() <= 1e-4
+    assert ids == [row.ids for row in build_stock_tokenizer(3).encode_batch(texts)]

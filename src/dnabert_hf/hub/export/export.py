@@ -111,7 +111,8 @@ def export(
     )
     task = _task_of(model, embeddings)
     with torch.random.fork_rng(devices=[]):
-        checkpoint = as_checkpoint(model, tokenizer, task=task)
+        # An engine, which checks the files, puts layers of its own into models that are ours.
+        checkpoint = as_checkpoint(model, tokenizer, task=task)._replace(is_ours=False)
         _check_model(checkpoint, task)
         with atomic_folder(output) as partial:
             _write_settings(checkpoint, task, partial)
