@@ -15,6 +15,7 @@ from dnabert_hf.data.masking.collator import (
     DataCollatorForContiguousKmerMasking as DataCollatorForContiguousKmerMasking,
 )
 from dnabert_hf.data.reading.records_from_file import read_records as read_records
+from dnabert_hf.data.rna.transcript_peaks import build_transcript_peaks as build_transcript_peaks
 from dnabert_hf.hub.conversion.convert import convert as convert
 from dnabert_hf.hub.conversion.release import convert_release as convert_release
 from dnabert_hf.hub.export.export import export as export

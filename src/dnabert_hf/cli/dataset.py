@@ -1,7 +1,6 @@
 """`dnabert dataset`: make labelled data sets from a genome and what is known of it."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ from dnabert_hf.cli.options.dataset import (
     takes_target,
 )
 from dnabert_hf.cli.options.early import input_file, model_name
+from dnabert_hf.cli.options.peaks import build_on_transcripts, name_classes
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
 
 __all__ = ["dataset"]
@@ -44,6 +44,7 @@ class _Summary(StrEnum):
 class _PeakNegatives(StrEnum):
     genomic = "genomic"
     dinucleotides = "dinucleotides"
+    transcripts = "transcripts"
 
 
 @dataset.command(cls=Command)
@@ -101,9 +102,17 @@ def peaks(
     negatives: Annotated[
         _PeakNegatives,
         typer.Option(
-            help="genomic: windows alike in GC and repeats; dinucleotides: peaks shuffled."
+            help="genomic: windows alike in GC and repeats; dinucleotides: peaks shuffled; "
+            "transcripts: of the same transcripts and strands, for CLIP-seq."
         ),
     ] = _PeakNegatives.genomic,
+    annotation: Annotated[
+        str | None,
+        typer.Option(
+            help="Genes that --negatives transcripts is to look at: GTF or GFF3.",
+            callback=input_file,
+        ),
+    ] = None,
     length: Annotated[int, typer.Option(help="Bases around the summit.")] = 101,
     against: Annotated[
         list[str] | None,
@@ -114,11 +123,16 @@ def peaks(
         ),
     ] = None,
 ) -> None:
-    """Binding sites around the summits of peaks, and as many negatives.
+    r"""Binding sites around the summits of peaks, and as many negatives.
 
     Example:
 
         dnabert dataset peaks ctcf.narrowPeak --genome hg38.fa.gz -o ctcf.tsv
+
+    Protein on RNA (CLIP-seq), read along the strand:
+
+        dnabert dataset peaks clip.bed --negatives transcripts --annotation genes.gtf \
+          --genome hg38.fa -o clip.tsv
 
     Isoforms told apart:
 
@@ -127,6 +141,11 @@ def peaks(
     from dnabert_hf.data.building.peaks import build_peak_classes, build_peaks
     from dnabert_hf.data.genome.intervals import read_bed
 
+    if (negatives is _PeakNegatives.transcripts) != (annotation is not None):
+        raise ValueError(
+            "--negatives transcripts and --annotation, the genes, go together, found one of them; "
+            "give both"
+        )
     if against:
         if negatives is not _PeakNegatives.genomic:
             raise ValueError(
@@ -138,12 +157,15 @@ def peaks(
             build_peak_classes,
             {
                 name: read_bed(file, skip_bad=target.skip_bad)
-                for name, file in _name_classes(files).items()
+                for name, file in name_classes(files).items()
             },
             {"command": "peaks", "peaks": files},
             source=", ".join(files),
             length=length,
         )
+        return
+    if annotation is not None:
+        build_on_transcripts(intervals, annotation, target, length)
         return
     target.build(
         build_peaks,
@@ -153,30 +175,6 @@ def peaks(
         negatives=negatives.value,
         length=length,
     )
-
-
-def _name_classes(files: list[str]) -> dict[str, str]:
-    """Name a class after each file, without suffixes.
-
-    Raises:
-        ValueError: If two would be called alike.
-    """
-    named: dict[str, str] = {}
-    for file in files:
-        name = Path(file).name.removesuffix(".gz")
-        name = name.rpartition(".")[0] or name
-        if file == "-":
-            raise ValueError(
-                "peaks of several classes must be files, whose names become the classes, found "
-                "standard input; write it to a file"
-            )
-        if name in named:
-            raise ValueError(
-                f"each file of peaks must have a name of its own, which becomes its class, found "
-                f"{name} twice: {named[name]} and {file}; copy or link one under another name"
-            )
-        named[name] = file
-    return named
 
 
 @dataset.command(cls=Command)

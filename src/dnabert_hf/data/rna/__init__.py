@@ -1,0 +1,1 @@
+"""Data sets of RNA: binding sites on transcripts."""
