@@ -71,6 +71,7 @@ from dnabert_hf.interpretation.motifs.results import MotifSearch as MotifSearch
 from dnabert_hf.interpretation.motifs.results import MotifSettings as MotifSettings
 from dnabert_hf.interpretation.motifs.search import search_motifs as search_motifs
 from dnabert_hf.interpretation.pages.attention_report import report_attention as report_attention
+from dnabert_hf.interpretation.pages.training_report import report_training as report_training
 from dnabert_hf.interpretation.plots.attention_context import plot_context as plot_context
 from dnabert_hf.interpretation.plots.attention_context import plot_context_grid as plot_context_grid
 from dnabert_hf.interpretation.plots.attention_context import plot_training as plot_training

@@ -41,6 +41,15 @@ def attention_report(
     layer: Annotated[int, typer.Option(help="Layer, from 0; -1 is the last.")] = -1,
     head: Heads = None,
     query: Query = None,
+    over_training: Annotated[
+        bool,
+        typer.Option(
+            "--over-training",
+            help="Heat maps in the course of a training, of the checkpoints that finetune "
+            "--keep-checkpoints left in the folder.",
+            show_default=False,
+        ),
+    ] = False,
     overwrite: OverwriteRun = False,
     *,
     running: Running,
@@ -50,10 +59,18 @@ def attention_report(
     Example:
 
         dnabert attention-report peaks-model test.tsv -o report
+
+    In the course of a training:
+
+        dnabert finetune peaks.tsv --keep-checkpoints -o peaks-model
+
+        dnabert attention-report peaks-model test.tsv --over-training -o training
     """
     from dnabert_hf.interpretation.pages.attention_report import report_attention
+    from dnabert_hf.interpretation.pages.training_report import report_training
 
-    page = report_attention(
+    make = report_training if over_training else report_attention
+    page = make(
         model,
         sequences,
         output,

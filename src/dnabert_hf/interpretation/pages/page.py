@@ -265,6 +265,7 @@ _FILES = (
     "sequences.png",
     "context.png",
     "context-grid.png",
+    "training-[0-9]*.png",
 )
 
 
