@@ -208,7 +208,7 @@ def test_a_changed_input_or_model_is_not_continued(folder, classifier, tmp_path,
             return finish(self, records)
 
         patch.setattr(prediction_module.Classifier, "predict", stop_in_the_second_chunk)
-        with pytest.raises(KeyboardInterrupt, match="stopped after 1 records"):
+        with pytest.raises(KeyboardInterrupt, match="stopped after 1 record;"):
             predict(folder, source, output=output)
     with pytest.raises(ValueError, match="its batch tokens is '4096', that of this run '64'"):
         predict(folder, source, output=output, batch_tokens=64, device="cpu")

@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(token_folder, fasta, tmp_path, 
 
     with monkeypatch.context() as patch:
         patch.setattr(PartedOutput, "write", stop)
-        with pytest.raises(KeyboardInterrupt, match="stopped after 1 records"):
+        with pytest.raises(KeyboardInterrupt, match="stopped after 1 record;"):
             predict_bases(token_folder, fasta, output=tmp_path / "stopped.tsv")
     predict_bases(token_folder, fasta, output=tmp_path / "stopped.tsv")
     assert (tmp_path / "stopped.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()

@@ -82,7 +82,7 @@ def test_tokenize_writes_ids_or_kmers(fasta):
     fasta.write_text(">a\nATGGCT\n")
     assert run("tokenize", fasta, "--k", 3).stdout == "id\tinput_ids\na\t2 12 36 67 62 3\n"
     assert run("tokenize", fasta, "--k", 3, "--kmers").stdout == "id\tkmers\na\tATG TGG GGC GCT\n"
-    assert run("tokenize", fasta, "--k", 3).stderr.endswith("1 sequences\n")
+    assert run("tokenize", fasta, "--k", 3).stderr.endswith("1 sequence\n")
 
 
 def test_predict_writes_a_table_to_standard_output(model, fasta):

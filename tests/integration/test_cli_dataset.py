@@ -61,7 +61,7 @@ def test_windows_are_written(run, tmp_path):
     lines = result.stdout.splitlines()
     assert [line.split()[:3] for line in lines[1:3]] == [["all", "0", "50"], ["all", "1", "10"]]
     assert "AUROC between classes by one number alone (chance: 0.5): GC 0." in lines[3]
-    lacking = "1 regions of class 1 on contigs that the genome lacks"
+    lacking = "regions of class 1 on contigs that the genome lacks (1)"
     assert lines[-1] == f"w.tsv: 60 windows; left out: {lacking}"
     lines = (tmp_path / "w.tsv").read_text().splitlines()
     assert lines[0] == "id\tsequence\tlabel\tcontig\tstart\tend\tstrand"

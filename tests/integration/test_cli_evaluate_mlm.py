@@ -42,7 +42,7 @@ def test_one_table_holds_model_random_weights_and_baselines(checkpoint, genome, 
     )
     assert result.exit_code == 0, result.stderr
     title, header, *rows = result.stdout.splitlines()
-    assert title == "# 25 masked bases in 1 windows"
+    assert title == "# 25 masked bases in 1 window"
     assert header.split("\t")[1:4] == ["bits/base", "s.e.", "accuracy"]
     assert header.split("\t")[4:] == ["nats/k-mer", "perplexity", "k-mer accuracy"]
     written = json.loads(output.read_text())["scores"]

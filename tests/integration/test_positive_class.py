@@ -115,7 +115,7 @@ def test_every_command_is_about_the_class_of_interest(inputs, tmp_path, positive
 
     scores = tmp_path / "s.parquet"
     said = run("attribute", model, inputs / "one.fa", "-o", scores, "--method", "gradient_x_input")
-    assert f"1 sequences, class: {positive} ->" in said
+    assert f"1 sequence, class: {positive} ->" in said
     named = tmp_path / "n.parquet"
     run(
         *("attribute", model, inputs / "one.fa", "-o", named, "--label", positive),

@@ -16,6 +16,7 @@ from dnabert_hf.cli.options.scores import (
     measure_faithfulness,
 )
 from dnabert_hf.cli.options.shared import Aliases, Model, report
+from dnabert_hf.files.counts import counted
 
 __all__ = ["attention"]
 
@@ -92,5 +93,5 @@ def attention(
         genome=None if not genome else open_genome(genome, aliases=aliases),
         **running,
     )
-    report(f"{done[1]:,} sequences -> {output}")
+    report(f"{counted(done[1], 'sequence')} -> {output}")
     measure_faithfulness(model, output, faithfulness, None, running)

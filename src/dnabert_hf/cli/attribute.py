@@ -15,6 +15,7 @@ from dnabert_hf.cli.options.scores import (
     measure_faithfulness,
 )
 from dnabert_hf.cli.options.shared import Aliases, Model, report
+from dnabert_hf.files.counts import counted
 
 __all__ = ["attribute"]
 
@@ -78,5 +79,6 @@ def attribute(
         **running,
     )
     explained = explained_class(model, label)
-    report(f"{done[1]:,} sequences, class: {explained or 'the most probable of each'} -> {output}")
+    of_class = explained or "the most probable of each"
+    report(f"{counted(done[1], 'sequence')}, class: {of_class} -> {output}")
     measure_faithfulness(model, output, faithfulness, explained, running)

@@ -19,6 +19,7 @@ from dnabert_hf.cli.options.dataset import (
 from dnabert_hf.cli.options.early import input_file, model_name
 from dnabert_hf.cli.options.peaks import build_on_transcripts, name_classes
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
+from dnabert_hf.files.counts import counted, counted_reasons
 
 __all__ = ["dataset"]
 
@@ -318,8 +319,8 @@ def windows(
             typer.echo(f"warning: {sentence}")
     elif positives:
         typer.echo("warning: all windows are of one class")
-    left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in written.omitted.items())
-    typer.echo(f"{output}: {written.n_windows:,} windows{left_out}")
+    left_out = f"; left out: {counted_reasons(written.omitted)}" if written.omitted else ""
+    typer.echo(f"{output}: {counted(written.n_windows, 'window')}{left_out}")
     if test_contig and not dev_contig:
         typer.echo("there is no dev split: name contigs for it, too (--dev-contig)")
     if signal:

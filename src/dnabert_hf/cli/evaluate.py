@@ -14,6 +14,7 @@ from dnabert_hf.cli.options.shared import (
     print_json,
     report,
 )
+from dnabert_hf.files.counts import counted
 
 if TYPE_CHECKING:
     from dnabert_hf.inference.evaluate import Evaluation
@@ -103,7 +104,7 @@ def evaluate(
         _print(evaluation)
     written = [str(path) for path in (output, plot) if path is not None]
     where = f" -> {', '.join(written)}" if written else ""
-    report(f"{evaluation.n_sequences:,} labelled sequences or bases scored{where}")
+    report(f"{counted(evaluation.n_sequences, 'labelled sequence')} scored{where}")
 
 
 def _print(evaluation: "Evaluation") -> None:

@@ -8,6 +8,7 @@ import typer
 from dnabert_hf.cli.options.early import input_file, new_file
 from dnabert_hf.cli.options.running import Running, takes_run_options
 from dnabert_hf.cli.options.shared import Model
+from dnabert_hf.files.counts import counted
 
 __all__ = ["evaluate_mlm"]
 
@@ -85,7 +86,8 @@ def evaluate_mlm(
         output=output,
         **running,
     )
-    typer.echo(f"# {evaluation.n_bases} masked bases in {evaluation.n_windows} windows")
+    windows = counted(evaluation.n_windows, "window")
+    typer.echo(f"# {counted(evaluation.n_bases, 'masked base')} in {windows}")
     typer.echo("\t".join(["", *_COLUMNS.values()]))
     for name, scores in evaluation.rows().items():
         cells = [f"{scores[column]:.4f}" if column in scores else "-" for column in _COLUMNS]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dnabert_hf.cli.options.shared import Overwrite, report
+from dnabert_hf.files.counts import counted
 
 __all__ = ["join"]
 
@@ -29,4 +30,4 @@ def join(
     from dnabert_hf.inference.output.join import join_parts
 
     done = join_parts(output, overwrite=overwrite)
-    report(f"{done.n_sequences:,} rows")
+    report(counted(done.n_sequences, "row"))

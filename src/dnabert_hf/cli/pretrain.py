@@ -17,6 +17,7 @@ from dnabert_hf.cli.options.shared import (
     add_fields,
     parse_fields,
 )
+from dnabert_hf.files.counts import counted
 
 __all__ = ["pretrain"]
 
@@ -141,7 +142,8 @@ def pretrain(
     )
     if not is_first:
         return
-    typer.echo(f"{result.output_dir}: {result.steps} steps, {result.n_tokens} tokens")
+    steps, tokens = counted(result.steps, "step"), counted(result.n_tokens, "token")
+    typer.echo(f"{result.output_dir}: {steps}, {tokens}")
     if result.scores is not None:
         typer.echo(
             f"held out: {result.scores['bits_per_base']:.4f} bits per base "

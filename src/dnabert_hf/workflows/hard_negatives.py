@@ -23,6 +23,7 @@ from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.labelled.similarity_split import group_similar
 from dnabert_hf.data.reading.records import Columns, SequenceRecord
 from dnabert_hf.files.atomic import open_table, write_json, write_text
+from dnabert_hf.files.counts import counted
 from dnabert_hf.files.fingerprint import fingerprint_start
 from dnabert_hf.inference.genome_scan.scan import scan
 from dnabert_hf.training.finetuning.finetune import finetune
@@ -63,9 +64,11 @@ class MiningRound:
 
     def summary(self) -> str:
         """Write the measures as a line of a log."""
+        windows = counted(self.windows, "held-out window")
         return (
-            f"{self.hard_negatives:,} hard negatives, calls {self.false_positive_rate:.2%} of "
-            f"{self.windows:,} held-out windows ({self.false_positive_rate_at_recall:.2%} at 90 % "
+            f"{counted(self.hard_negatives, 'hard negative')}, calls "
+            f"{self.false_positive_rate:.2%} of {windows} "
+            f"({self.false_positive_rate_at_recall:.2%} at 90 % "
             f"recall), recall {self.recall:.2f}, AUPRC {self.auprc:.3f}, MCC {self.mcc:.3f}"
         )
 

@@ -1,12 +1,16 @@
 """Names on the command line that can be refused without torch, and are."""
 
+import re
 import subprocess
 import sys
+import time
 
+import huggingface_hub
 import pytest
 from typer.testing import CliRunner
 
 from dnabert_hf.cli.main import app
+from dnabert_hf.cli.options.early import model_name
 
 
 @pytest.fixture
@@ -85,3 +89,22 @@ def test_what_is_heavy_is_imported_when_it_is_needed(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "0 []", "[0, 0] []"]
+
+
+def test_a_hub_that_does_not_answer_is_told_in_a_line(monkeypatch, tmp_path, capsys):
+    """In place of half a minute of retries; names that no repository may have are refused."""
+    constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    nobody = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", nobody)
+    (tmp_path / "runs" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match=r"^runs/modl: .* and the Hub cannot be reached \("):
+        model_name("runs/modl")
+    assert time.monotonic() - begin < 5
+    assert "no folder runs/modl; there is runs/model; looking" in capsys.readouterr().err
+    for name in ("runs/modl/", "runs/my modl", "runs/a..b", "runs/modl.git", "runs/-x", "~/modl"):
+        with pytest.raises(ValueError, match=f"^no folder {re.escape(name)}"):
+            model_name(name)

@@ -46,8 +46,8 @@ def test_repeated_sequences_stay_once_and_it_is_said(random_dna, caplog):
         built = build_dataset(examples, Splitting(), Counter())
     assert [e.id for e in built.examples] == [f"e{i}" for i in range(30)]
     assert caplog.messages == [
-        "left out: 1 repeated sequences, 1 sequences that have another label, too, "
-        "1 shuffles of sequences that were left out"
+        "left out: repeated sequences (1), sequences that have another label, too (1), "
+        "shuffles of sequences that were left out (1)"
     ]
     assert Counter(e.split for e in built.examples) == {"train": 24, "dev": 4, "test": 2}
 
@@ -135,7 +135,9 @@ def test_contigs_of_a_split_are_checked(genome, splitting, message):
 
 def test_nothing_left_is_an_error():
     omitted = Counter({"windows that run off their contig": 2})
-    with pytest.raises(ValueError, match=r"found none .*\(2 windows that run off their contig\)"):
+    with pytest.raises(
+        ValueError, match=r"found none .*\(windows that run off their contig \(2\)\)"
+    ):
         build_dataset([], Splitting(), omitted)
 
 

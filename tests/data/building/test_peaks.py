@@ -78,15 +78,13 @@ def test_bad_input_is_refused_and_omissions_are_counted(genome, caplog):
     with pytest.raises(ValueError, match="1 or more bases, got 0"):
         build_peaks(genome, peaks(), length=0)
     build_peaks(genome, [*peaks(), Interval("chr7", 1, 9), Interval("chr1", 0, 10)])
-    assert "1 peaks on contigs that the genome lacks, 1 windows that run off" in caplog.text
+    assert "peaks on contigs that the genome lacks (1), windows that run off" in caplog.text
 
 
 def test_windows_that_all_run_off_are_counted_and_refused(genome):
     at_the_start = [Interval("chr1", 0, 10)]
     for negatives in ("genomic", "dinucleotides"):
-        with pytest.raises(
-            ValueError, match=r"found none that can be used \(1 windows that run off"
-        ):
+        with pytest.raises(ValueError, match=r"found none that can be used \(windows that run off"):
             build_peaks(genome, at_the_start, negatives=negatives)
 
 

@@ -75,8 +75,8 @@ def test_introns_of_other_kinds_are_named_and_odd_ones_counted(make_genome, rand
     kinds = Counter(e.kind for e in built.examples if e.label == "donor")
     assert kinds == {"GC-AG": 2, "AT-AC": 2, "non-canonical": 2}
     assert (
-        "1 transcripts on contigs that the genome lacks, 1 introns of fewer than 20 bases, "
-        "1 introns that run off their contig" in caplog.text
+        "transcripts on contigs that the genome lacks (1), introns of fewer than 20 bases (1), "
+        "introns that run off their contig (1)" in caplog.text
     )
 
 

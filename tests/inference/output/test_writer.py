@@ -180,7 +180,7 @@ def test_shards_in_any_order_join_to_the_file_of_one_process(tmp_path, caplog):
 
 def test_a_shard_that_was_stopped_is_missed_and_goes_on(tmp_path, caplog):
     path = tmp_path / "out.tsv"
-    with pytest.raises(KeyboardInterrupt, match="stopped after 1 records"):
+    with pytest.raises(KeyboardInterrupt, match="stopped after 1 record;"):
         run(path, "abcdefg", shard=Shard(0, 2), stop_after=1)
     with pytest.raises(ValueError, match="no shard has come to the end"):
         join_parts(path)

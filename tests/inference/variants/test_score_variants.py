@@ -184,8 +184,8 @@ def test_breakends_stay_as_the_file_writes_them(promoters, fasta, tmp_path, capl
     assert run_variants(promoters, vcf, fasta, out).exit_code == 0
     assert [row["alt"] for row in read_table(out)] == [*alts[:-1], "C"]
     assert (
-        "not scored: 2 symbolic alternative allele, 1 allele * (deleted by another record), "
-        "1 no alternative allele, 1 letters other than A, C, G, T in the alternative allele"
+        "not scored: symbolic alternative allele (2), allele * (deleted by another record) (1), "
+        "no alternative allele (1), letters other than A, C, G, T in the alternative allele (1)"
     ) in caplog.text
 
 
@@ -240,7 +240,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(promoters, vcf, genome, tmp_pat
 
     with monkeypatch.context() as patch:
         patch.setattr(variant_effects.ClassifierScorer, "score", stop_at_the_second)
-        with pytest.raises(KeyboardInterrupt, match="stopped after 1 records"):
+        with pytest.raises(KeyboardInterrupt, match="stopped after 1 record;"):
             score_variants(promoters, vcf, genome, output=stopped, window=WINDOW)
     done = score_variants(promoters, vcf, genome, output=stopped, window=WINDOW)
     assert stopped.read_bytes() == whole.read_bytes()
@@ -395,7 +395,7 @@ def test_every_allele_is_in_the_result_scored_or_not(promoters, fasta, tmp_path,
     ]
     assert "taken as the same: 1 = chr1" in caplog.text
     assert "1:22 (1-based): REF must be the genome's C, found G; not scored" in caplog.text
-    reasons = "1 contig not in the genome, 1 REF is not the base of the genome, 1 beyond the end"
+    reasons = "contig not in the genome (1), REF is not the base of the genome (1), beyond the end"
     assert reasons in caplog.text
 
 

@@ -12,6 +12,7 @@ import typer
 from dnabert_hf.cli.options.early import input_file
 from dnabert_hf.cli.options.running import give_parameters
 from dnabert_hf.cli.options.shared import Aliases, Overwrite, SkipBad
+from dnabert_hf.files.counts import counted
 
 if TYPE_CHECKING:
     from dnabert_hf.data.building.labelled_windows import BuiltDataset, Splitting
@@ -131,7 +132,7 @@ class Target:
         report = built.write(self.output, settings=settings)
         for line in format_report(built.report):
             typer.echo(line)
-        typer.echo(f"{self.output}: {len(built.examples):,} sequences; report in {report}")
+        typer.echo(f"{self.output}: {counted(len(built.examples), 'sequence')}; report in {report}")
 
 
 def takes_target(command: Callable[..., None]) -> Callable[..., None]:

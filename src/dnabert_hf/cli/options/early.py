@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from dnabert_hf.checkpoints import locate, near
+from dnabert_hf.checkpoints.hub import check_reachable, is_repository
 from dnabert_hf.files.outputs import check_output
 
 __all__ = [
@@ -29,12 +30,12 @@ def model_name(value: str | None) -> str | None:
         value: What was given.
 
     Raises:
-        ValueError: If it is neither a folder nor could be a repository, which are OWNER/NAME.
+        ValueError: If it is neither a folder nor could be a repository, which are OWNER/NAME, or
+            the Hub is to be asked and does not answer.
     """
     if value is None or os.path.lexists(value) or locate(value) != value:
         return value
-    is_repository = value.count("/") == 1 and not value.startswith((".", "/", "~"))
-    if not is_repository:
+    if not is_repository(value):
         raise ValueError(
             f"no folder {value}{_near(value, folders=True) or near(value)}; a model is a folder, a "
             "checkpoint of the package such as dnabert-6-mini, or a repository of the Hub, "
@@ -43,6 +44,7 @@ def model_name(value: str | None) -> str | None:
     if os.environ.get("RANK", "0") == "0":
         where = f"dnabert: no folder {value}{_near(value, folders=True)}; looking for it on the Hub"
         typer.echo(where, err=True)
+    check_reachable(value)
     return value
 
 

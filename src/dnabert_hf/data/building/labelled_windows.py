@@ -15,6 +15,7 @@ from dnabert_hf.data.labelled.leaks import DatasetReport, report_dataset
 from dnabert_hf.data.labelled.similarity_split import assign_splits, group_similar
 from dnabert_hf.data.reading.sequences import reverse_complement
 from dnabert_hf.files.atomic import open_table, write_json
+from dnabert_hf.files.counts import counted_reasons
 
 __all__ = [
     "BuiltDataset",
@@ -182,7 +183,7 @@ def build_dataset(
     if not kept:
         raise ValueError(
             "a data set must have sequences, found none that can be used "
-            f"({_counted(omitted) or 'no candidates'}); check that intervals and genome fit"
+            f"({counted_reasons(omitted) or 'no candidates'}); check that intervals and genome fit"
         )
     _name_apart(kept)
     if splitting.test_contigs:
@@ -193,7 +194,7 @@ def build_dataset(
         for example, name in zip(kept, names, strict=True):
             example.split = str(name)
     if omitted:
-        logger.warning("left out: %s", _counted(omitted))
+        logger.warning("left out: %s", counted_reasons(omitted))
     report = report_dataset(
         [example.sequence for example in kept],
         [example.label for example in kept],
@@ -336,7 +337,3 @@ def _where_groups_stay(examples: Sequence[Example], groups: np.ndarray) -> list[
         for group, splits in splits_of_group.items()
     }
     return [stays[group] for group in groups.tolist()]
-
-
-def _counted(omitted: Counter[str]) -> str:
-    return ", ".join(f"{n} {reason}" for reason, n in omitted.items())

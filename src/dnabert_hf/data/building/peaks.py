@@ -20,6 +20,7 @@ from dnabert_hf.data.building.shuffling import shuffle_dinucleotides
 from dnabert_hf.data.genome.coordinates import cut_window
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval, match_intervals
+from dnabert_hf.files.counts import counted_reasons
 
 __all__ = ["PeakNegatives", "build_peak_classes", "build_peaks"]
 
@@ -134,7 +135,7 @@ def build_peak_classes(
     if missing:
         raise ValueError(
             f"{source}: each class must have peaks of its own, found none of {missing[0]} "
-            f"({', '.join(f'{n} {reason}' for reason, n in omitted.items())}); check the files"
+            f"({counted_reasons(omitted)}); check the files"
         )
     return build_dataset(kept, splitting, omitted)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from dnabert_hf.data.labelled.labels import MISSING, LabelScheme
+from dnabert_hf.files.counts import counted
 
 __all__ = ["describe_labels", "find_doubtful_labels"]
 
@@ -34,7 +35,7 @@ def describe_labels(scheme: LabelScheme, counts: Mapping[str, int], n_records: i
         >>> describe_labels(scheme, {"bound": 90, "free": 1000}, 1090)
         'task: one class a sequence; 1,090 sequences, 2 classes: bound (90), free (1,000)'
     """
-    text = f"task: {_TASKS[scheme.problem_type]}; {n_records:,} sequences"
+    text = f"task: {_TASKS[scheme.problem_type]}; {counted(n_records, 'sequence')}"
     n_names = len(scheme.names)
     if scheme.problem_type == "regression":
         return text + (f" with {n_names} values each" if n_names > 1 else "")

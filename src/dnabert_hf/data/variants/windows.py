@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.variants.alleles import Allele, normalize_allele
+from dnabert_hf.files.counts import counted_reasons
 
 __all__ = ["MISMATCH", "AlleleWindows", "WindowCutter"]
 
@@ -170,7 +171,7 @@ class WindowCutter:
 
     def summary(self) -> str:
         """Say how many alleles were not scored, and why; "" if all were."""
-        return ", ".join(f"{n} {reason}" for reason, n in self.skipped.items())
+        return counted_reasons(self.skipped)
 
 
 def _not_bases(alt: str) -> str:

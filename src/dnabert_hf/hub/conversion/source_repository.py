@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 
+from dnabert_hf.checkpoints.hub import check_reachable, is_repository
 from dnabert_hf.inference.engine.checkpoint import check_files
 
 __all__ = ["open_repository"]
@@ -49,6 +50,8 @@ def open_repository(source: str | Path) -> Iterator[Path]:
             "such folder or file; check the path"
         )
     else:
+        if is_repository(source):
+            check_reachable(source)
         yield _download(source)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.reading.sources import Source
+from dnabert_hf.files.counts import counted
 from dnabert_hf.inference.dependencies.map_files import DependencyMap, choose_map_format, to_rows
 from dnabert_hf.inference.dependencies.masked_target import (
     Substitutions,
@@ -60,7 +61,8 @@ class WrittenMaps(NamedTuple):
 
     def summary(self) -> str:
         """Say how many pairs there are, and how many have no score."""
-        text = f"{self.n_pairs:,} pairs of bases of {self.n_sequences:,} sequences"
+        pairs, sequences = counted(self.n_pairs, "pair"), counted(self.n_sequences, "sequence")
+        text = f"{pairs} of bases of {sequences}"
         return text + f", {self.n_unscored:,} without a score" * bool(self.n_unscored)
 
 

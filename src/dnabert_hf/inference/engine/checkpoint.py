@@ -9,6 +9,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from dnabert_hf.checkpoints import locate, near
+from dnabert_hf.checkpoints.hub import check_reachable, is_repository
 from dnabert_hf.files.weights import check_settings, quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
 from dnabert_hf.modeling.modeling_dnabert import (
@@ -180,11 +181,13 @@ def _check_name(name: str | Path) -> None:
         raise ValueError(
             f"{name} must be a checkpoint folder, found a file; name the folder that holds it"
         )
-    elif isinstance(name, Path) or name.count("/") != 1 or name.startswith((".", "/")):
+    elif isinstance(name, Path) or not is_repository(name):
         raise ValueError(
             f"{name} must be a checkpoint folder, found no such folder{near(str(name))}; check the "
             "path, or name a repository of the Hub, OWNER/NAME"
         )
+    else:
+        check_reachable(name)
 
 
 def check_files(folder: Path) -> None:

@@ -17,6 +17,7 @@ from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.reading.records import SequenceRecord
 from dnabert_hf.files.atomic import atomic_file
+from dnabert_hf.files.counts import counted
 from dnabert_hf.files.names import name_files
 from dnabert_hf.inference.engine.training_defaults import (
     choose_strands,
@@ -78,10 +79,10 @@ class Scan:
         calls = ""
         if self.n_calls is not None:
             calls = (
-                f", {self.n_calls:,} calls of {self.label} from {self.threshold:.4g} on "
+                f", {counted(self.n_calls, 'call')} of {self.label} from {self.threshold:.4g} on "
                 f"({self.threshold_by})"
             )
-        windows = f"{self.n_windows:,} windows of {self.window:,} bases"
+        windows = f"{counted(self.n_windows, 'window')} of {counted(self.window, 'base')}"
         return f"{windows}, {self.n_skipped:,} left out{calls}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from dnabert_hf.files.atomic import NO_SPACE, FinishedElsewhereError
+from dnabert_hf.files.counts import counted
 from dnabert_hf.files.outputs import check_output
 from dnabert_hf.inference.engine.sharding import WHOLE, Shard
 from dnabert_hf.inference.output.formats import DelimitedFormat, ResultFormat, Row
@@ -86,7 +87,7 @@ def open_output(
     except KeyboardInterrupt:
         if fingerprint is None:
             raise
-        kept = f"after {output.n_written:,} records; run the same command again to go on"
+        kept = f"after {counted(output.n_written, 'record')}; run the same command again to go on"
         if not output.n_written:
             kept = "before the first part was kept; the same command begins anew"
         raise KeyboardInterrupt(f"stopped {kept}") from None
@@ -203,8 +204,8 @@ class PartedOutput:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(
                 error.errno,
-                f"{reason}, after {self.n_written:,} records; {remedy} and run the same command "
-                "again to go on",
+                f"{reason}, after {counted(self.n_written, 'record')}; {remedy} and run "
+                "the same command again to go on",
                 str(self._parts.path),
             ) from error
         self.n_written += len(rows)
@@ -275,4 +276,4 @@ class WrittenResults(NamedTuple):
             >>> WrittenResults(Path("x.tsv"), 1200).summary()
             '1,200 sequences'
         """
-        return f"{self.n_sequences:,} sequences"
+        return counted(self.n_sequences, "sequence")

@@ -14,6 +14,7 @@ from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.labelled.positive_class import known_positive
 from dnabert_hf.data.reading.sources import Source
+from dnabert_hf.files.counts import counted
 from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.output.writer import Output
@@ -73,9 +74,9 @@ class MutationMaps(NamedTuple):
 
     def summary(self) -> str:
         """Say how many changes there are, and what has none or no score."""
-        text = f"{self.n_mutations:,} changes of {self.n_sequences:,} sequences"
+        text = f"{counted(self.n_mutations, 'change')} of {counted(self.n_sequences, 'sequence')}"
         unscored = f", {self.n_unscored:,} without a score" * bool(self.n_unscored)
-        unknown = f", {self.n_unknown:,} unknown bases left out" * bool(self.n_unknown)
+        unknown = f", {counted(self.n_unknown, 'unknown base')} left out" * bool(self.n_unknown)
         return text + unscored + unknown
 
 

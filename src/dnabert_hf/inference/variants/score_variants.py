@@ -16,6 +16,7 @@ from dnabert_hf.data.variants.vcf import (
     read_vcf_header,
 )
 from dnabert_hf.data.variants.windows import WindowCutter
+from dnabert_hf.files.counts import counted
 from dnabert_hf.files.fingerprint import fingerprint_file
 from dnabert_hf.inference.engine.checkpoint import architecture_of
 from dnabert_hf.inference.engine.engine import Engine
@@ -70,8 +71,8 @@ class ScoredVariants:
         n_skipped = sum(self.skipped.values())
         of_class = "" if self.label is None else f" by the probability of {self.label}"
         return (
-            f"{self.n_records} records: {self.n_scored} alleles scored{of_class} in windows of "
-            f"{self.window:,} bases, {n_skipped} not"
+            f"{counted(self.n_records, 'record')}: {counted(self.n_scored, 'allele')} scored"
+            f"{of_class} in windows of {counted(self.window, 'base')}, {n_skipped:,} not"
         )
 
 

@@ -14,6 +14,7 @@ from dnabert_hf.data.labelled.positive_class import choose_class
 from dnabert_hf.data.variants.build_check import check_build
 from dnabert_hf.data.variants.databases import CATALOGS, Finding, find_build
 from dnabert_hf.data.variants.vcf import read_vcf_header
+from dnabert_hf.files.counts import counted
 from dnabert_hf.inference.engine.checkpoint import as_checkpoint
 from dnabert_hf.inference.engine.sharding import Shard
 from dnabert_hf.inference.engine.training_defaults import choose_window
@@ -64,8 +65,8 @@ class Funnel(NamedTuple):
         """Say how many are left after each step."""
         known = "".join(f", {n:,} in {name}" for name, n in self.n_known.items())
         return (
-            f"{self.n_records:,} records, {self.n_high:,} in high-attention regions, "
-            f"{self.n_scored:,} alleles scored by the probability of {self.label}, "
+            f"{counted(self.n_records, 'record')}, {self.n_high:,} in high-attention regions, "
+            f"{counted(self.n_scored, 'allele')} scored by the probability of {self.label}, "
             f"{self.n_kept:,} kept{known}"
         )
 

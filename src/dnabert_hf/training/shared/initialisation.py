@@ -12,6 +12,7 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedTokenizerBase
 from transformers.activations import ACT2FN
 
+from dnabert_hf.checkpoints.hub import check_reachable, is_repository
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.files.weights import check_settings, quiet_transformers, readable_weights
 from dnabert_hf.modeling.configuration_dnabert import DNABertConfig
@@ -163,6 +164,8 @@ def load_config(model: str | Path, overrides: Mapping[str, Any]) -> DNABertConfi
             "save_pretrained or dnabert finetune wrote"
         )
     check_settings(model)
+    if not Path(model).exists() and is_repository(str(model)):
+        check_reachable(str(model))
     try:
         fields, _ = DNABertConfig.get_config_dict(model)
     except OSError as error:

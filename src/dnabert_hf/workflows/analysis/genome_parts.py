@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dnabert_hf.cards.render import rate
+from dnabert_hf.files.counts import counted
 from dnabert_hf.interpretation.pages.browsers import browser_links
 from dnabert_hf.interpretation.pages.page import Cell, Link, Page
 from dnabert_hf.interpretation.plots.mutation_map import plot_mutation_maps
@@ -52,8 +53,8 @@ def describe_scan(page: Page, analysis: Analysis, label: str, build: str | None)
     suggested = analysis.config().get("call_threshold")
     threshold = _USUAL_THRESHOLD if suggested is None else float(suggested)
     page.text(
-        f"{windows:,} windows, {len(calls):,} stretches of windows from {threshold:.4g} on. "
-        + _what_to_expect(analysis)
+        f"{counted(windows, 'window')}, {len(calls):,} stretches of windows from "
+        f"{threshold:.4g} on. " + _what_to_expect(analysis)
     )
     known = [
         (row["contig"], int(row["start"]), int(row["end"]))
