@@ -32,6 +32,7 @@ from dnabert_hf.inference.embeddings.embedding_files import read_embeddings as r
 from dnabert_hf.inference.embeddings.nearest import nearest as nearest
 from dnabert_hf.inference.evaluate import evaluate as evaluate
 from dnabert_hf.inference.evaluate_masked_lm import evaluate_masked_lm as evaluate_masked_lm
+from dnabert_hf.inference.genome_scan.loci import score_loci as score_loci
 from dnabert_hf.inference.genome_scan.scan import scan as scan
 from dnabert_hf.inference.output.join import join_parts as join_parts
 from dnabert_hf.inference.predict import predict as predict

@@ -101,6 +101,10 @@ WRITTEN = [
     ("embed", 0, "d.parquet", (), "embed peaks-model test.tsv -o d.parquet"),
     ("nearest", 0, "near.tsv", (), "nearest d.parquet -o near.tsv"),
     ("scan", 0, "e.parquet", BOTH, "scan peaks-model genome.fa --step 5000 -o e.parquet"),
+    (
+        *("loci", 0, "r.tsv", ()),
+        "loci e.parquet regions.bed --sites promoters.bed --label bound -o r.tsv",
+    ),
     ("variants", 0, "f.tsv", BOUND, f"variants peaks-model variants.vcf {GENOME} -o f.tsv"),
     (
         *("variants", 1, "g.tsv", ()),
@@ -167,6 +171,7 @@ SUITE = "data: {peaks: peaks.tsv}\nmodels: {counts: {init: kmers, k: 3}}\nseeds:
                          ids=["models", "trainings"])  # fmt: skip
 def test_columns_of_the_page_are_those_that_are_written(written, work_folder):
     (work_folder / "site.bed").write_text("chr1\t740\t750\n")
+    (work_folder / "regions.bed").write_text("chr1\t0\t10\nchr1\t0\t50000\nchr2\t0\t200\n")
     (work_folder / "short.fa").write_text(">a\nACGTTGCATG\n")
     (work_folder / "suite.yaml").write_text(SUITE)
     lines = (work_folder / "variants.vcf").read_text().splitlines(keepends=True)

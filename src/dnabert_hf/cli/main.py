@@ -35,6 +35,7 @@ from dnabert_hf.cli.export import export
 from dnabert_hf.cli.finetune import finetune
 from dnabert_hf.cli.funnel import funnel
 from dnabert_hf.cli.join import join
+from dnabert_hf.cli.loci import loci
 from dnabert_hf.cli.mine_negatives import mine_negatives
 from dnabert_hf.cli.motifs import motifs
 from dnabert_hf.cli.mutagenesis import mutagenesis
@@ -147,6 +148,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         probe,
         umap,
         scan,
+        loci,
         variants,
         mutagenesis,
         funnel,

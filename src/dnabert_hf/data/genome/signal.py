@@ -1,7 +1,10 @@
 """Signals along a genome, such as the coverage of an experiment: bigWig and bedGraph."""
 
 import math
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -31,6 +34,24 @@ def import_pybigwig() -> Any:
             "bigWig needs pyBigWig: pip install 'dnabert-hf[tracks]' (or use .bedgraph)"
         ) from error
     return pyBigWig
+
+
+@contextmanager
+def _without_messages_in_c() -> Iterator[None]:
+    """Keep what a library in C writes to standard error to itself: the exception says it, too."""
+    sys.stderr.flush()
+    try:
+        saved = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - os.devnull is no path on Windows
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 class Signal(Protocol):
@@ -111,7 +132,8 @@ class _BigWig:
         if not Path(path).is_file():
             raise ValueError(f"{path} must be a file, found none; check the path")
         try:
-            self._file = library.open(str(path))
+            with _without_messages_in_c():
+                self._file = library.open(str(path))
         except RuntimeError as error:
             raise ValueError(
                 f"{path} must be a bigWig, found something else or damage ({error}); copy or "
@@ -133,7 +155,8 @@ class _BigWig:
         if contig not in self._names:
             return ()
         try:
-            return self._file.intervals(self._names[contig], start, end) or ()
+            with _without_messages_in_c():
+                return self._file.intervals(self._names[contig], start, end) or ()
         except RuntimeError as error:
             raise ValueError(
                 f"{self.name} must be whole, found damage at {contig}:{start}-{end} ({error}); "

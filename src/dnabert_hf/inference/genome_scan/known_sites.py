@@ -12,7 +12,7 @@ from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.inference.genome_scan.tracks_and_calls import Call, call_blocks, read_scan
 
-__all__ = ["SiteScores", "score_against_sites", "sites_within"]
+__all__ = ["SiteScores", "point_of", "score_against_sites", "sites_within"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def sites_within(genome: Genome, sites: Sequence[Interval], scanned: np.ndarray)
     # Extents are in order and apart, so that the last one that begins before a site has to hold it.
     begins, ends = (offsets[scanned[:, 0]] + scanned[:, column] for column in (1, 2))
     contigs = np.array([genome.index(site.contig) for site in on_genome], dtype=np.int64)
-    where = offsets[contigs] + np.array([_point(site) for site in on_genome], dtype=np.int64)
+    where = offsets[contigs] + np.array([point_of(site) for site in on_genome], dtype=np.int64)
     row = np.searchsorted(begins, where, side="right") - 1
     is_within = (row >= 0) & (where < ends[row]) & (scanned[row, 0] == contigs)
     kept = [site for site, is_kept in zip(on_genome, is_within.tolist(), strict=True) if is_kept]
@@ -101,7 +101,7 @@ def score_against_sites(
     points: dict[str, set[int]] = {}
     for site in sites:
         if site.contig in names:
-            points.setdefault(names[site.contig], set()).add(_point(site))
+            points.setdefault(names[site.contig], set()).add(point_of(site))
     of_contigs = {contig: np.array(sorted(each)) for contig, each in points.items()}
     is_covered = {contig: np.zeros(len(each), dtype=bool) for contig, each in of_contigs.items()}
     truth, values = [], []
@@ -164,6 +164,6 @@ def _count_pairs(calls: Sequence[Call], points: np.ndarray, tolerance: int) -> i
     return len(met_sites)
 
 
-def _point(site: Interval) -> int:
+def point_of(site: Interval) -> int:
     """Tell the base of a site by which it is met (0-based): its `point`, or else the middle."""
     return (site.start + site.end) // 2 if site.point is None else site.point

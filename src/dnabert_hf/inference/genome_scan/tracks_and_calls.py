@@ -19,6 +19,7 @@ __all__ = [
     "average_windows",
     "call_blocks",
     "check_track",
+    "classes_of_scan",
     "read_scan",
     "save_track",
     "write_calls",
@@ -84,6 +85,25 @@ def read_scan(path: str | Path, label: str) -> Iterator[ContigScan]:
         for begin, end in zip([0, *bounds], [*bounds, len(contigs)], strict=True):
             if begin < end:
                 yield ContigScan(str(contigs[begin]), *(each[begin:end] for each in numbers))
+
+
+def classes_of_scan(path: str | Path) -> tuple[tuple[str, ...], bool]:
+    """Name the classes of the table of a scan, and tell whether they are targets of a regression.
+
+    Args:
+        path: Table that `scan` wrote.
+
+    Raises:
+        ValueError: If it is no such table.
+    """
+    columns = next(_batches(Path(path))).schema.names
+    if columns[:3] != ["contig", "start", "end"] or not columns[3:]:
+        raise ValueError(
+            f"{path} must be a table that `dnabert scan` wrote, with the columns contig, start, "
+            f"end and prob_CLASS, found {', '.join(columns)}"
+        )
+    is_regression = not all(name.startswith("prob_") for name in columns[3:])
+    return tuple(name.removeprefix("prob_") for name in columns[3:]), is_regression
 
 
 def _batches(path: Path) -> Iterator[Any]:
