@@ -159,7 +159,7 @@ def test_evaluate_prints_and_writes_scores(model, tmp_path):
     assert json.loads(output.read_text())["accuracy"] == pytest.approx(
         float(printed["accuracy"]), abs=1e-3
     )
-    assert result.stderr.endswith(f"3 labelled sequences or bases scored -> {output}\n")
+    assert result.stderr.endswith(f"3 labelled sequences scored -> {output}\n")
     scores = json.loads(run("evaluate", model, data, "--json").stdout)
     assert scores.pop("sequences") == 3
     assert scores.keys() == printed.keys() - {"sequences"}

@@ -90,7 +90,7 @@ def test_every_command_is_about_the_class_of_interest(inputs, tmp_path, positive
     track, calls = tmp_path / "t.bedgraph", tmp_path / "c.bed"
     options = ["--step", "10", "--track", track, "--calls", calls, "--threshold", "0"]
     said = run("scan", model, genome, "-o", tmp_path / "w.tsv", *options)
-    assert "18 windows of 30 bases" in said and f"calls of {positive}" in said
+    assert "18 windows of 30 bases" in said and f"1 call of {positive}" in said
     windows = read(tmp_path / "w.tsv")
     rows = (line.split() for line in track.read_text().splitlines())
     first = next(row for row in rows if row[0] == "chr1")

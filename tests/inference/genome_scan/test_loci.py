@@ -135,9 +135,7 @@ def test_other_tables_and_other_contigs_are_refused(windows, tmp_path):
         score_loci(windows, [Interval("chr1", 0, 99)], output=tmp_path / "o.tsv")
     other = tmp_path / "other.tsv"
     other.write_text("id\tlabel\na\t1\n")
-    with pytest.raises(
-        ValueError, match=r"must be a table that `dnabert scan` wrote, .* found id"
-    ):
+    with pytest.raises(ValueError, match=r"must be a table that `dnabert scan` wrote, .* found id"):
         score_loci(other, REGIONS, output=tmp_path / "o.tsv")
     values = tmp_path / "values.tsv"
     values.write_text("contig\tstart\tend\tvalue\na\t0\t10\t-2.5\n")

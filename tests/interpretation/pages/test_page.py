@@ -71,6 +71,25 @@ def test_a_page_shows_its_parts_without_network(page, tmp_path, browser, is_phon
     assert shown.problems == []
 
 
+def test_the_first_column_stays_and_numbers_have_bars(tmp_path, browser):
+    page = Page("Variants")
+    columns = ["place", *(f"column {i}" for i in range(12)), "effect"]
+    rows = [[f"chr1:{i}", *range(12), effect] for i, effect in enumerate((0.5, -2.0, 0, None))]
+    page.table("Effects", columns, rows, bars=["effect"])
+    page.write(tmp_path / "index.html")
+    shown = browser.open(tmp_path / "index.html", is_phone=True)
+    # Of the largest effect, 2: a quarter, all and nothing.
+    bars = "cells => cells.map(cell => cell.style.getPropertyValue('--share'))"
+    assert shown.eval_on_selector_all("td.bar", bars) == ["25%", "100%", "0%"]
+    assert [each.inner_text() for each in shown.query_selector_all("td.minus")] == ["-2"]
+    left = "() => document.querySelector('td').getBoundingClientRect().left"
+    before = shown.evaluate(left)
+    shown.evaluate("document.querySelector('.box').scrollLeft = 300")
+    assert shown.evaluate(left) == before
+    assert shown.evaluate("document.querySelectorAll('td')[1].getBoundingClientRect().left") < 0
+    assert shown.overflow() <= 0
+
+
 def test_what_comes_from_files_is_shown_as_text(picture, tmp_path, browser, typed):
     typed(HOSTILE)
     page = Page(HOSTILE, lead=HOSTILE)
@@ -169,5 +188,8 @@ def test_a_table_that_goes_on_beside_the_screen_has_a_shadow_there(page, tmp_pat
         return [picture.getpixel((x, middle)) != (255, 255, 255) for x in (0, picture.width - 1)]
 
     assert edges() == [False, True]
+    shadow = "() => getComputedStyle(document.querySelector('td')).boxShadow"
+    assert shown.evaluate(shadow) == "none"
     wide.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
-    assert edges() == [True, False]
+    assert edges() == [False, False]  # at the left, the column that stays has it on its right
+    shown.wait_for_function(f"({shadow})() != 'none'")

@@ -44,7 +44,10 @@ def fill_funnel_page(
     """
     page.heading("Funnel")
     page.table(
-        "How many are left after each step", ["step", "number"], [list(s) for s in steps.items()]
+        "How many are left after each step",
+        ["step", "number"],
+        [list(s) for s in steps.items()],
+        bars=["number"],
     )
     page.heading("Strongest effects")
     if not rows:
@@ -66,6 +69,7 @@ def fill_funnel_page(
             [*row[:n_scores], *([_browse(columns, whole, build)] if build else [])]
             for row, whole in zip(shown[:_SHOWN], rows, strict=False)
         ],
+        bars=[f"diff_{label}"],
     )
     if len(columns) > n_scores:
         page.heading("Known variants")

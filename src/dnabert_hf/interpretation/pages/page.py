@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,14 +102,25 @@ class Page:
         yield
         self._add("end_of_fold")
 
-    def table(self, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    def table(
+        self,
+        caption: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        *,
+        bars: Collection[str] = (),
+    ) -> None:
         """Add a table, which scrolls in its box where it is wider than the screen.
+
+        The first column stays in view while the others scroll, unless it holds pictures.
 
         Args:
             caption: What the table shows.
             columns: Headings of the columns.
             rows: Cells of each row: texts, numbers (a float is shown with four digits), pictures,
                 tuples of links, or None for nothing.
+            bars: Columns of numbers with a bar behind each, as long as the number is of the largest
+                in its column, both without their signs; bars of negative ones have another colour.
 
         Raises:
             ValueError: If a row has not a cell for each column.
@@ -120,6 +132,8 @@ class Page:
                     f"{len(row)}"
                 )
         cells = [[_show(cell) for cell in row] for row in rows]
+        for column in (i for i, name in enumerate(columns) if name in bars):
+            _add_bars([row[column] for row in rows], [row[column] for row in cells])
         is_number = [
             any(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))
         ]
@@ -227,6 +241,23 @@ def _show(cell: Cell) -> dict[str, Any]:
             return {"text": f"{cell:,.0f}"}
         case _:
             return {"text": f"{cell:.4g}"}
+
+
+def _add_bars(values: Sequence[Cell], cells: Sequence[dict[str, Any]]) -> None:
+    """Give cells of numbers the length of their bar, in percent of the longest, and its class.
+
+    Example:
+        >>> cells = [{}, {}, {}]
+        >>> _add_bars([0.5, -1.0, None], cells)
+        >>> cells
+        [{'bar': '50', 'bar_class': 'bar'}, {'bar': '100', 'bar_class': 'bar minus'}, {}]
+    """
+    numbers = [each if isinstance(each, int | float) else math.nan for each in values]
+    largest = max((abs(each) for each in numbers if math.isfinite(each)), default=0)
+    for number, cell in zip(numbers, cells, strict=True):
+        if largest and math.isfinite(number):
+            sign = " minus" if number < 0 else ""
+            cell |= {"bar": f"{100 * abs(number) / largest:.3g}", "bar_class": f"bar{sign}"}
 
 
 def _embed(path: Path) -> Markup:

@@ -19,11 +19,16 @@ _USUAL_THRESHOLD = 0.5
 
 
 def link_table(
-    page: Page, caption: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]
+    page: Page,
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    bars: Sequence[str] = (),
 ) -> None:
-    """Add a table whose last column are links, if there are any."""
+    """Add a table whose last column are links, if there are any; `bars` as in `Page.table`."""
     n = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
-    page.table(caption, columns[:n], [row[:n] for row in rows])
+    page.table(caption, columns[:n], [row[:n] for row in rows], bars=bars)
 
 
 def browse(place: str, build: str | None) -> tuple[Link, ...]:
@@ -133,6 +138,7 @@ def describe_variants(page: Page, analysis: Analysis, label: str, build: str | N
             *("with ALT", "diff", "log odds ratio", "browser"),
         ],
         rows,
+        bars=["diff"],
     )
     _show_surroundings(page, analysis, label)
 
