@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from dnabert_hf.files.counts import counted_reasons
+
 __all__ = [
     "LINES",
     "NORMAL_FORM",
@@ -42,8 +44,8 @@ def check_any_scored(tally: Mapping[str, int], variants: str | Path) -> None:
     reasons = _reasons(tally)
     raise ValueError(
         f"{variants} must hold alleles that can be scored, scored 0 of {sum(reasons.values())}: "
-        f"{_listed(reasons)}; correct the file, or go on in spite of that to have the reason of "
-        "each (--force)"
+        f"{counted_reasons(reasons)}; correct the file, or go on in spite of that to have the "
+        "reason of each (--force)"
     )
 
 
@@ -64,7 +66,7 @@ def report_tally(
     if not n_records:
         logger.warning("%s: there are no variants in the file", variants)
     if skipped:
-        logger.warning("%s: not scored: %s", variants, _listed(skipped))
+        logger.warning("%s: not scored: %s", variants, counted_reasons(skipped))
     if n_partly:
         logger.warning(
             "%s: %d alleles have no log-likelihood ratio, which is of single bases with k bases or "
@@ -88,7 +90,3 @@ def report_tally(
 
 def _reasons(tally: Mapping[str, int]) -> dict[str, int]:
     return {name: n for name, n in tally.items() if name not in _NO_REASONS}
-
-
-def _listed(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {reason}" for reason, n in reasons.items())
