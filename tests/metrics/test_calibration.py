@@ -3,7 +3,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dnabert_hf.metrics.calibration import expected_calibration_error, fit_temperature
+from dnabert_hf.metrics.calibration import (
+    Temperature,
+    expected_calibration_error,
+    fit_temperature,
+)
 
 
 @pytest.mark.parametrize("true_temperature", [0.4, 1.0, 3.0])
@@ -40,6 +44,16 @@ def test_no_temperature_of_a_grid_gives_a_smaller_loss_of_the_mean_of_both_stran
     # Wilks 1938: at the ends of the interval, twice the log-likelihood is 3.84 less.
     for end in (found.low, found.high):
         assert 2 * labels.size * (loss(end) - best) == pytest.approx(3.84, abs=1e-3)
+
+
+def test_logits_without_a_best_temperature_reach_a_limit():
+    labels = np.array([0, 1] * 30)
+    for logits, value in (([1.0, 0.0], 100), ([[0.001, 0.0], [0.0, 0.001]] * 30, 0.01)):
+        strands = np.broadcast_to(np.array(logits), (60, 2))[:, None]
+        found = fit_temperature(strands, labels, "single_label_classification")
+        assert found.value == pytest.approx(value, rel=0.01)
+        assert found.is_at_limit
+    assert not Temperature(1.2, 0.8, 100).is_at_limit
 
 
 def test_the_calibration_error_by_hand():

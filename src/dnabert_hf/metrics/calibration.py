@@ -18,6 +18,7 @@ __all__ = [
 LEAST_TO_CALIBRATE = 50
 _BINS = 15  # as in Guo et al. 2017
 _RANGE = (0.01, 100.0)
+_NEAR = 0.01  # share of a limit by which a fit that goes on to it may miss it
 _LEAST = 1e-12
 _LIKELY = 3.84  # chi-squared of one degree of freedom, 95 %
 
@@ -34,6 +35,12 @@ class Temperature(NamedTuple):
     value: float
     low: float
     high: float
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether no temperature is best, as of logits that tell nothing of the labels."""
+        least, most = _RANGE
+        return not least * (1 + _NEAR) < self.value < most * (1 - _NEAR)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, problem_type: str) -> Temperature:

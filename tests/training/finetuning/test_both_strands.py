@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from transformers import (
 )
 
 from dnabert_hf import finetune, predict
+from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.modeling.tokenization_dnabert import DNABertTokenizer
+from dnabert_hf.training.finetuning.after_training import calibrate
 from dnabert_hf.training.finetuning.collators import OTHER_STRAND, BothStrandsCollator
 
 TINY = {
@@ -209,6 +212,15 @@ def test_calibrated_probabilities_are_those_of_the_model_divided_by_a_temperatur
     assert (scaled.output_dir / "calibration.png").read_bytes().startswith(b"\x89PNG")
     assert "(calibration.png)" in (scaled.output_dir / "README.md").read_text()
     assert "calibration.png" not in (plain.output_dir / "README.md").read_text()
+
+
+def test_a_model_that_tells_nothing_is_left_as_it_is(caplog):
+    labels = np.array([0, 1] * 30)
+    output = SimpleNamespace(predictions=np.array([[1.0, 0.0]] * 60), label_ids=labels)
+    trainer = SimpleNamespace(predict=lambda _: output)  # and no model, which is not asked for
+    scheme = LabelScheme("single_label_classification", ("a", "b"))
+    assert calibrate(trainer, None, scheme) is None
+    assert caplog.messages[0].startswith("not calibrated: the best temperature would be 100, the")
 
 
 def test_few_sequences_are_not_calibrated_by(tmp_path):

@@ -29,8 +29,11 @@ logger = logging.getLogger(__name__)
 _FEW = "the validation split must have 20 sequences of the class, and 20 others, to suggest one"
 
 
-def calibrate(trainer: Any, dataset: Dataset, scheme: LabelScheme) -> Temperature:
+def calibrate(trainer: Any, dataset: Dataset, scheme: LabelScheme) -> Temperature | None:
     """Divide the logits of the model by what calibrates it on a split, and give that.
+
+    A model that tells nothing of the labels would be best with no differences at all: it stays as
+    it is, a warning says so, and None is given.
 
     Args:
         trainer: Trainer of the model, a `FinetuningTrainer`.
@@ -45,6 +48,13 @@ def calibrate(trainer: Any, dataset: Dataset, scheme: LabelScheme) -> Temperatur
     logits, labels = np.asarray(output.predictions), np.asarray(output.label_ids)
     by_strand = logits if logits.ndim == 3 else logits[:, None]
     temperature = fit_temperature(by_strand, labels, scheme.problem_type)
+    if temperature.is_at_limit:
+        logger.warning(
+            "not calibrated: the best temperature would be %.3g, the limit, as of a model that "
+            "tells nothing of the labels of the validation split; its probabilities mean nothing",
+            temperature.value,
+        )
+        return None
     model = trainer.accelerator.unwrap_model(trainer.model)
     last_layers = {
         id(module): module

@@ -115,8 +115,10 @@ def report_run(
         if name in learner.splits
     }
     calibration = None
+    temperature = None
     if mode.options.calibrate:
         temperature = calibrate(trainer, learner.splits["validation"], scheme)
+    if temperature is not None:
         calibrated = {name: _predict(trainer, learner.splits[name], scheme) for name in results}
         calibration = describe_calibration(temperature, results, calibrated)
         if mode.options.reports and trainer.is_world_process_zero():
