@@ -41,7 +41,7 @@ def rows():
 
 def test_scores_are_those_of_scikit_learn_on_the_same_vectors(folder, rows, tmp_path):
     table = write(tmp_path / "table.tsv", rows)
-    result = probe(folder, table, output=tmp_path / "scores.json", k=7, dtype="float32")
+    result = probe(folder, table, output=tmp_path / "scores.json", neighbours=7, dtype="float32")
     vectors = np.stack([e.embedding for e in embed(folder, [r[0] for r in rows], dtype="float32")])
     train, test = vectors[:90], vectors[90:]
     # Classes as finetune sorts them: bound is 0, and the class of interest.
@@ -70,7 +70,7 @@ def test_scores_are_those_of_scikit_learn_on_the_same_vectors(folder, rows, tmp_
     assert (result.advice is not None) == (regression["mcc"] > best)
     written = json.loads((tmp_path / "scores.json").read_text())
     assert written["scores"] == result.scores
-    assert (written["k"], written["pooling"]) == (7, "mean")
+    assert (written["neighbours"], written["pooling"]) == (7, "mean")
 
 
 def test_what_cannot_be_probed_is_told_in_a_line(folder, rows, tmp_path):
@@ -88,8 +88,10 @@ def test_what_cannot_be_probed_is_told_in_a_line(folder, rows, tmp_path):
     with pytest.raises(ValueError, match=r"plain\.tsv.* column"):
         probe(folder, tmp_path / "plain.tsv")
     table = write(tmp_path / "table.tsv", rows)
-    with pytest.raises(ValueError, match="k must be from 1 to 90, the training sequences, got 91"):
-        probe(folder, table, k=91)
+    with pytest.raises(
+        ValueError, match="neighbours must be from 1 to 90, the training sequences, got 91"
+    ):
+        probe(folder, table, neighbours=91)
     with pytest.raises(ValueError, match="pooling must be mean or cls"):
         probe(folder, table, pooling="base")
     with pytest.raises(ValueError, match="must be another file than the input"):

@@ -33,7 +33,7 @@ def nearest(
         ),
     ] = None,
     output: Output = Path("-"),
-    k: Annotated[int, typer.Option("-k", help="Neighbours of each.")] = 5,
+    neighbours: Annotated[int, typer.Option("-n", "--neighbours", help="Neighbours of each.")] = 5,
     approximate: Annotated[
         bool,
         typer.Option(
@@ -62,11 +62,11 @@ def nearest(
 
         dnabert embed my_model known.tsv -o known.h5ad
 
-        dnabert nearest new.fa --in known.h5ad -k 3 -o nearest.tsv
+        dnabert nearest new.fa --in known.h5ad -n 3 -o nearest.tsv
 
     Within one file:
 
-        dnabert nearest known.h5ad -k 1
+        dnabert nearest known.h5ad -n 1
     """
     from dnabert_hf.inference.embeddings.nearest import nearest as find_nearest
 
@@ -74,7 +74,7 @@ def nearest(
         query,
         index,
         output=output,
-        k=k,
+        neighbours=neighbours,
         approximate=approximate,
         model=model,
         **running,

@@ -31,7 +31,9 @@ def probe(
     pooling: Annotated[
         str, typer.Option(help="mean (over the k-mers) or cls (the [CLS] token).")
     ] = "mean",
-    k: Annotated[int, typer.Option("-k", help="Nearest neighbours that vote.")] = 5,
+    neighbours: Annotated[
+        int, typer.Option("-n", "--neighbours", help="Nearest neighbours that vote.")
+    ] = 5,
     as_json: AsJson = False,
     *,
     running: Running,
@@ -53,7 +55,7 @@ def probe(
         parse_data(data),
         output=output,
         pooling=pooling,  # type: ignore[arg-type]  # checked where it is used
-        k=k,
+        neighbours=neighbours,
         **running,
     )
     if as_json:

@@ -63,7 +63,7 @@ def umap(
         output,
         table=table,
         by=by,  # type: ignore[arg-type]  # checked where it is used
-        n_neighbours=neighbours,
+        neighbours=neighbours,
         min_distance=min_distance,
         seed=seed,
         overwrite=overwrite,

@@ -73,7 +73,7 @@ def probe(
     *,
     output: str | Path | None = None,
     pooling: Pooling = "mean",
-    k: int = 5,
+    neighbours: int = 5,
     **options: Unpack[RunFields],
 ) -> ProbeResult:
     """Score what the embeddings of a model, which is not trained, tell of the classes.
@@ -87,7 +87,7 @@ def probe(
         data: Labelled sequences with their splits, as `finetune` takes them; one class each.
         output: JSON file to write the scores to.
         pooling: As in `embed`: "mean" or "cls".
-        k: Neighbours that vote.
+        neighbours: Nearest neighbours that vote.
         **options: The fields of `RunOptions`; there are no shards.
 
     Returns:
@@ -110,12 +110,14 @@ def probe(
         splits = with_validation_split(splits, scheme, seed=_SEED)
     check_splits(splits, scheme)
     n_train = len(splits["train"])
-    if not 1 <= k <= n_train:
-        raise ValueError(f"k must be from 1 to {n_train}, the training sequences, got {k}")
+    if not 1 <= neighbours <= n_train:
+        raise ValueError(
+            f"neighbours must be from 1 to {n_train}, the training sequences, got {neighbours}"
+        )
     warn_of_few(splits)
     warn_of_repeats(splits, scheme, source=source)
     vectors = _embed_splits(model, splits, pooling, options)
-    scores, strength = _score(vectors, splits, scheme, k)
+    scores, strength = _score(vectors, splits, scheme, neighbours)
     for name, found in score_kmer_regression(splits, scheme).items():
         scores[name][COUNTS] = found
     result = ProbeResult(
@@ -126,7 +128,13 @@ def probe(
     )
     if output is not None:
         write_json(
-            {"model": str(model), "data": source, "pooling": pooling, "k": k, **result.to_json()},
+            {
+                "model": str(model),
+                "data": source,
+                "pooling": pooling,
+                "neighbours": neighbours,
+                **result.to_json(),
+            },
             Path(output),
         )
     return result

@@ -84,9 +84,9 @@ def test_files_of_embed_are_searched_by_files_and_by_sequences(folder, table, tm
     path, output = tmp_path / f"x{suffix}", tmp_path / "out.tsv"
     embed(folder, table, output=path, dtype="float32")
     expected = cosines(np.stack([each.embedding for each in embed(folder, table, dtype="float32")]))
-    assert len(nearest(path, k=4)) == 20
+    assert len(nearest(path, neighbours=4)) == 20
     # The file says by which model the sequences are to be embedded.
-    done = nearest(table, path, k=2, output=output, dtype="float32")
+    done = nearest(table, path, neighbours=2, output=output, dtype="float32")
     assert done.summary() == "the 2 nearest of 5 sequences to each of 5"
     with output.open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
@@ -104,11 +104,14 @@ def test_a_plain_array_and_a_foreign_anndata_are_searched(tmp_path, vectors):
     obs = pd.DataFrame({"label": [0.5, None] * 10}, index=[f"cell{i}" for i in range(20)])
     found = anndata.AnnData(vectors[:20], obs=obs)
     found.write_h5ad(tmp_path / "x.h5ad", compression="gzip")
-    plain, foreign = nearest(tmp_path / "x.npy", k=3), nearest(tmp_path / "x.h5ad", k=3)
+    plain, foreign = (
+        nearest(tmp_path / "x.npy", neighbours=3),
+        nearest(tmp_path / "x.h5ad", neighbours=3),
+    )
     assert [f"cell{each.neighbour}" for each in plain] == [each.neighbour for each in foreign]
     assert {each.label for each in foreign} == {"0.5", None}
     output = tmp_path / "out.parquet"
-    nearest(tmp_path / "x.npy", tmp_path / "x.h5ad", k=1, output=output)
+    nearest(tmp_path / "x.npy", tmp_path / "x.h5ad", neighbours=1, output=output)
     written = parquet.read_table(output).to_pydict()
     assert written["neighbour"] == [f"cell{i}" for i in range(20)]
     assert written["similarity"] == pytest.approx([1.0] * 20)
@@ -148,17 +151,19 @@ def test_what_cannot_be_compared_is_told_in_a_line(folder, table, tmp_path):
         ((good, table), r"table\.tsv: embeddings must be in a file \*\.h5ad"),
     ]:
         with pytest.raises(ValueError, match=message):
-            nearest(*arguments, k=1)
-    with pytest.raises(ValueError, match=r"k must be from 1 to 1, .* others in .* got 2"):
-        nearest(good, k=2)
-    with pytest.raises(ValueError, match=r"k must be from 1 to 2, the number of vectors in"):
-        nearest(good, zero, k=3)
+            nearest(*arguments, neighbours=1)
+    with pytest.raises(ValueError, match=r"neighbours must be from 1 to 1, .* others in .* got 2"):
+        nearest(good, neighbours=2)
+    with pytest.raises(
+        ValueError, match=r"neighbours must be from 1 to 2, the number of vectors in"
+    ):
+        nearest(good, zero, neighbours=3)
     with pytest.raises(ValueError, match="holds embeddings; leave the model out"):
-        nearest(good, k=1, model=folder)
+        nearest(good, neighbours=1, model=folder)
     with pytest.raises(ValueError, match="must not exist yet"):
-        nearest(good, k=1, output=table)
+        nearest(good, neighbours=1, output=table)
     with pytest.raises(ValueError, match=r"must be another file than the input"):
-        nearest(good, k=1, output=good, overwrite=True)
+        nearest(good, neighbours=1, output=good, overwrite=True)
 
 
 def test_other_weights_are_another_model(folder, table, tmp_path):

@@ -71,10 +71,10 @@ def test_classes_have_a_legend_and_numbers_a_scale(values, texts, n_bars):
 
 def test_what_makes_no_map_is_told_in_a_line(tmp_path):
     few = groups(3, ["a", "b"])
-    with pytest.raises(ValueError, match=r"n_neighbours must be from 2 to 5, .* groups\.h5ad, got"):
+    with pytest.raises(ValueError, match=r"neighbours must be from 2 to 5, .* groups\.h5ad, got"):
         plot_umap(few, tmp_path / "map.png")
     with pytest.raises(ValueError, match="must say the split of its sequences to colour them by"):
-        plot_umap(few, tmp_path / "map.png", by="split", n_neighbours=3)
+        plot_umap(few, tmp_path / "map.png", by="split", neighbours=3)
     with pytest.raises(ValueError, match=r"map\.jpg: the picture must be named"):
         plot_umap(few, tmp_path / "map.jpg")
     with pytest.raises(ValueError, match="by must be one of label, split, got 'id'"):

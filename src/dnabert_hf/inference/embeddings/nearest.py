@@ -16,7 +16,7 @@ from dnabert_hf.inference.embeddings.embedding_files import (
 )
 from dnabert_hf.inference.embeddings.neighbours import (
     Neighbours,
-    check_k,
+    check_number,
     find_approximate,
     find_exact,
 )
@@ -54,13 +54,13 @@ class WrittenNeighbours(NamedTuple):
     Attributes:
         path: The file.
         n_queries: Sequences that were asked for.
-        k: Neighbours of each.
+        neighbours: Neighbours of each.
         n_searched: Sequences that were looked through.
     """
 
     path: Path
     n_queries: int
-    k: int
+    neighbours: int
     n_searched: int
 
     def summary(self) -> str:
@@ -70,9 +70,8 @@ class WrittenNeighbours(NamedTuple):
             >>> WrittenNeighbours(Path("x.tsv"), 1200, 5, 40000).summary()
             'the 5 nearest of 40,000 sequences to each of 1,200'
         """
-        return (
-            f"the {self.k} nearest of {self.n_searched:,} sequences to each of {self.n_queries:,}"
-        )
+        found = f"the {self.neighbours} nearest of {self.n_searched:,} sequences"
+        return f"{found} to each of {self.n_queries:,}"
 
 
 def nearest(
@@ -80,7 +79,7 @@ def nearest(
     index: str | Path | None = None,
     *,
     output: str | Path | None = None,
-    k: int = 5,
+    neighbours: int = 5,
     approximate: bool = False,
     model: Any = None,
     **options: Unpack[RunFields],
@@ -96,7 +95,7 @@ def nearest(
             neighbour of itself.
         output: `.tsv`, `.csv` (also `.gz`) or `.parquet`, or "-" for standard output. None returns
             the neighbours.
-        k: Neighbours of each.
+        neighbours: Neighbours of each.
         approximate: Search by a graph (HNSW), with the library usearch, an extra.
         model: Model to embed sequences with; by default the one that the index names.
         **options: The fields of `RunOptions`, most of them for embedding sequences; there are no
@@ -107,7 +106,7 @@ def nearest(
 
     Raises:
         ValueError: If a file cannot be used, vectors are not of one model, hold NaN or are all
-            zeros, or k is out of range.
+            zeros, or there are fewer than so many neighbours.
         ImportError: If an extra is not installed.
     """
     running = RunOptions.of(options, excluded=["shard"])
@@ -119,18 +118,20 @@ def nearest(
     asked = _open_query(query, searched, model, options)
     searched = asked if searched is None else searched
     asked.check_same_space(searched)
-    check_k(k, asked, searched)
+    check_number(neighbours, asked, searched)
     find = find_approximate if approximate else find_exact
     if output is None:
         return [
-            each for found in find(asked, searched, k) for each in _rows(found, asked, searched)
+            each
+            for found in find(asked, searched, neighbours)
+            for each in _rows(found, asked, searched)
         ]
     with open_output(
         output, result_format, fingerprint=None, overwrite=running.overwrite
     ) as opened:
-        for found in opened.remaining(find(asked, searched, k)):
+        for found in opened.remaining(find(asked, searched, neighbours)):
             opened.write(list(_rows(found, asked, searched)))
-    return WrittenNeighbours(Path(output), len(asked), k, len(searched))
+    return WrittenNeighbours(Path(output), len(asked), neighbours, len(searched))
 
 
 def _open_query(

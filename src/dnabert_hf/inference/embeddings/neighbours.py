@@ -7,7 +7,7 @@ import numpy as np
 
 from dnabert_hf.inference.embeddings.embedding_files import EmbeddingSet
 
-__all__ = ["Neighbours", "check_k", "find_approximate", "find_exact"]
+__all__ = ["Neighbours", "check_number", "find_approximate", "find_exact"]
 
 _QUERY_ROWS = 1024
 _INDEX_ROWS = 8192  # similarities to so many at a time: 32 MB
@@ -27,7 +27,7 @@ class Neighbours(NamedTuple):
     similarities: np.ndarray
 
 
-def check_k(k: int, query: EmbeddingSet, index: EmbeddingSet) -> None:
+def check_number(k: int, query: EmbeddingSet, index: EmbeddingSet) -> None:
     """Refuse to look for more neighbours than there are.
 
     Args:
@@ -42,7 +42,8 @@ def check_k(k: int, query: EmbeddingSet, index: EmbeddingSet) -> None:
     if not 1 <= k <= n_others:
         others = "others" if query is index else "vectors"
         raise ValueError(
-            f"k must be from 1 to {n_others}, the number of {others} in {index.name}, got {k}"
+            f"neighbours must be from 1 to {n_others}, the number of {others} in {index.name}, got "
+            f"{k}"
         )
 
 
@@ -63,7 +64,7 @@ def find_exact(query: EmbeddingSet, index: EmbeddingSet, k: int) -> Iterator[Nei
     Raises:
         ValueError: If k is out of range, or a vector cannot be compared.
     """
-    check_k(k, query, index)
+    check_number(k, query, index)
     for begin, asked in query.blocks(_QUERY_ROWS):
         unit = _unit(asked)
         best = _Best(len(unit), k)
@@ -157,7 +158,7 @@ def find_approximate(query: EmbeddingSet, index: EmbeddingSet, k: int) -> Iterat
         raise ImportError(
             "an approximate search needs usearch: pip install 'dnabert-hf[embeddings]'"
         ) from error
-    check_k(k, query, index)
+    check_number(k, query, index)
     graph: Any = Index(ndim=index.n_dims, metric="cos", dtype="f32")
     for first, block in index.blocks():
         graph.add(np.arange(first, first + len(block)), block)

@@ -38,7 +38,7 @@ def plot_umap(
     *,
     table: str | Path | None = None,
     by: By | None = None,
-    n_neighbours: int = 15,
+    neighbours: int = 15,
     min_distance: float = 0.1,
     seed: int = 42,
     overwrite: bool = False,
@@ -51,7 +51,7 @@ def plot_umap(
         table: TSV to write the points to, with id, x, y and what they are coloured by.
         by: What colours the points: "label", which is what is done where there are labels, or
             "split".
-        n_neighbours: Neighbours whose distances the map is to keep: few for detail, many for the
+        neighbours: Neighbours whose distances the map is to keep: few for detail, many for the
             whole.
         min_distance: How near points may come, from 0 to 1.
         seed: Seed; the same on the same machine and versions gives the same map.
@@ -77,13 +77,15 @@ def plot_umap(
         raise ValueError(f"the least distance must be from 0 to 1, got {min_distance}")
     found = embeddings if isinstance(embeddings, EmbeddingSet) else read_embeddings(embeddings)
     values = _values(found, by)
-    if not 2 <= n_neighbours < len(found):
+    if len(found) < 3:
+        raise ValueError(f"a map is of 3 sequences or more, found {len(found)} in {found.name}")
+    if not 2 <= neighbours < len(found):
         raise ValueError(
-            f"n_neighbours must be from 2 to {len(found) - 1}, one less than the vectors of "
-            f"{found.name}, got {n_neighbours}"
+            f"neighbours must be from 2 to {len(found) - 1}, one less than the vectors of "
+            f"{found.name}, got {neighbours}"
         )
     vectors = np.concatenate([block for _, block in found.blocks()])
-    points = _umap(vectors, n_neighbours, min_distance, seed)
+    points = _umap(vectors, neighbours, min_distance, seed)
     title = f"{len(found):,} embeddings{_of_model(found)}, UMAP of cosine distances"
     save_figure(draw_embedding_map(points, values, title=title, about=by or "label"), output)
     if table is not None:
@@ -110,7 +112,7 @@ def _of_model(found: EmbeddingSet) -> str:
     return f" of {Path(name).name}" if name else ""
 
 
-def _umap(vectors: np.ndarray, n_neighbours: int, min_distance: float, seed: int) -> np.ndarray:
+def _umap(vectors: np.ndarray, neighbours: int, min_distance: float, seed: int) -> np.ndarray:
     try:
         from umap import UMAP
     except ImportError as error:
@@ -118,7 +120,7 @@ def _umap(vectors: np.ndarray, n_neighbours: int, min_distance: float, seed: int
             "a map of embeddings needs umap-learn: pip install 'dnabert-hf[umap]'"
         ) from error
     mapper: Any = UMAP(
-        n_neighbors=n_neighbours,
+        n_neighbors=neighbours,
         min_dist=min_distance,
         metric="cosine",
         random_state=seed,
