@@ -60,8 +60,6 @@ def nearest(
 
     Example:
 
-        dnabert embed my_model known.tsv -o known.h5ad
-
         dnabert nearest new.fa --in known.h5ad -n 3 -o nearest.tsv
 
     Within one file:

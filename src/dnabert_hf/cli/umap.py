@@ -52,8 +52,6 @@ def umap(
 
     Example:
 
-        dnabert embed my_model labelled.tsv -o embeddings.h5ad
-
         dnabert umap embeddings.h5ad -o map.png
     """
     from dnabert_hf.interpretation.embeddings.umap_map import plot_umap
