@@ -26,7 +26,7 @@ def exported_card(done: Any, config: Any, *, source: str, card: SourceCard) -> s
     if is_on_the_hub(source):
         known["base_model"] = source
     name = done.folder.resolve().name
-    is_javascript = "onnx" in done.differences
+    is_javascript = not {"onnx", "int8"}.isdisjoint(done.differences)
     has_pipeline = done.task != "encoder" and config.problem_type != "regression"
     return fill_template(
         "exported",

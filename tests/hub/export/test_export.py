@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from typer.testing import CliRunner
 
@@ -67,13 +68,17 @@ def probabilities(model, sequences):
 
 
 def test_onnx_is_read_by_ten_lines_and_gives_what_predict_gives(folder):
-    done = export(folder / "model", folder / "model-onnx")
-    assert 0 < done.differences["onnx"] <= 1e-4
+    done = export(folder / "model", folder / "model-onnx", formats=["onnx", "int8"])
+    assert 0 < done.differences["onnx"] <= 1e-4 < done.differences["int8"] < 0.5
+    quantized = onnx.load(done.folder / "onnx" / "model_quantized.onnx")
+    n_int8 = sum(each.data_type == onnx.TensorProto.INT8 for each in quantized.graph.initializer)
+    assert n_int8 > 6  # a matrix for each projection of the layer
     files = {path.relative_to(done.folder).as_posix() for path in done.folder.rglob("*.*")}
     assert files == {
         "README.md",
         "config.json",
         "onnx/model.onnx",
+        "onnx/model_quantized.onnx",
         "tokenizer.json",
         "tokenizer_config.json",
     }
@@ -119,7 +124,7 @@ def test_vectors_are_those_of_embed(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "formats must be some of onnx, openvino, torch, each once, got none"),
+        ([], "formats must be some of onnx, int8, openvino, torch, each once, got none"),
         (["--onnx", "--opset", "7"], "opset must be from 18 to 23, got 7"),
         (["--onnx", "-o", "model"], "model must be another folder than the input"),
         (["--onnx", "-o", "."], "must be another folder than"),

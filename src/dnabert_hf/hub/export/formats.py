@@ -29,6 +29,7 @@ class Format(NamedTuple):
         extra: Extra of this package that brings them.
         write: Writes the first file, given an ONNX file; of torch's, given the traced program.
         open: Opens the first file to run it.
+        is_exact: Whether it must say what the model says.
     """
 
     files: tuple[str, ...]
@@ -36,6 +37,7 @@ class Format(NamedTuple):
     extra: str
     write: Callable[[Any, Path], object]
     open: Callable[[Path], Run]
+    is_exact: bool = True
 
     def check_installed(self, name: str) -> None:
         """Refuse a format whose packages are not there.
@@ -72,15 +74,14 @@ def trace(graph: Any) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep to themselves what exporters say of their own code."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        logging.disable(before)
 
 
 def write_onnx(program: Any, path: Path, opset: int | None) -> None:
@@ -115,6 +116,13 @@ def _open_onnx(path: Path) -> Run:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda inputs: dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+
+def _write_int8(whole: Path, path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with _quiet():
+        quantize_dynamic(whole, path, weight_type=QuantType.QInt8, per_channel=True)
 
 
 def _write_openvino(whole: Path, path: Path) -> None:
@@ -158,6 +166,9 @@ _OF_ONNX = ("onnx", "onnxscript", "onnxruntime")
 FORMATS = {
     # Where transformers.js and optimum look for them.
     "onnx": Format(("onnx/model.onnx",), _OF_ONNX, "export", _copy_onnx, _open_onnx),
+    "int8": Format(
+        ("onnx/model_quantized.onnx",), _OF_ONNX, "export", _write_int8, _open_onnx, is_exact=False
+    ),
     "openvino": Format(
         ("openvino_model.xml", "openvino_model.bin"),
         ("onnx", "onnxscript", "openvino"),
