@@ -134,6 +134,14 @@ def test_few_batches_tell_nothing_however_long_they_take(clocked):
     ]
 
 
+def test_a_small_part_of_a_run_tells_after_a_minute(clocked):
+    """The first hundredth once told of half an hour where two minutes it took."""
+    assert clocked(range(60), 10_000) == []
+    assert clocked(range(62), 10_000) == [
+        "about 2.8 hours left: 61 of 10,000 sequences are done, 1 a second"
+    ]
+
+
 def test_the_time_left_is_told_again_where_it_was_wrong(clocked):
     """Of 290 sequences 11 pass in 10 s, the next ones take 10 s each."""
     assert clocked([*range(11), *range(20, 60, 10)], 290) == [

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 # one, which sets kernels and memory up: that alone once told of 2.4 hours where 5 minutes it took.
 _SOON = 10
 _ENOUGH = 5
+_SURE = 60  # seconds after which little may be done: before, a fiftieth of the run has to be
+_LITTLE = 0.02
 _LONG = 60  # seconds left from which on it is told
 _OFF = 1.5  # factor by which it must have been wrong to be told again
 
@@ -125,6 +127,8 @@ class Progress(Generic[Chunk]):
             if self._total is None:
                 self._count = None
                 return
+        if self._n_passed < _LITTLE * self._total and now - begin < _SURE:
+            return
         rate = (self._n_passed - n_before) / (now - begin)
         n_done = self._n_skipped + self._n_passed
         self._tell(max(self._total - n_done, 0) / rate, now, n_done=n_done, rate=rate)

@@ -109,9 +109,7 @@ def _plot_rows(suite: Suite, rows: Mapping[str, Mapping[str, Sequence[float]]], 
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-    n_seeds = len(suite.seeds)
-    spread = f": mean and range of {n_seeds} seeds" if n_seeds > 1 else ", one seed"
-    axes.set_xlabel(f"test {title_of(suite.metric)}{spread}")
+    axes.set_xlabel(_axis_title(suite))
     axes.set_title(textwrap.fill(suite.title, 2 * _LETTERS))
     axes.spines[["top", "right", "left"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=min(len(names), 3), frameon=False, fontsize=9)
@@ -139,9 +137,7 @@ def _plot_curves(
             panel.fill_between(positions, lowest, highest, **band)
             panel.plot(positions, [np.mean(each) for _, each in points], "-", **style)
         panel.set_xticks(range(len(labels)), ["all" if n is None else f"{n:,}" for n in labels])
-        panel.set(
-            title=_wrap(data), xlabel="training sequences", ylabel=f"test {title_of(suite.metric)}"
-        )
+        panel.set(title=_wrap(data), xlabel="training sequences", ylabel=_axis_title(suite))
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels[len(suite.data) :]:
         panel.set_visible(False)
@@ -149,6 +145,12 @@ def _plot_curves(
     legend: dict[str, Any] = {"ncols": n_columns, "frameon": False, "fontsize": 9}
     figure.legend(panels[0].get_lines(), names, loc="outside lower center", **legend)
     save_figure(figure, path)
+
+
+def _axis_title(suite: Suite) -> str:
+    n_seeds = len(suite.seeds)
+    spread = f": mean and range of {n_seeds} seeds" if n_seeds > 1 else ", one seed"
+    return f"test {title_of(suite.metric)}{spread}"
 
 
 def _style(number: int) -> dict[str, Any]:
