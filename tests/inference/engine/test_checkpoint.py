@@ -99,6 +99,9 @@ def test_a_folder_that_is_no_checkpoint_names_what_is_missing(folder):
     (folder / "config.json").unlink()
     with pytest.raises(ValueError, match=r"it has no config\.json and no weights"):
         load_checkpoint(folder, "encoder")
+    (folder / "adapter_config.json").touch()
+    with pytest.raises(ValueError, match="must be a whole model, found a PEFT adapter; merge it"):
+        load_checkpoint(folder, "encoder")
 
 
 def test_another_model_type_is_refused(folder):

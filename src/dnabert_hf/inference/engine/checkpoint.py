@@ -42,6 +42,7 @@ MODEL_CLASSES: dict[str, type[PreTrainedModel]] = {
     "token-classification": DNABertForTokenClassification,
 }
 STACK = "stack.json"  # what a folder of `dnabert stack` holds in place of a model
+_ADAPTER = "adapter_config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _INDEX = ".index.json"  # in place of one weight file, where there are several
 # "bert": configs of the original repositories saved again by transformers.
@@ -203,6 +204,12 @@ def check_files(folder: Path) -> None:
         raise ValueError(
             f"{folder} must be one model, found a stack of several, which dnabert predict and "
             "evaluate take; name one of its members"
+        )
+    if (folder / _ADAPTER).is_file():
+        raise ValueError(
+            f"{folder} must be a whole model, found a PEFT adapter; merge it first "
+            "(AutoPeftModelForSequenceClassification.from_pretrained(...).merge_and_unload()), and "
+            "save model and tokenizer in a folder of their own"
         )
     missing = []
     if not (folder / "config.json").exists():
