@@ -53,6 +53,12 @@ def motifs(
             "where that finds none, attention",
         ),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another checkpoint, such as of another k, whose attention to add; repeatable."
+        ),
+    ] = None,
     min_len: Annotated[int, typer.Option(help="Bases of a candidate, at least.")] = 5,
     max_q: Annotated[
         float, typer.Option(help="Largest adjusted p-value of a candidate or motif.")
@@ -93,6 +99,7 @@ def motifs(
         sequences,
         output=output,
         label=label,
+        also=also or (),
         score=score,  # type: ignore[arg-type]  # find_motifs names what is possible
         settings=MotifSettings(
             min_len=min_len,

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dnabert_hf import DNABertForSequenceClassification, MotifSettings, find_motifs
+from dnabert_hf import (
+    DNABertConfig,
+    DNABertForSequenceClassification,
+    DNABertTokenizer,
+    MotifSettings,
+    attention_scores,
+    find_motifs,
+)
 from dnabert_hf.cli.main import app
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.records import SequenceRecord
@@ -289,3 +296,28 @@ def test_what_was_done_is_not_advised(settings, advice):
     records, scores = labelled(n=12)
     flat = [each._replace(scores=np.ones(50, dtype=np.float32)) for each in scores]
     assert find_motifs(flat, records, label="bound", settings=settings).advice().startswith(advice)
+
+
+def test_motifs_of_several_models_are_those_of_their_attention_together(
+    classifier, tokenizer, tmp_path
+):
+    config = DNABertConfig(
+        k=4, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=60, initializer_range=0.5,
+        id2label={0: "free", 1: "bound"}, label2id={"free": 0, "bound": 1},
+    )  # fmt: skip
+    other = tmp_path / "k4"
+    DNABertForSequenceClassification(config).save_pretrained(other)
+    DNABertTokenizer(k=4).save_pretrained(other)
+    records = [each._replace(sequence=each.sequence[:30]) for each in labelled()[0]]
+    settings = MotifSettings(max_q=1.0, min_instances=1)
+    options = {"tokenizer": tokenizer, "dtype": "float32"}
+    found = find_motifs(
+        classifier, records, label="bound", also=[other], settings=settings, **options
+    )
+    scored = attention_scores(classifier, records, also=[other], **options)
+    wanted = find_motifs(scored, records, label="bound", settings=settings)
+    assert found.candidates == wanted.candidates
+    assert found.candidates
+    with pytest.raises(ValueError, match=r"by their attention, found also .* with score='occl"):
+        find_motifs(classifier, records, label="bound", also=[other], score="occlusion")

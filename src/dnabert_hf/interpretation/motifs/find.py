@@ -37,6 +37,7 @@ def find_motifs(
     label: str | None = None,
     score: MotifScore | None = None,
     settings: MotifSettings | None = None,
+    also: Sequence[str | Path] = (),
     known: str | Path | None = None,
     columns: Columns | None = None,
     tokenizer: Any = None,
@@ -64,6 +65,8 @@ def find_motifs(
             attention, and of classifiers that pool k-mers, not [CLS], gradient_x_input and, where
             that finds no motif, attention.
         settings: How to search.
+        also: Checkpoints whose attention to add to that of the model, such as those of k = 3 to 6;
+            the score is attention then.
         known: MEME file of known motifs to compare with, such as JASPAR's.
         columns: Names of the columns, for a table.
         tokenizer: Tokenizer, needed if `model` is an object.
@@ -82,13 +85,26 @@ def find_motifs(
     """
     if score is not None and score not in get_args(MotifScore):
         raise ValueError(f"score must be one of {', '.join(get_args(MotifScore))}, got {score!r}")
+    if also and (score not in (None, "attention") or isinstance(model, list | tuple)):
+        given = "scores of your own" if score is None else f"score={score!r}"
+        raise ValueError(
+            f"several models are joined by their attention, found also (--also) with {given}; "
+            "leave one of them out"
+        )
     known_motifs = None if known is None else read_meme(known)
     if output is not None:
         import_logomaker()
     running = {"device": device, "dtype": dtype, "batch_tokens": batch_tokens}
     search = None
     for records, scored, scheme, name in _scorings(
-        model, source, score, label, columns=columns, tokenizer=tokenizer, running=running
+        model,
+        source,
+        "attention" if also else score,
+        label,
+        also=also,
+        columns=columns,
+        tokenizer=tokenizer,
+        running=running,
     ):
         if search is not None:
             logger.warning("no motif so far: the sequences are scored by %s as well", name)
@@ -125,6 +141,7 @@ def _scorings(
     score: MotifScore | None,
     label: str | None,
     *,
+    also: Sequence[str | Path],
     columns: Columns | None,
     tokenizer: Any | None,
     running: dict[str, Any],
@@ -148,7 +165,9 @@ def _scorings(
         scores = ("gradient_x_input", "attention")
     for each in scores:
         if each == "attention":
-            scored = attention_scores(checkpoint.model, records, tokenizer=tokenizer, **running)
+            scored = attention_scores(
+                checkpoint.model, records, tokenizer=tokenizer, also=also, **running
+            )
         else:
             target = choose_class(LabelScheme.from_config(config), label) if is_classifier else None
             scored = attribution_scores(
