@@ -137,6 +137,14 @@ def test_other_tables_and_other_contigs_are_refused(windows, tmp_path):
     other.write_text("id\tlabel\na\t1\n")
     with pytest.raises(ValueError, match=r"must be a table that `dnabert scan` wrote, .* found id"):
         score_loci(other, REGIONS, output=tmp_path / "o.tsv")
+    for text, found in (
+        ("", "reading it failed: Empty CSV file"),
+        ("contig\tstart\tend\tprob_a\n", "found no windows in it"),
+        ("id\tlabel\na\n", "reading it failed: CSV parse error"),
+    ):
+        other.write_text(text)
+        with pytest.raises(ValueError, match=rf"^{other} must be a table .*, .*{found}"):
+            score_loci(other, REGIONS, output=tmp_path / "o.tsv")
     values = tmp_path / "values.tsv"
     values.write_text("contig\tstart\tend\tvalue\na\t0\t10\t-2.5\n")
     assert score_loci(values, REGIONS, output=tmp_path / "v.tsv").label == "value"

@@ -96,12 +96,21 @@ def classes_of_scan(path: str | Path) -> tuple[tuple[str, ...], bool]:
     Raises:
         ValueError: If it is no such table.
     """
-    columns = next(_batches(Path(path))).schema.names
+    import pyarrow as pa
+
+    wanted = (
+        f"{path} must be a table that `dnabert scan` wrote, with the columns contig, start, end "
+        "and prob_CLASS"
+    )
+    try:
+        batch = next(_batches(Path(path)), None)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{wanted}, but reading it failed: {error}") from error
+    if batch is None:
+        raise ValueError(f"{wanted}, found no windows in it")
+    columns = batch.schema.names
     if columns[:3] != ["contig", "start", "end"] or not columns[3:]:
-        raise ValueError(
-            f"{path} must be a table that `dnabert scan` wrote, with the columns contig, start, "
-            f"end and prob_CLASS, found {', '.join(columns)}"
-        )
+        raise ValueError(f"{wanted}, found {', '.join(columns)}")
     is_regression = not all(name.startswith("prob_") for name in columns[3:])
     return tuple(name.removeprefix("prob_") for name in columns[3:]), is_regression
 
