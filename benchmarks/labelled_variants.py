@@ -24,12 +24,12 @@ from dnabert_hf.workflows.variant_benchmark.suite import VariantSuite
 
 PROMOTERS = "promoters/human_prom300_genomicneg.tsv.gz"
 LEAST_BARCODES = 10
-COLUMNS = ("contig", "position_1based", "ref", "alt", "label", "element", "from_middle")
+COLUMNS = ("contig", "position_1based", "ref", "alt", "label", "element", "from_middle", "barcodes")
 SUITE = """kind: variants
 title: Labelled variants
 data:
   ClinVar, chr1 slice: {{path: clinvar.tsv, genome: clinvar.fa, match: [gc], ratio: 5}}
-  saturation mutagenesis: {{path: mpra.tsv, genome: mpra.fa, match: [gc, from_middle],
+  saturation mutagenesis: {{path: mpra.tsv, genome: mpra.fa, match: [gc, from_middle, barcodes],
     group: element}}
 models:
   {model}: {{init: {model}, window: 200}}
@@ -57,7 +57,7 @@ def write_clinvar(data: Path, folder: Path) -> None:
     for row in read_table(data / "variants/clinvar_chr1_slice.tsv.gz"):
         contigs[row["vcv"]] = row["ref_window512"]
         place = [row["vcv"], int(row["offset0"]) + 1, row["ref"], row["alt"]]
-        rows.append([*place, row["label"], "", 0])
+        rows.append([*place, row["label"], "", 0, 0])
     write(folder / "clinvar.tsv", rows, contigs)
 
 
@@ -73,7 +73,7 @@ def write_assay(data: Path, folder: Path, each: int) -> None:
         offset, label = int(row["offset0"]), int(p_value < 1e-5)
         from_middle = abs(offset - len(contigs[row["element"]]) / 2)
         cells = [row["element"], offset + 1, row["ref"], row["alt"], label, row["element"]]
-        found[row["element"], label].append([*cells, from_middle])
+        found[row["element"], label].append([*cells, from_middle, row["barcodes"]])
     rng = np.random.default_rng(0)
     rows = [
         rows[index]

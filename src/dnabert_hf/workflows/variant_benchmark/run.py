@@ -227,13 +227,16 @@ def _report(suite: VariantSuite, results: Sequence[_Result]) -> Iterator[str]:
     yield "AUROC ± standard error (Hanley and McNeil 1982), AUPRC; higher scores call a positive."
     for result in results:
         yield from ("", f"## {result.name}", "")
-        sets = list(dict.fromkeys(of for of, *_ in result.areas))
+        every = list(dict.fromkeys(of for of, *_ in result.areas))
+        sets = [of for of in every if of in (_ALL, _MATCHED)]
         yield f"| model | score | {' | '.join(_title(of, result) for of in sets)} |"
         yield "|---|---|" + "---|" * len(sets)
         for model, score in dict.fromkeys(key[1:] for key in result.areas):
             cells = [result.areas[of, model, score] for of in sets]
             texts = [f"{c.auroc:.3f} ± {c.error:.3f}, {c.auprc:.3f}" for c in cells]
-            yield f"| {model} | `{score.replace('|', chr(92) + '|')}` | {' | '.join(texts)} |"
+            yield f"| {model} | {_code(score)} | {' | '.join(texts)} |"
+        if groups := [of for of in every if of not in sets]:
+            yield from ("", *_group_table(result, groups))
         if result.balance:
             yield from ("", "| matched by | difference before | after |", "|---|---|---|")
             for name, (before, after) in result.balance.items():
@@ -247,6 +250,20 @@ def _report(suite: VariantSuite, results: Sequence[_Result]) -> Iterator[str]:
     yield f"- machine: {describe_machine()}"
     versions = ", ".join(f"{name} {version}" for name, version in package_versions().items())
     yield f"- versions: {versions}"
+
+
+def _group_table(result: _Result, groups: Sequence[str]) -> Iterator[str]:
+    """Lay out the AUROC of each group, a row each."""
+    keys = list(dict.fromkeys(key[1:] for key in result.areas))
+    yield f"| AUROC | {' | '.join(f'{model}, {_code(score)}' for model, score in keys)} |"
+    yield "|---|" + "---|" * len(keys)
+    for of in groups:
+        cells = [f"{result.areas[of, *key].auroc:.3f}" for key in keys]
+        yield f"| {_title(of, result)} | {' | '.join(cells)} |"
+
+
+def _code(score: str) -> str:
+    return f"`{score.replace('|', chr(92) + '|')}`"
 
 
 def _title(of: str, result: _Result) -> str:
