@@ -156,9 +156,11 @@ def test_a_class_is_found_whichever_way_its_number_is_written():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["0,5", "1,25", "2"], "decimal commas: '0,5', '1,25'; write 0.5"),
-        (["-0,5", "1.5"], "decimal commas"),
-        (["1.000,5", "20"], "decimal commas: '1.000,5'; write 1000.5"),
+        (["0,5", "1,25", "2"], r"no commas, .*found '0,5', '1,25'; write 0\.5 \("),
+        (["-0,5", "1.5"], "no commas"),
+        (["1.000,5", "20"], r"found '1\.000,5'; write 1000\.5 \("),
+        (["1,000", "700"], r"write 1000 if they part thousands, 1\.000 if they are decimal \("),
+        (["1,234,567", "2,000.5"], r"write 1234567 if they part thousands \("),
         (["0", "1", "NA", "1"], "found 1 of 4 records with 'NA'; take these records out"),
         (["0", "1", "NaN", "nan"], "found 2 of 4 records with 'NaN', 'nan'"),
         (["0.5", "#N/A", "1.5"], "found 1 of 3 records with '#N/A'"),

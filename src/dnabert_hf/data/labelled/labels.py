@@ -32,6 +32,7 @@ UNLABELLED_ID = -100  # what the losses of transformers leave out
 MISSING = frozenset({"na", "nan", "n/a", "#n/a", "#na", "<na>", "null"})
 
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 _WHOLE_FRACTION = re.compile(r"([-+]?\d+)\.0*", re.ASCII)
 _WITH_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 _EXACT = 2**53  # from here on, floats leave whole numbers out
@@ -237,7 +238,7 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
 
     Raises:
         ValueError: If there are no labels, one is empty where each sequence has one class, there
-            is one class only, or numbers have decimal commas or missing values among them.
+            is one class only, or numbers have commas or missing values among them.
 
     Example:
         >>> infer_labels(["10", "9", "10"]).names
@@ -308,13 +309,18 @@ def _check_numbers(counts: Counter[str]) -> None:
     """Refuse numbers that are written as no number is read, and gaps among numbers."""
     missing = [label for label in counts if label.casefold() in MISSING]
     others = [label for label in counts if label.casefold() not in MISSING]
-    commas = [label for label in others if _DECIMAL_COMMA.fullmatch(label)]
+    patterns = (_THOUSANDS, _DECIMAL_COMMA)
+    commas = [label for label in others if any(each.fullmatch(label) for each in patterns)]
     if commas and all(label in commas or _number(label) is not None for label in others):
         right = commas[0].replace(".", "").replace(",", ".")
+        way_out = f"write {right}"
+        if all(map(_THOUSANDS.fullmatch, commas)):  # 1,000 may be either
+            way_out = f"write {commas[0].replace(',', '')} if they part thousands"
+            way_out += f", {right} if they are decimal" if commas[0].count(",") == 1 else ""
         raise ValueError(
-            "labels that are numbers must have decimal points, found decimal commas: "
-            f"{_shown(commas)}; write {right} (or, if these are names of classes, give the problem "
-            "type single_label_classification)"
+            "labels that are numbers must have no commas, neither decimal ones nor between "
+            f"thousands, found {_shown(commas)}; {way_out} (or, if these are names of classes, "
+            "give the problem type single_label_classification)"
         )
     if missing and others and all(_number(label) is not None for label in others):
         n = sum(counts[label] for label in missing)
