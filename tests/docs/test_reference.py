@@ -102,8 +102,8 @@ WRITTEN = [
     ("nearest", 0, "near.tsv", (), "nearest d.parquet -o near.tsv"),
     ("scan", 0, "e.parquet", BOTH, "scan peaks-model genome.fa --step 5000 -o e.parquet"),
     (
-        *("loci", 0, "r.tsv", ()),
-        "loci e.parquet regions.bed --sites promoters.bed --label bound -o r.tsv",
+        *("loci", 0, "by-region.tsv", ()),
+        "loci e.parquet regions.bed --sites promoters.bed --label bound -o by-region.tsv",
     ),
     ("variants", 0, "f.tsv", BOUND, f"variants peaks-model variants.vcf {GENOME} -o f.tsv"),
     (
