@@ -81,9 +81,9 @@ def export(
         dnabert export dnabert-6-mini --sentence-transformers mean -o vectors
     """
     if sentence_transformers is not None:
-        if onnx or openvino or torch or opset is not None:
+        if onnx or int8 or openvino or torch or opset is not None:
             raise ValueError(
-                "a folder of sentence-transformers is written alone: leave out --onnx, "
+                "a folder of sentence-transformers is written alone: leave out --onnx, --int8, "
                 "--openvino, --torch and --opset, and export twice"
             )
         from dnabert_hf.hub.stock.sentence_transformers_folder import save_sentence_transformers

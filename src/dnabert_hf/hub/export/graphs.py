@@ -165,7 +165,8 @@ class _Classifier(_Graph):
         is_kmer = (column > 0) & (column < last) & (column != middle)
         shift = torch.where(is_kmer, source - column, 0)
         ids = rows.ids.gather(1, torch.arange(column.shape[1], device=column.device) + shift)
-        return rows._replace(ids=torch.where(is_kmer, self.complements[ids], rows.ids))
+        complements: Any = self.complements
+        return rows._replace(ids=torch.where(is_kmer, complements[ids], rows.ids))
 
     def average(self, logits: torch.Tensor) -> torch.Tensor:
         """Give logits of the mean of the probabilities, or of the values, (2, rows, labels)."""
