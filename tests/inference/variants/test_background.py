@@ -150,7 +150,7 @@ def test_indels_have_no_percentile_and_are_counted(promoters, dna, tmp_path, cap
     score_variants(promoters, vcf, genome, output=tmp_path / "a.tsv", background_size=12, **options)
     ranks = [row["percentile"] for row in read_table(tmp_path / "a.tsv")]
     assert ranks[0] == "" and 0 <= float(ranks[1]) <= 100
-    assert "1 alleles have no percentile, which is of single bases" in caplog.text
+    assert "1 allele without a percentile, which is of single bases" in caplog.text
     assert "have fewer than 12 places in the genome" in caplog.text
 
 

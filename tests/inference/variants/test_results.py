@@ -49,7 +49,7 @@ def test_a_vcf_has_what_the_specification_asks_for(inputs, tmp_path, caplog):
     options = {"background": tmp_path / "b.npz", "background_size": 1}
     done = score(inputs, tmp_path / "out.vcf", **options)
     assert done.n_normalized == 1
-    assert "1 alleles are not left-aligned and parsimonious as written" in caplog.text
+    assert "1 allele not left-aligned and parsimonious as written" in caplog.text
     types = {}
     for line in (tmp_path / "out.vcf").read_text().splitlines():
         if line.startswith("##INFO=<ID=DNABERT"):

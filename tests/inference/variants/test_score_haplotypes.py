@@ -74,9 +74,9 @@ def test_command_line_tells_what_overlaps_and_what_is_open(inputs, caplog):
     assert result.exit_code == 0, result.stderr
     (row,) = read_table(out)
     assert (row["status"], row["embedding_distance"]) == ("alleles overlap", "")
-    assert "1 haplotypes of two or more variants within 10 bases: 0 scored" in result.stderr
-    assert "on no haplotype: 1 heterozygous genotypes without phase" in caplog.text
-    assert "not scored: 1 alleles overlap" in caplog.text
+    assert "1 haplotype of two or more variants within 10 bases: 0 scored" in result.stderr
+    assert "on no haplotype: heterozygous genotypes without phase (1)" in caplog.text
+    assert "not scored: alleles overlap (1)" in caplog.text
     for more, message in [
         ([*typed, "me", "--shifts", "2"], "--haplotypes must go without --shifts"),
         ([*typed, "you"], "the sample must be one of"),

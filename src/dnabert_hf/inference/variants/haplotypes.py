@@ -13,6 +13,7 @@ import numpy as np
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.variants.build_check import check_build
 from dnabert_hf.data.variants.haplotypes import Haplotype, HaplotypeReader, cut_haplotype
+from dnabert_hf.files.counts import counted, counted_reasons
 from dnabert_hf.inference.engine.training_defaults import choose_strands, choose_window
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
@@ -52,8 +53,9 @@ class ScoredHaplotypes:
     def summary(self) -> str:
         """Say how many haplotypes there are, and how many were not scored."""
         return (
-            f"{self.n_haplotypes} haplotypes of two or more variants within {self.window // 2:,} "
-            f"bases: {self.n_scored} scored, {self.n_haplotypes - self.n_scored} not"
+            f"{counted(self.n_haplotypes, 'haplotype')} of two or more variants within "
+            f"{self.window // 2:,} bases: {self.n_scored} scored, "
+            f"{self.n_haplotypes - self.n_scored} not"
         )
 
 
@@ -125,9 +127,8 @@ def _report(source: str, n_rows: int, skipped: dict[str, int], left_out: dict[st
     if not n_rows:
         logger.warning("%s: no two variants lie together on a copy within half a window", source)
     for counts, text in ((left_out, "on no haplotype"), (skipped, "not scored")):
-        listed = ", ".join(f"{n} {reason}" for reason, n in counts.items())
-        if listed:
-            logger.warning("%s: %s: %s", source, text, listed)
+        if counts:
+            logger.warning("%s: %s: %s", source, text, counted_reasons(counts))
 
 
 def _chunks(haplotypes: Iterable[Haplotype]) -> Iterator[list[Haplotype]]:

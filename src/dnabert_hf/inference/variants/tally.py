@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from dnabert_hf.files.counts import counted_reasons
+from dnabert_hf.files.counts import counted, counted_reasons
 
 __all__ = [
     "LINES",
@@ -76,14 +76,14 @@ def report_tally(
         )
     if tally.get(NORMAL_FORM):
         logger.warning(
-            "%s: %d alleles are not left-aligned and parsimonious as written; they are scored in "
-            "their normal form, which the result names",
-            *(variants, tally[NORMAL_FORM]),
+            "%s: %s not left-aligned and parsimonious as written: scored in the normal form that "
+            "the result names",
+            *(variants, counted(tally[NORMAL_FORM], "allele")),
         )
     if tally.get(UNRANKED):
         logger.warning(
-            "%s: %d alleles have no percentile, which is of single bases within a contig",
-            *(variants, tally[UNRANKED]),
+            "%s: %s without a percentile, which is of single bases within a contig",
+            *(variants, counted(tally[UNRANKED], "allele")),
         )
     return n_records, n_scored, skipped
 
