@@ -17,6 +17,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 LONG = {
     "comparing-models",
     "dependencies",
+    "experiments",
     "embeddings",
     "export",
     "long-sequences",

@@ -257,6 +257,7 @@ def test_values_disagree_by_how_far_they_moved():
         ({"beam": 0}, "must be 1 or more, got 0"),
         ({"shortlist": 0}, "must be 1 or more, got 1 and 0"),
         ({"label": "x"}, "one of free, bound"),
+        ({"shortlist": 5, "dtype": "int8"}, "which int8 does not have"),
         ({"limits": Limits(frozen=[(0, 24)])}, "must be a base that may change"),
         ({"limits": Limits(frozen=[(20, 25)])}, "got 20-25"),
         ({"limits": Limits(frozen=[(0, 9)], forbidden=["TGCAA"])}, "TGCAA lies in frozen bases"),
@@ -267,6 +268,13 @@ def test_values_disagree_by_how_far_they_moved():
 def test_what_cannot_be_done_is_told(model, tokenizer, options, message):
     with pytest.raises(ValueError, match=message):
         design(model, [START], tokenizer=tokenizer, **options)
+
+
+def test_frozen_bases_of_unknown_sequences_are_told(model, tokenizer, caplog):
+    limits = Limits(edits=1, frozen_of={"0": [(0, 3)], "other": [(0, 3)]})
+    done = design(model, [START], limits=limits, tokenizer=tokenizer)
+    assert done.designs[0].sequence[:3] == START[:3]
+    assert "frozen bases of other belong to no sequence" in caplog.text
 
 
 @pytest.mark.parametrize(

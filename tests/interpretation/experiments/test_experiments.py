@@ -135,6 +135,7 @@ def test_occurrences_are_replaced_and_as_much_elsewhere(model, tokenizer, monkey
             assert edit.sequence[21:] == sequences[3][21:]
     # 7 bases are free at the end: three parts of 7 have no room elsewhere.
     assert {row["place"] for row in rows_of(done)} == {"site"}
+    assert "without room for as much elsewhere" in done.summary()
 
 
 def test_a_region_is_shuffled_in_place_and_so_is_another_of_its_length(model, tokenizer):

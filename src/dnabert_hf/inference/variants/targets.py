@@ -75,7 +75,8 @@ def _singles(records: Iterator[SequenceRecord]) -> Iterator[SequenceRecord]:
     for record in records:
         if record.sequence_b is not None:
             raise ValueError(
-                f"record {record.id}: a map is of one sequence, found a pair; give single sequences"
+                f"record {record.id}: one sequence is edited at a time, found a pair; give single "
+                "sequences"
             )
         yield record
 

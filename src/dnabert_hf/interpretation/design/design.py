@@ -194,10 +194,16 @@ def design(
     engine = run.start(model, "sequence-classification")
     both_strands = choose_strands([engine], both_strands)
     scorer = ClassScorer(engine, label=label, both_strands=both_strands)
+    if shortlist is not None and engine.dtype == "int8":
+        raise ValueError(
+            "a shortlist comes from gradients, which int8 does not have; leave out the shortlist, "
+            "or choose another dtype"
+        )
     search = Search(scorer, Aim(target, scorer.is_regression), limits, beam, shortlist)
     opinions = _opinions(run, model, also, scorer)
     given = read_sequences(run, source, _Once())
-    chunks = (_Chunk(each, index) for index, each in enumerate(given.targets))
+    unseen = set(limits.frozen_of or ())
+    chunks = _chunks(given.targets, unseen)
     n_passes = limits.edits * (1 + both_strands)
     sequences = Input(chunks, given.source, "designs", given.n_changes, n_passes=n_passes)
     columns = _columns(scorer, opinions)
@@ -245,9 +251,20 @@ def design(
         limits,
         {each.name: _column_of(each, scorer) for each in opinions},
     )
+    if unseen:
+        logger.warning(
+            "frozen bases of %s belong to no sequence; name sequences as the source does",
+            ", ".join(sorted(unseen)[:3]),
+        )
     for text in done.warnings():
         logger.warning("%s", text)
     return done
+
+
+def _chunks(targets: Iterator[Target], unseen: set[str]) -> Iterator[_Chunk]:
+    for index, target in enumerate(targets):
+        unseen.discard(target.id)
+        yield _Chunk(target, index)
 
 
 def _opinions(run: Run, model: Any, also: Any, scorer: ClassScorer) -> list[Opinion]:

@@ -122,6 +122,8 @@ class Experiment(NamedTuple):
         if self.trained_on is not None:
             text += f" (trained on {_range(self.trained_on[0], self.trained_on[2])})"
         text += f", {self.n_without:,} without the motif" * bool(self.n_without)
+        if self.kind == "ablate" and len(self.effects) == 1:
+            text += ", without room for as much elsewhere"
         return f"{text}, {self.score}{', both strands' * self.both_strands}"
 
 

@@ -121,19 +121,25 @@ def _draw_distances(done: Experiment) -> Any:
             _draw_line(below, at, here, index, None, interaction=True)
     for axis in (above, below):
         axis.axvline(0, color="0.3", linewidth=0.8)
-    most = max(each.condition["distance"] for each in done.effects)
-    step = max(1, round(most / 5))
-    ticks = list(range(0, most + 1, step))
-    below.set_xticks(
-        [-(each + 0.5) for each in ticks[::-1]] + [each + 0.5 for each in ticks],
-        [str(each) for each in (*ticks[::-1], *ticks)],
-    )
+    ticks = [
+        (sign * (distance + 0.5), str(distance))
+        for order, sign in (("BA", -1), ("AB", 1))
+        for distance in _ticks(done, order)
+    ]
+    below.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
     below.set_xlabel("bases between the motifs: B left of A | B right of A")
     above.set_ylabel(f"change of the\n{done.score}")
     below.set_ylabel("interaction: beyond\nwhat each does alone")
     above.legend(frameon=False, fontsize=8, ncols=2)
     above.set_title(_title(done), fontsize=9)
     return figure
+
+
+def _ticks(done: Experiment, order: str) -> range:
+    """Choose distances to write below one side."""
+    here = [each.condition["distance"] for each in done.effects if each.condition["order"] == order]
+    most = max(each.condition["distance"] for each in done.effects)
+    return range(min(here), max(here) + 1, max(1, round(most / 5))) if here else range(0)
 
 
 def _is_one_sided(done: Experiment) -> bool:
