@@ -236,12 +236,14 @@ def cost(lines: list[str]) -> None:
     options = {"tokenizer": DNABertTokenizer(k=6), "dtype": "float32"}
     given = [each.sequence for each in RandomSequences(40).draw(101, 3)]
     calls = {
-        "insert": lambda: experiment_insert(model, given * 5, ["TGASTCA", "GATA"], **options),
-        "ablate": lambda: experiment_ablate(model, given, region=(40, 60), n_draws=5, **options),
-        "space": lambda: experiment_space(
-            model, given[:2], "TGACTCA", "GATA", distances=(0, 9), **options
+        "insert": lambda: experiment_insert(model, given, ["TGASTCA", "GATA"], **options),
+        "ablate": lambda: experiment_ablate(
+            model, given[:10], region=(40, 60), n_draws=5, **options
         ),
-        "scan": lambda: experiment_scan(model, given[:3], "TGASTCA", **options),
+        "space": lambda: experiment_space(
+            model, given[:1], "TGACTCA", "GATA", distances=(0, 9), **options
+        ),
+        "scan": lambda: experiment_scan(model, given[:1], "TGASTCA", **options),
     }
     for name, call in calls.items():
         done, edits = recorded(call)
@@ -260,6 +262,19 @@ def cost(lines: list[str]) -> None:
         )
 
 
+class _Lines(list):
+    """Lines of a table that are printed as they come."""
+
+    def append(self, line: str) -> None:
+        print(line, flush=True)
+        super().append(line)
+
+    def __iadd__(self, lines):
+        for line in lines:
+            self.append(line)
+        return self
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--peers", type=Path)
@@ -269,7 +284,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    lines: list[str] = ["| | |", "|---|---|"]
+    lines = _Lines(["| | |", "|---|---|"])
     model, tokenizer = train(arguments.steps, arguments.model)
     rng = np.random.default_rng(99)
     labels = rng.integers(2, size=1000)
@@ -282,7 +297,6 @@ def main() -> None:
         compare(model, tokenizer, lines)
     cost(lines)
     designs(model, tokenizer, lines)
-    print("\n".join(lines))
     if arguments.output is not None:
         head = "# Experiments on a model whose rule is known\n\n"
         typed = f"`python benchmarks/experiments.py --steps {arguments.steps} --peers PEERS`"
