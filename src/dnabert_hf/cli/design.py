@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -128,7 +128,7 @@ def design(
         forbidden=tuple(forbid or ()),
         max_homopolymer=max_homopolymer,
     )
-    done = design_sequences(
+    done: Any = design_sequences(
         model,
         source,
         output=output,
@@ -142,7 +142,6 @@ def design(
         seed=seed,
         **running,
     )
-    assert done.path is not None
     close(done)
     if done.designs and os.environ.get("RANK", "0") == "0":
         for path in report_design(done, fasta=fasta, plot=plot, page=page):

@@ -10,6 +10,7 @@ import numpy as np
 
 from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.data.reading.sources import Source
+from dnabert_hf.files.counts import counted
 from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
@@ -87,8 +88,8 @@ class Designs:
         before, after = self.means(self.score)
         n_edits = np.mean([each.steps[-1]["edits"] for each in self.designs])
         text = (
-            f"{len(self.designs):,} designs, mean {what} {self.label} {before:.3g} -> {after:.3g} "
-            f"by {n_edits:.3g} edits"
+            f"{counted(len(self.designs), 'design')}, mean {what} {self.label} {before:.3g} -> "
+            f"{after:.3g} by {n_edits:.3g} edits"
         )
         if self.target is not None:
             text += f", {self.n_reached:,} of them near {self.target:g}"

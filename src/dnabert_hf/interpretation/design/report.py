@@ -86,7 +86,7 @@ def _plot(done: Designs, path: str | Path) -> None:
     what = "value" if done.is_regression else "probability of"
     axis.set_xlabel("edits")
     axis.set_ylabel(f"{what} {done.label}")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.set_xticks(range(0, longest, max(1, longest // 8)))
     n = len(done.designs)
     axis.set_title(f"{n:,} design{'s' * (n != 1)}, up to {done.limits.edits} edits", fontsize=10)
     axis.legend(frameon=False, fontsize=9)

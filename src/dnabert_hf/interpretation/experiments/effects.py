@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dnabert_hf.files.counts import counted
+
 __all__ = ["PLACES", "Effect", "average", "read_table", "split_columns"]
 
 PLACES = ("site", "elsewhere")
@@ -50,7 +52,7 @@ class Effect(NamedTuple):
         if self.interaction == self.interaction:
             text += f", interaction {_with_error(self.interaction, self.interaction_error)}"
         means = f"mean {self.reference:.3g} -> {self.edited:.3g}, "
-        return f"{text} ({means * (self.reference == self.reference)}{self.n} sequences)"
+        return f"{text} ({means * (self.reference == self.reference)}{counted(self.n, 'sequence')})"
 
 
 def _with_error(mean: float, error: float) -> str:

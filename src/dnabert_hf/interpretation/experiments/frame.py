@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from dnabert_hf.data.genome.genome import Genome
 from dnabert_hf.data.genome.intervals import Interval
 from dnabert_hf.data.reading.sources import Source
+from dnabert_hf.files.counts import counted
 from dnabert_hf.inference.engine.training_defaults import choose_strands
 from dnabert_hf.inference.output.formats import ParquetFormat, ResultFormat, choose_table
 from dnabert_hf.inference.run import Input, Run, RunFields, RunOptions
@@ -118,7 +119,8 @@ class Experiment(NamedTuple):
     def summary(self) -> str:
         """Say how many there are, of what, and what was left out."""
         n_edited = self.n_sequences - self.n_without
-        text = f"{self.n_edits:,} edits of {n_edited:,} sequences of {_range(*self.lengths)} bases"
+        of_what = f"{counted(self.n_edits, 'edit')} of {counted(n_edited, 'sequence')}"
+        text = f"{of_what} of {_range(*self.lengths)} bases"
         if self.trained_on is not None:
             text += f" (trained on {_range(self.trained_on[0], self.trained_on[2])})"
         text += f", {self.n_without:,} without the motif" * bool(self.n_without)
