@@ -73,6 +73,12 @@ def test_a_stack_is_the_regression_of_scikit_learn_on_the_dev_split(given, tmp_p
     probabilities = np.array([list(each.probabilities.values()) for each in found])
     assert probabilities == pytest.approx(expected, abs=1e-4)
     assert [each.label for each in found] == [names[i] for i in expected.argmax(axis=1)]
+    table = tmp_path / "predictions.tsv"
+    command = ["predict", str(tmp_path / "stacked"), str(data), "-o", str(table)]
+    written = CliRunner().invoke(app, command)
+    assert written.exit_code == 0, written.stderr
+    last = [line.split("\t")[2:] for line in table.read_text().splitlines()[-60:]]
+    assert np.array(last, dtype=float) == pytest.approx(expected, abs=1e-4)
 
     evaluation = evaluate(tmp_path / "stacked", data, split="test")
     assert [each.name for each in evaluation.models] == [

@@ -59,7 +59,7 @@ def predict(
 
         dnabert predict my_model --sequence TGACCACCAGGGGGCGCTA
 
-    The mean of three models and both strands:
+    The mean of three models and both strands (dnabert stack weighs them):
 
         dnabert predict k4 genes.fa --also k5 --also k6 --rc
     """
@@ -67,6 +67,7 @@ def predict(
     from dnabert_hf.inference.output.writer import WrittenResults
     from dnabert_hf.inference.predict import predict as predict_sequences
     from dnabert_hf.inference.predict_bases import predict_bases
+    from dnabert_hf.inference.stack import is_stack
 
     source: str | list[str]
     if sequences is not None and not sequence:
@@ -79,7 +80,7 @@ def predict(
             f"{'both' if sequence else 'neither'}; give one of them"
         )
     done: object
-    if architecture_of(model).endswith("ForTokenClassification"):
+    if not is_stack(model) and architecture_of(model).endswith("ForTokenClassification"):
         if also:
             raise ValueError("--also averages models of sequences, found a model of bases")
         done = predict_bases(model, source, output=output, label=label, both_strands=rc, **running)
