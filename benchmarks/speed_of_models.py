@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,6 @@ import transformers
 from measuring import random_sequences
 from transformers import (
     BertConfig,
-    BertForMaskedLM,
     BertForSequenceClassification,
     BertTokenizer,
     DataCollatorForLanguageModeling,
@@ -20,7 +20,6 @@ from transformers import (
 from dnabert_hf import (
     DataCollatorForContiguousKmerMasking,
     DNABertConfig,
-    DNABertForMaskedLM,
     DNABertForSequenceClassification,
     DNABertTokenizer,
 )
@@ -122,8 +121,9 @@ def masking() -> list[Row]:
     return [row("masked batches of 64 x 512 tokens", "sequences/s", found)]
 
 
+@cache
 def matrix_peak() -> float:
-    """GFLOP/s of the best float32 matrix product."""
+    """GFLOP/s of the best float32 matrix product, measured once."""
     best = 0.0
     for n, m, k in ((2048, 2048, 2048), (4096, 3072, 768), (512, 3072, 768)):
         left, right = torch.randn(n, k), torch.randn(m, k)
@@ -154,27 +154,33 @@ def _sorted_batches(ids: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
     return batches
 
 
-def inference() -> list[Row]:
+def _three_models(size: str) -> tuple[Any, Any, Any]:
+    """A classifier of ours, stock BERT with its weights, and multimolecule's of this size."""
     import multimolecule
 
+    model = DNABertForSequenceClassification(DNABertConfig(k=K, **SIZES[size])).eval()
+    stock = BertForSequenceClassification(BertConfig(vocab_size=4101, **SIZES[size])).eval()
+    stock.load_state_dict(model.state_dict())
+    peer_config = multimolecule.DnaBertConfig(vocab_size=4102, **SIZES[size])
+    return model, stock, multimolecule.DnaBertForSequencePrediction(peer_config).eval()
+
+
+def inference() -> list[Row]:
     from dnabert_hf.inference.predict import predict
 
     rng = np.random.default_rng(0)
-    mixed = rng.integers(20, 508, size=4).tolist()
+    mixed = rng.integers(20, 508, size=5).tolist()
     cases = {
-        "BERT-base, 512 tokens": ("base", [515], 1),
-        "BERT-base, 100 bases": ("base", [100] * 5, 1),
-        "BERT-base, 20 to 507 bases": ("base", mixed, 1),
-        "mini, 100 bases": ("mini", [100] * 64, 2),
+        "BERT-base, 512 tokens": ("base", [515] * 2, 2),
+        "BERT-base, 100 bases": ("base", [100] * 10, 2),
+        "BERT-base, 20 to 507 bases": ("base", mixed, 2),
+        "mini, 100 bases": ("mini", [100] * 128, 3),
+        "mini, 512 tokens": ("mini", [515] * 16, 3),
     }
     tokenizer, peak, table = DNABertTokenizer(k=K), matrix_peak(), []
+    models = {size: _three_models(size) for size in SIZES}
     for name, (size, lengths, turns) in cases.items():
-        config = DNABertConfig(k=K, **SIZES[size])
-        model = DNABertForSequenceClassification(config).eval()
-        stock = BertForSequenceClassification(BertConfig(vocab_size=4101, **SIZES[size])).eval()
-        stock.load_state_dict(model.state_dict())
-        peer_config = multimolecule.DnaBertConfig(vocab_size=4102, **SIZES[size])
-        peer = multimolecule.DnaBertForSequencePrediction(peer_config).eval()
+        model, stock, peer = models[size]
         sequences = [random_sequences(1, n, seed=i)[0] for i, n in enumerate(lengths)]
         ids = [torch.tensor(row) for row in tokenizer(sequences)["input_ids"]]
         n_tokens = sum(map(len, ids))
@@ -195,7 +201,7 @@ def inference() -> list[Row]:
             n_tokens,
             turns=turns,
         )
-        flops = flop_per_token(config, float(np.mean(list(map(len, ids)))))
+        flops = flop_per_token(model.config, float(np.mean(list(map(len, ids)))))
         table.append(row(f"prediction, {name}", "tokens/s", found, f"{peak * 1e9 / flops:,.0f}"))
     return table
 
@@ -205,7 +211,7 @@ def embeddings() -> list[Row]:
 
     config = DNABertConfig(k=K, **SIZES["mini"])
     model = DNABertForSequenceClassification(config).eval()
-    sequences, tokenizer = random_sequences(64, 100), DNABertTokenizer(k=K)
+    sequences, tokenizer = random_sequences(128, 100), DNABertTokenizer(k=K)
     stock = transformers.BertModel(BertConfig(vocab_size=4101, **SIZES["mini"])).eval()
     ids = tokenizer(sequences, return_tensors="pt")["input_ids"]
 
@@ -222,87 +228,7 @@ def embeddings() -> list[Row]:
             "transformers, sdpa, from ids": plain,
         },
         ids.numel(),
-        turns=3,
+        turns=5,
     )
-    return [row("embeddings (mean of k-mers), mini, 100 bases", "tokens/s", found)]
-
-
-def mutagenesis() -> list[Row]:
-    from tangermeme.saturation_mutagenesis import saturation_mutagenesis
-
-    from dnabert_hf.inference.variants.mutagenesis import mutagenesis as ours
-
-    tokenizer = DNABertTokenizer(k=K)
-    model = DNABertForSequenceClassification(DNABertConfig(k=K, **SIZES["mini"])).eval()
-    sequence = random_sequences(1, 60)[0]
-    letters = np.array(list("ACGT"))
-
-    class OfOneHot(torch.nn.Module):
-        def forward(self, one_hot: torch.Tensor) -> torch.Tensor:
-            texts = ["".join(row) for row in letters[one_hot.argmax(dim=1).numpy()]]
-            return model(**tokenizer(texts, return_tensors="pt")).logits
-
-    codes = torch.tensor(["ACGT".index(base) for base in sequence])
-    one_hot = torch.nn.functional.one_hot(codes, 4).T[None].float()
-    with tempfile.TemporaryDirectory() as folder:
-        found = rates(
-            {
-                "ours": lambda: ours(
-                    model,
-                    [sequence],
-                    output=f"{folder}/map.tsv",
-                    tokenizer=tokenizer,
-                    dtype="float32",
-                    overwrite=True,
-                ),
-                "tangermeme, the same model": lambda: saturation_mutagenesis(
-                    OfOneHot(), one_hot, device="cpu", raw_outputs=True
-                ),
-            },
-            180,
-            turns=1,
-        )
-    return [row("all changes of 60 bases, mini", "changes/s", found)]
-
-
-def training() -> list[Row]:
-    from dnabert_hf.training.shared.muon import Muon, muon_groups
-
-    rng, table = np.random.default_rng(0), []
-    for size, rows, tokens in (("base", 1, 128), ("mini", 8, 128)):
-        options = SIZES[size] | NO_DROPOUT
-        ours = DNABertForMaskedLM(DNABertConfig(k=K, **options)).train()
-        ours.set_attn_implementation("eager")  # as `pretrain` does at this length
-        stock = BertForMaskedLM(BertConfig(vocab_size=4101, **options)).train()
-        ids = torch.from_numpy(rng.integers(5, 4101, size=(rows, tokens)))
-        labels = torch.where(torch.from_numpy(rng.random(ids.shape)) < 0.15, ids, -100)
-
-        def steps(model: Any, optimizer: Any, ids=ids, labels=labels) -> Callable[[], None]:
-            def step() -> None:
-                model(input_ids=ids, labels=labels).loss.backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                optimizer.zero_grad()
-
-            return step
-
-        def adamw(model: Any) -> Any:
-            return torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-
-        contenders = {
-            "ours, AdamW": steps(ours, adamw(ours)),
-            "transformers, AdamW": steps(stock, adamw(stock)),
-        }
-        if size == "mini":
-            twin = DNABertForMaskedLM(DNABertConfig(k=K, **options)).train()
-            twin.set_attn_implementation("eager")
-            muon = Muon(muon_groups(twin, learning_rate=1e-4, weight_decay=0.01))
-            contenders["ours, Muon"] = steps(twin, muon)
-        found = rates(contenders, ids.numel(), turns=2)
-        muon_rate = found.pop("ours, Muon", None)
-        work = f"training step, {size}, {rows} x {tokens}"
-        if muon_rate is not None:
-            of_adamw = {"ours with AdamW": found["ours, AdamW"]}
-            table.append(Row(f"{work}, Muon", "tokens/s", muon_rate, of_adamw))
-        table.append(row(work, "tokens/s", found))
-    return table
+    limit = f"{matrix_peak() * 1e9 / flop_per_token(config, ids.shape[1]):,.0f}"
+    return [row("embeddings (mean of k-mers), mini, 100 bases", "tokens/s", found, limit)]
