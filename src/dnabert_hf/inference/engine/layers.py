@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers.activations import GELUActivation
-from transformers.models.bert.modeling_bert import BertLayer
+from transformers.models.bert.modeling_bert import BertLayer, BertOutput, BertSelfOutput
 
 __all__ = ["make_layers_fast", "pooled_of", "states_of"]
 
@@ -24,6 +24,8 @@ def make_layers_fast(encoder: Any) -> None:
     layers: Any = encoder.encoder.layer
     for layer in layers:
         layer.__class__ = _Layer
+        layer.attention.output.__class__ = _SelfOutput
+        layer.output.__class__ = _Output
     layers[-1].__class__ = _LastLayer
 
 
@@ -61,6 +63,25 @@ def pooled_of(encoder: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         outputs = states_of(encoder, inputs, torch.zeros_like(inputs["input_ids"][:, :1]))
     pooled: torch.Tensor = outputs.pooler_output
     return pooled
+
+
+class _SumInPlace:
+    """A product with what it is added to, in the memory of the product, and their norm."""
+
+    def forward(self: Any, hidden_states: torch.Tensor, input_tensor: torch.Tensor) -> torch.Tensor:
+        """Compute (..., hidden) as transformers does."""
+        states = self.dropout(self.dense(hidden_states))
+        if torch.is_grad_enabled() or states.dtype != input_tensor.dtype:
+            return self.LayerNorm(states + input_tensor)
+        return self.LayerNorm(states.add_(input_tensor))
+
+
+class _SelfOutput(_SumInPlace, BertSelfOutput):
+    """The end of the attention."""
+
+
+class _Output(_SumInPlace, BertOutput):
+    """The end of the feed-forward part."""
 
 
 class _Layer(BertLayer):
