@@ -138,8 +138,9 @@ def _choose_label(scanned: str | Path, label: str | None, *, has_sites: bool) ->
     """Find the class, or the target of a regression, that a table of windows is read for."""
     names, is_regression = classes_of_scan(scanned)
     if not is_regression:
-        kind = "multi_label" if len(names) == 1 else "single_label"
-        return choose_class(LabelScheme(f"{kind}_classification", names), label)
+        if len(names) == 1:
+            return choose_class(LabelScheme("multi_label_classification", names), label)
+        return choose_class(LabelScheme("single_label_classification", names), label)
     if has_sites:
         raise ValueError(
             f"{scanned} must be of a model of classes to be compared with sites, found the values "
