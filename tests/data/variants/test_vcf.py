@@ -84,7 +84,7 @@ def test_what_cannot_be_cut_is_counted_by_reason(genome, allele, reason):
     cutter = WindowCutter(genome, 7)
     assert cutter.cut(allele) == reason
     assert cutter.skipped == {reason: 1}
-    assert cutter.summary() == f"1 {reason}"
+    assert cutter.summary() == f"{reason} (1)"
 
 
 def test_a_wrong_reference_base_is_named(genome, caplog):
