@@ -32,9 +32,7 @@ def check_reachable(name: str) -> None:
         ValueError: If there is no answer.
     """
     from huggingface_hub import constants, get_session, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.errors import (  # of httpx or httpx2, as its version has it
-        HTTPError,  # type: ignore[attr-defined]
-    )
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # httpx's or httpx2's
 
     if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(name, "config.json"), str):
         return
