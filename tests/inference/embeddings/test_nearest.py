@@ -99,11 +99,13 @@ def test_files_of_embed_are_searched_by_files_and_by_sequences(folder, table, tm
         assert row["label"] == ("ab"[neighbour % 2] if suffix == ".h5ad" else "")
 
 
+@pytest.mark.filterwarnings("ignore:The '.*' option is deprecated")  # of anndata, by pandas 3
 def test_a_plain_array_and_a_foreign_anndata_are_searched(tmp_path, vectors):
     np.save(tmp_path / "x.npy", vectors[:20].astype(np.float64))
     obs = pd.DataFrame({"label": [0.5, None] * 10}, index=[f"cell{i}" for i in range(20)])
     found = anndata.AnnData(vectors[:20], obs=obs)
-    found.write_h5ad(tmp_path / "x.h5ad", compression="gzip")
+    with anndata.settings.override(allow_write_nullable_strings=True):  # the ids, with pandas 3
+        found.write_h5ad(tmp_path / "x.h5ad", compression="gzip")
     plain, foreign = (
         nearest(tmp_path / "x.npy", neighbours=3),
         nearest(tmp_path / "x.h5ad", neighbours=3),

@@ -284,7 +284,9 @@ def _read_h5ad(path: Path) -> EmbeddingSet:
             f"{path}: X must be dense, found {dict(matrix.attrs).get('encoding-type')}"
         )
     obs = file["obs"]
-    ids = obs[obs.attrs["_index"]].asstr()[:].tolist()
+    ids = obs[obs.attrs["_index"]]
+    # With pandas 3, anndata writes texts as values and a mask.
+    ids = (ids["values"] if isinstance(ids, h5py.Group) else ids).asstr()[:].tolist()
     if matrix.shape[0] != len(ids):
         raise ValueError(f"{path}: X must have a row for each of {len(ids)} ids: {matrix.shape}")
     about = file.get("uns/dnabert_hf", {})
@@ -307,14 +309,24 @@ def _column(h5py: Any, obs: Any, name: str) -> list[str | None] | None:
     if name not in obs:
         return None
     found = obs[name]
+    if isinstance(found, h5py.Group) and "values" in found:
+        pairs = zip(_plain(found["values"]), found["mask"][:].tolist(), strict=True)
+        return [None if is_missing else _text(value) for value, is_missing in pairs]
     if isinstance(found, h5py.Group):
         kinds = found["categories"]
+        if isinstance(kinds, h5py.Group):
+            kinds = kinds["values"]
         texts = kinds.asstr()[:] if kinds.dtype.kind == "O" else kinds[:]
         names = [*(str(each) for each in texts), None]
         return [names[code] for code in found["codes"][:]]
     if found.dtype.kind == "O":
         return list(found.asstr()[:].tolist())
     return [_text(each) for each in found[:].tolist()]
+
+
+def _plain(found: Any) -> list[Any]:
+    """Give what a dataset holds: texts or numbers."""
+    return list((found.asstr() if found.dtype.kind == "O" else found)[:].tolist())
 
 
 def _text(value: object) -> str | None:
