@@ -16,7 +16,6 @@ from dnabert_hf.cli.options.scores import (
     measure_faithfulness,
 )
 from dnabert_hf.cli.options.shared import Aliases, Model, report
-from dnabert_hf.files.counts import counted
 
 __all__ = ["attention"]
 
@@ -79,6 +78,7 @@ def attention(
         )
     check_faithfulness(faithfulness, output)
     from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.inference.output.writer import WrittenResults
     from dnabert_hf.interpretation.attribution.attention import attention_scores
 
     done = attention_scores(
@@ -93,5 +93,6 @@ def attention(
         genome=None if not genome else open_genome(genome, aliases=aliases),
         **running,
     )
-    report(f"{counted(done[1], 'sequence')} -> {output}")
+    assert isinstance(done, WrittenResults)  # there is an output
+    report(f"{done.summary()} -> {output}")
     measure_faithfulness(model, output, faithfulness, None, running)

@@ -15,7 +15,6 @@ from dnabert_hf.cli.options.scores import (
     measure_faithfulness,
 )
 from dnabert_hf.cli.options.shared import Aliases, Model, report
-from dnabert_hf.files.counts import counted
 
 __all__ = ["attribute"]
 
@@ -64,6 +63,7 @@ def attribute(
     """
     check_faithfulness(faithfulness, output)
     from dnabert_hf.data.genome.genome import open_genome
+    from dnabert_hf.inference.output.writer import WrittenResults
     from dnabert_hf.interpretation.attribution.attribution import (
         attribution_scores,
         explained_class,
@@ -78,7 +78,8 @@ def attribute(
         genome=None if not genome else open_genome(genome, aliases=aliases),
         **running,
     )
+    assert isinstance(done, WrittenResults)  # there is an output
     explained = explained_class(model, label)
     of_class = explained or "the most probable of each"
-    report(f"{counted(done[1], 'sequence')}, class: {of_class} -> {output}")
+    report(f"{done.summary()}, class: {of_class} -> {output}")
     measure_faithfulness(model, output, faithfulness, explained, running)

@@ -86,8 +86,8 @@ def evaluate_mlm(
         output=output,
         **running,
     )
-    windows = counted(evaluation.n_windows, "window")
-    typer.echo(f"# {counted(evaluation.n_bases, 'masked base')} in {windows}")
+    of_windows = counted(evaluation.n_windows, "window")
+    typer.echo(f"# {counted(evaluation.n_bases, 'masked base')} in {of_windows}")
     typer.echo("\t".join(["", *_COLUMNS.values()]))
     for name, scores in evaluation.rows().items():
         cells = [f"{scores[column]:.4f}" if column in scores else "-" for column in _COLUMNS]

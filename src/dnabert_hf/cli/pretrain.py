@@ -142,8 +142,8 @@ def pretrain(
     )
     if not is_first:
         return
-    steps, tokens = counted(result.steps, "step"), counted(result.n_tokens, "token")
-    typer.echo(f"{result.output_dir}: {steps}, {tokens}")
+    done = f"{counted(result.steps, 'step')}, {counted(result.n_tokens, 'token')}"
+    typer.echo(f"{result.output_dir}: {done}")
     if result.scores is not None:
         typer.echo(
             f"held out: {result.scores['bits_per_base']:.4f} bits per base "

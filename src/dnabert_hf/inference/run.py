@@ -111,11 +111,7 @@ class RunOptions:
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Let Python look for garbage in circles less often: records make none.
-
-    It would look through all that is loaded again and again, a third of the host's time for short
-    sequences.
-    """
+    """Let Python look for garbage less often, which took a third of the time of the host."""
     before = gc.get_threshold()
     gc.set_threshold(_ALLOCATIONS, *before[1:])
     try:

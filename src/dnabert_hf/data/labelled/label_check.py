@@ -4,7 +4,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from dnabert_hf.data.labelled.labels import MISSING, LabelScheme
+from dnabert_hf.data.labelled.label_text import MISSING
+from dnabert_hf.data.labelled.labels import LabelScheme
 from dnabert_hf.files.counts import counted
 
 __all__ = ["describe_labels", "find_doubtful_labels"]

@@ -1,15 +1,23 @@
 """Labels as people write them, and the numbers that a model is trained on."""
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
+from dnabert_hf.data.labelled.label_text import (
+    SEPARATOR,
+    as_number,
+    as_whole,
+    check_numbers,
+    is_integer,
+    quoted,
+    split_label,
+)
+
 __all__ = [
-    "MISSING",
     "UNLABELLED",
     "UNLABELLED_ID",
     "LabelScheme",
@@ -28,17 +36,7 @@ ProblemType = Literal[
 UNLABELLED = "."  # a base without a label, in a string of one letter a base
 UNLABELLED_ID = -100  # what the losses of transformers leave out
 
-# How pandas, R, SQL and spreadsheets write a missing value, in lower case.
-MISSING = frozenset({"na", "nan", "n/a", "#n/a", "#na", "<na>", "null"})
-
-_DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+", re.ASCII)
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
-_WHOLE_FRACTION = re.compile(r"([-+]?\d+)\.0*", re.ASCII)
-_WITH_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
-_EXACT = 2**53  # from here on, floats leave whole numbers out
 _CLASSES = ("single_label_classification", "token_classification")
-_SEPARATOR = ";"
-_N_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,10 @@ class LabelScheme:
         if len(self.names) < n_needed:
             raise ValueError(
                 f"{self.problem_type} needs at least {n_needed} different labels, found "
-                f"{_shown(self.names)}; add the missing classes to the training data"
+                f"{quoted(self.names)}; add the missing classes to the training data"
             )
         if len(set(self.names)) < len(self.names):
-            raise ValueError(f"names must differ from each other, got {_shown(self.names)}")
+            raise ValueError(f"names must differ from each other, got {quoted(self.names)}")
 
     @classmethod
     def from_config(cls, config: Any) -> Self:
@@ -133,14 +131,14 @@ class LabelScheme:
         if self.problem_type == "single_label_classification":
             return self._id(label.strip(), source)
         if self.problem_type == "multi_label_classification":
-            present = {self._id(name, source) for name in _split(label)}
+            present = {self._id(name, source) for name in split_label(label)}
             return [float(index in present) for index in range(len(self.names))]
-        parsed = [_number(part) for part in label.split(_SEPARATOR)]
+        parsed = [as_number(part) for part in label.split(SEPARATOR)]
         numbers = [number for number in parsed if number is not None and math.isfinite(number)]
         if not len(numbers) == len(parsed) == len(self.names):
             raise ValueError(
                 f"{source}: a label for regression must be {len(self.names)} finite number(s), "
-                f"parted by {_SEPARATOR!r}, found {label!r}; correct it or leave the record out"
+                f"parted by {SEPARATOR!r}, found {label!r}; correct it or leave the record out"
             )
         return numbers[0] if len(numbers) == 1 else numbers
 
@@ -170,7 +168,7 @@ class LabelScheme:
             if self.problem_type == "single_label_classification":
                 parts = [label.strip()]
             elif self.problem_type == "multi_label_classification":
-                parts = _split(label)
+                parts = split_label(label)
             else:
                 parts = [letter for letter in label if letter != UNLABELLED]
             for part in parts:
@@ -184,7 +182,7 @@ class LabelScheme:
         A model whose classes were never named calls them LABEL_0, LABEL_1 and so on: its tables
         have the numbers.
         """
-        ids = {_as_whole(name): index for index, name in enumerate(self.names)}
+        ids = {as_whole(name): index for index, name in enumerate(self.names)}
         numbers = [str(index) for index in range(len(self.names))]
         defaults = [f"LABEL_{number}" for number in numbers]
         for names, others in ((numbers, defaults), (defaults, numbers)):
@@ -196,14 +194,14 @@ class LabelScheme:
         """Find the class that is meant: 1 may be written 1.0 or, unnamed, LABEL_1."""
         if name in self.label2id:
             return name
-        index = self._id_of_whole.get(_as_whole(name))
+        index = self._id_of_whole.get(as_whole(name))
         return None if index is None else self.names[index]
 
     def _id(self, name: str, source: str) -> int:
         known = self.find(name)
         if known is None:
             raise ValueError(
-                f"{source}: a label must be one of those seen in training, {_shown(self.names)}, "
+                f"{source}: a label must be one of those seen in training, {quoted(self.names)}, "
                 f"found {name!r}; correct it or add it to the training data"
             )
         return self.label2id[known]
@@ -262,14 +260,14 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
     if not distinct:
         raise ValueError("labels must hold at least one label, found none; check the label column")
     if problem_type in (None, "regression"):
-        _check_numbers(counts)
+        check_numbers(counts)
     problem_type = problem_type or _guess(distinct)
     if problem_type == "regression":
         return LabelScheme(problem_type, _target_names(distinct))
     if problem_type == "multi_label_classification":
-        names = {name for label in distinct for name in _split(label)}
+        names = {name for label in distinct for name in split_label(label)}
     else:
-        names = {_as_whole(name) for name in distinct}
+        names = {as_whole(name) for name in distinct}
         if "" in names:
             raise ValueError(
                 "labels must not be empty where each sequence has one class, found an empty one; "
@@ -279,98 +277,29 @@ def infer_labels(labels: Iterable[str], *, problem_type: ProblemType | None = No
 
 
 def _guess(distinct: set[str]) -> ProblemType:
-    if any(_SEPARATOR in label for label in distinct):
-        rows = [label.split(_SEPARATOR) for label in distinct]
+    if any(SEPARATOR in label for label in distinct):
+        rows = [label.split(SEPARATOR) for label in distinct]
         parts = [part for row in rows for part in row]
         are_values = len({len(row) for row in rows}) == 1 and all(
-            _number(part) is not None for part in parts
+            as_number(part) is not None for part in parts
         )
-        if are_values and not all(map(_is_integer, map(_as_whole, parts))):
+        if are_values and not all(map(is_integer, map(as_whole, parts))):
             return "regression"
         return "multi_label_classification"
-    are_numbers = all(_number(label) is not None for label in distinct)
-    if are_numbers and not all(map(_is_integer, map(_as_whole, distinct))):
+    are_numbers = all(as_number(label) is not None for label in distinct)
+    if are_numbers and not all(map(is_integer, map(as_whole, distinct))):
         return "regression"
     return "single_label_classification"
 
 
-def _as_whole(label: str) -> str:
-    """Write a whole number without the fraction or exponent that a table program gave it."""
-    if match := _WHOLE_FRACTION.fullmatch(label):
-        return match[1]
-    if _WITH_EXPONENT.fullmatch(label):
-        value = float(label)
-        if value.is_integer() and abs(value) < _EXACT:
-            return str(int(value))
-    return label
-
-
-def _check_numbers(counts: Counter[str]) -> None:
-    """Refuse numbers that are written as no number is read, and gaps among numbers."""
-    missing = [label for label in counts if label.casefold() in MISSING]
-    others = [label for label in counts if label.casefold() not in MISSING]
-    patterns = (_THOUSANDS, _DECIMAL_COMMA)
-    commas = [label for label in others if any(each.fullmatch(label) for each in patterns)]
-    if commas and all(label in commas or _number(label) is not None for label in others):
-        right = commas[0].replace(".", "").replace(",", ".")
-        way_out = f"write {right}"
-        if all(map(_THOUSANDS.fullmatch, commas)):  # 1,000 may be either
-            way_out = f"write {commas[0].replace(',', '')} if they part thousands"
-            way_out += f", {right} if they are decimal" if commas[0].count(",") == 1 else ""
-        raise ValueError(
-            "labels that are numbers must have no commas, neither decimal ones nor between "
-            f"thousands, found {_shown(commas)}; {way_out} (or, if these are names of classes, "
-            "give the problem type single_label_classification)"
-        )
-    if missing and others and all(_number(label) is not None for label in others):
-        n = sum(counts[label] for label in missing)
-        raise ValueError(
-            f"labels that are numbers must all be there, found {n} of {counts.total()} records "
-            f"with {_shown(missing)}; take these records out or fill them in (or, if that is the "
-            "name of a class, give the problem type single_label_classification)"
-        )
-
-
 def _target_names(distinct: set[str]) -> tuple[str, ...]:
-    n_targets = max(label.count(_SEPARATOR) + 1 for label in distinct)
+    n_targets = max(label.count(SEPARATOR) + 1 for label in distinct)
     if n_targets == 1:
         return ("value",)
     return tuple(f"value_{index}" for index in range(n_targets))
 
 
-def _split(label: str) -> list[str]:
-    names = [name.strip() for name in label.split(_SEPARATOR) if name.strip()]
-    if len(set(names)) < len(names):  # as in 1;0;1, which tells of three classes, not of two
-        raise ValueError(
-            f"a label must name each class once, found {label!r}; write the names of the classes "
-            "that the sequence has, not a 0 or 1 for each, or if these are values, give the "
-            "problem type regression"
-        )
-    return names
-
-
 def _in_order(names: set[str]) -> tuple[str, ...]:
-    if all(map(_is_integer, names)):
+    if all(map(is_integer, names)):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
-
-
-def _is_integer(label: str) -> bool:
-    try:
-        int(label)
-    except ValueError:
-        return False
-    return True
-
-
-def _number(label: str) -> float | None:
-    try:
-        return float(label)
-    except ValueError:
-        return None
-
-
-def _shown(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:_N_SHOWN]))
-    hidden = len(names) - _N_SHOWN
-    return f"{shown} and {hidden} more" if hidden > 0 else shown or "none"

@@ -27,20 +27,24 @@ from dnabert_hf.interpretation.attribution.attention_heads import (
 )
 from dnabert_hf.interpretation.attribution.landscape import Alignment, Landscape, check_alignment
 from dnabert_hf.interpretation.attribution.scores import read_scores
+from dnabert_hf.interpretation.pages.attention_order import (
+    by_label,
+    strongest_site,
+    top_first,
+    with_truth,
+)
 from dnabert_hf.interpretation.pages.base_explorer import add_base_explorer
 from dnabert_hf.interpretation.pages.page import Page, report_folder
 from dnabert_hf.interpretation.plots.attention_context import plot_context, plot_context_grid
 from dnabert_hf.interpretation.plots.scores import plot_landscape, plot_letters, plot_sequences
 
-__all__ = ["report_attention", "strongest_site"]
+__all__ = ["report_attention"]
 
 _N_LETTERS = 3
 _N_ROWS = 100
 _N_EXPLORED = 10
 _MOST_LETTERS = 1500  # bases of a sequence in letters and under the pointer
 _QUERIES = {"cls": "[CLS]", "kmers": "the mean of the k-mers"}
-_MOST_CLASSES = 8  # that colours and line styles tell apart
-_UNLABELLED = "all sequences"
 
 
 def report_attention(
@@ -111,10 +115,10 @@ def report_attention(
         positive = None
         if task == "sequence-classification":
             positive = _find_positive(LabelScheme.from_config(checkpoint.model.config))
-        top = _top_first(scores, positive)
+        top = top_first(scores, positive)
         explained = head_scores(checkpoint.model, _readable(top)[:_N_EXPLORED], **how)
-        groups = _by_label(records, scores, positive)
-        _add_sequences(page, folder_in_work, _with_truth(top, groups))
+        groups = by_label(records, scores, positive)
+        _add_sequences(page, folder_in_work, with_truth(top, groups))
         _add_rows(page, folder_in_work, groups, align)
         _add_bases(page, explained)
         _add_landscape(page, folder_in_work, groups, align)
@@ -158,50 +162,8 @@ def _name_of_heads(heads: Sequence[int] | None) -> str:
     return "all heads" if heads is None else f"heads {', '.join(map(str, heads))}"
 
 
-def _top_first(scores: Sequence[BaseScores], positive: str | None) -> list[BaseScores]:
-    """Sort by the probability of the class of interest, or the highest of all but the first."""
-
-    def surest(each: BaseScores) -> float:
-        probabilities = each.probabilities or {"": 0.0}
-        if positive in probabilities:
-            return -probabilities[positive]
-        values = list(probabilities.values())
-        return -max(values[1:] or values)
-
-    return sorted(scores, key=surest)
-
-
 def _readable(scores: Sequence[BaseScores]) -> list[SequenceRecord]:
     return [SequenceRecord(s.id, s.sequence) for s in scores if len(s.sequence) <= _MOST_LETTERS]
-
-
-def _by_label(
-    records: Sequence[SequenceRecord], scores: Sequence[BaseScores], positive: str | None
-) -> dict[str, list[BaseScores]]:
-    """Group by label: positives above negatives, as Figure 4 has them, else the last on top."""
-    labels = [record.label for record in records]
-    if len(set(labels)) > _MOST_CLASSES:  # numbers, say
-        return {_UNLABELLED: list(scores)}
-    names = sorted({label for label in labels if label is not None})[::-1]
-    groups: dict[str, list[BaseScores]] = {
-        label: [] for label in sorted(names, key=lambda name: name != positive)
-    }
-    if None in labels:
-        groups[_UNLABELLED if not groups else "without a label"] = []
-    unlabelled = next((name for name in groups if name not in set(labels)), "")
-    for label, each in zip(labels, scores, strict=True):
-        groups[unlabelled if label is None else label].append(each)
-    return groups
-
-
-def _with_truth(
-    top: Sequence[BaseScores], groups: Mapping[str, Sequence[BaseScores]]
-) -> list[BaseScores]:
-    """Name each sequence's label beside its id, where they have labels."""
-    if len(groups) < 2:
-        return list(top)
-    truth = {id(each): name for name, scores in groups.items() for each in scores}
-    return [each._replace(id=f"{each.id}, is {truth[id(each)]}") for each in top]
 
 
 def _add_sequences(
@@ -346,22 +308,3 @@ def _add_context(
             "is written in the panel.",
             is_wide=True,
         )
-
-
-def strongest_site(scores: np.ndarray, *, n_bases: int = 10) -> tuple[int, int]:
-    """Find the window with the highest mean score.
-
-    Args:
-        scores: Score of each base, shape (bases,).
-        n_bases: Length of the window, at most that of the sequence.
-
-    Returns:
-        First base, 0-based, and end, exclusive.
-
-    Example:
-        >>> strongest_site(np.array([0.0, 1.0, 3.0, 2.0, 0.0]), n_bases=2)
-        (2, 4)
-    """
-    n = min(n_bases, len(scores))
-    start = int(np.convolve(scores, np.ones(n), mode="valid").argmax())
-    return start, start + n
