@@ -203,11 +203,12 @@ def test_data_that_nothing_can_be_compared_on_are_refused_before_the_first_cell(
     assert not (folder / "out").exists()
 
 
-def test_several_numbers_of_labels_make_curves(folder):
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_several_numbers_of_labels_make_curves(folder, processes):
     path = folder / "curves.yaml"
     text = SUITE.replace("LABELS", "[20, all]").replace("seeds: [0, 1]", "seeds: [0]")
     path.write_text(text.replace("[1e-3, 1e-2]", "1e-2"))
-    scores = benchmark(read_suite(path), folder / "out", processes=2)
+    scores = benchmark(read_suite(path), folder / "out", processes=processes)
     assert {cell.labels for cell in scores} == {20, None}
     assert len(scores) == 8
     assert "| two | all | " in (folder / "out" / "report.md").read_text()

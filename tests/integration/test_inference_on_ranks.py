@@ -134,6 +134,7 @@ def test_two_ranks_write_the_files_of_one_process(source, whole, tmp_path):
     assert_same_files(tmp_path, whole, NAMES + OF_SCAN + OF_FUNNEL)
 
 
+@pytest.mark.slow  # every command is started twice
 def test_killed_processes_that_start_again_write_the_same_files(source, whole, tmp_path):
     result = run_script(source, tmp_path, "killed")
     assert result.returncode == 0, result.stderr

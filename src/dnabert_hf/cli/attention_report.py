@@ -60,9 +60,7 @@ def attention_report(
 
         dnabert attention-report peaks-model test.tsv -o report
 
-    In the course of a training:
-
-        dnabert finetune peaks.tsv --keep-checkpoints -o peaks-model
+    In the course of a training by finetune --keep-checkpoints:
 
         dnabert attention-report peaks-model test.tsv --over-training -o training
     """

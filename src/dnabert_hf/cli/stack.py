@@ -43,15 +43,12 @@ def stack(
     """Weigh several models by a logistic regression that is fitted on the dev split alone.
 
     Writes a small folder that names the members and holds the weights; predict and evaluate take it
-    as a model. Members that are folders are found from where the stack lies.
+    as a model; evaluate --split test tells whether it is better than its members. Members that are
+    folders are found from where the stack lies.
 
     Example:
 
         dnabert stack k3 tf.tsv --also k4 --also k5 --also k6 -o stacked
-
-    Is it better than one of them? On sequences that it has not seen:
-
-        dnabert evaluate stacked tf.tsv --split test
     """
     from dnabert_hf.workflows.stacking import stack_models
 
