@@ -44,6 +44,10 @@ class TargetMotifs:
         both_strands: Whether to compare with their reverse complements too.
         random_columns: Columns whose scores make the null distribution, shape (columns, 4); by
             default those of the targets themselves, as Tomtom does.
+
+    Attributes:
+        order: The motifs by width, narrow ones first, shape (targets,).
+        columns: Their columns in this order, shape (columns, 4).
     """
 
     def __init__(
@@ -54,21 +58,41 @@ class TargetMotifs:
         random_columns: np.ndarray | None = None,
     ):
         self.n, self.both_strands = len(matrices), both_strands
-        turned = [matrix[::-1, ::-1] for matrix in matrices] if both_strands else []
-        strands = [*matrices, *turned]
-        self.widths = np.array([len(matrix) for matrix in strands], dtype=np.int64)
-        self.columns = np.concatenate(strands).astype(np.float64)
+        widths = np.array([len(matrix) for matrix in matrices], dtype=np.int64)
+        self.order = np.argsort(widths, kind="stable")
+        self._widths = widths[self.order]
+        self.columns = np.concatenate([matrices[i] for i in self.order]).astype(np.float64)
         self.random_columns = random_columns
 
     @cached_property
-    def of_width(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Motifs of each width, and their columns, shape (motifs, width)."""
-        first = np.cumsum(self.widths) - self.widths
+    def of_width(self) -> dict[int, tuple[slice, slice]]:
+        """Motifs of each width, by their places in `order`, and their columns."""
         groups = {}
-        for width in np.unique(self.widths).tolist():
-            which = np.flatnonzero(self.widths == width)
-            groups[width] = which, first[which, None] + np.arange(width)
+        end = end_of_columns = 0
+        for width, n in zip(*np.unique(self._widths, return_counts=True), strict=True):
+            begin, first = end, end_of_columns
+            end, end_of_columns = begin + n, first + n * width
+            groups[int(width)] = slice(begin, end), slice(first, end_of_columns)
         return groups
+
+    @cached_property
+    def _turned(self) -> tuple[np.ndarray, np.ndarray]:
+        return _turn(self.columns)
+
+    def distances(self, query: np.ndarray) -> np.ndarray:
+        """Measure each position of a query against each column, those of the other strand behind.
+
+        A column of the other strand is as far from a position as the column itself is from the
+        position's complement.
+
+        Args:
+            query: Shape (positions, 4).
+
+        Returns:
+            Euclidean distances, shape (positions, columns of all strands).
+        """
+        strands = [query, query[:, ::-1]] if self.both_strands else [query]
+        return _distances(strands, *self._turned)
 
 
 def compare_with_targets(query: np.ndarray, targets: TargetMotifs) -> Similarities:
@@ -88,25 +112,36 @@ def compare_with_targets(query: np.ndarray, targets: TargetMotifs) -> Similariti
     """
     scores, distributions, unaligned = _whole_scores(query, targets)
     tails = _Tails(distributions, unaligned)
-    n = len(targets.widths)
-    best, offsets, overlaps = (np.zeros(n, dtype=np.int64) for _ in range(3))
-    p_values = np.ones(n)
+    n_strands = 1 + targets.both_strands
+    of_strands = scores.reshape(len(query), n_strands, -1)
+    best, offsets, overlaps = (np.zeros((n_strands, targets.n), dtype=np.int64) for _ in range(3))
+    p_values = np.ones((n_strands, targets.n))
     for width, (which, columns) in targets.of_width.items():
-        sums = _sums_of_offsets(scores[:, columns], unaligned)
+        group = of_strands[:, :, columns].reshape(len(query), n_strands, -1, width)
+        sums = _sums_of_offsets(group, unaligned)
         every = np.arange(1 - len(query), width)
         overlap = np.minimum(every + len(query), width) - np.maximum(every, 0)
         # Of equal sums the longest overlap counts, then the first.
-        at = (sums * (width + 1) + overlap).argmax(axis=1)
-        best[which] = sums[np.arange(len(which)), at]
-        offsets[which], overlaps[which] = every[at], overlap[at]
-        p_values[which] = tails.of_best(width)[best[which]]
+        keys = sums * np.int32(width + 1) + overlap.astype(np.int32)
+        at = keys.argmax(axis=2)
+        best[:, which] = keys.max(axis=2) // (width + 1)
+        offsets[:, which], overlaps[:, which] = every[at], overlap[at]
+        p_values[:, which] = tails.of_best(width)[best[:, which]]
+    back = np.argsort(targets.order)
+    best, offsets, overlaps, p_values = (
+        each[:, back] for each in (best, offsets, overlaps, p_values)
+    )
     if not targets.both_strands:
-        return Similarities(p_values, offsets, overlaps, np.zeros(n, dtype=bool))
-    is_reverse = best[targets.n :] > best[: targets.n]
-    index = np.arange(targets.n) + np.where(is_reverse, targets.n, 0)
-    smaller = p_values.reshape(2, -1).min(axis=0)
+        return Similarities(p_values[0], offsets[0], overlaps[0], np.zeros(targets.n, dtype=bool))
+    is_reverse = best[1] > best[0]
+    smaller = p_values.min(axis=0)
     # 1 - (1 - p)**2, in a form that keeps the digits of a small p.
-    return Similarities(smaller * (2 - smaller), offsets[index], overlaps[index], is_reverse)
+    return Similarities(
+        smaller * (2 - smaller),
+        np.where(is_reverse, *offsets[::-1]),
+        np.where(is_reverse, *overlaps[::-1]),
+        is_reverse,
+    )
 
 
 def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray, np.ndarray, int]:
@@ -116,55 +151,91 @@ def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray,
         Scores from 0 on, shape (positions, columns); how likely each is among random columns, shape
         (positions, scores); and the score of a column beside which there is none.
     """
-    scores = _minus_distances(query, targets.columns)
+    scores = targets.distances(query)
     of_random = scores
     if targets.random_columns is not None:
-        of_random = _minus_distances(query, targets.random_columns)
-    medians = np.median(of_random, axis=1, keepdims=True)
-    scores = scores - medians
-    of_random = scores if targets.random_columns is None else of_random - medians
-    low = int(np.floor(min(scores.min(), of_random.min())))
-    high = max(float(scores.max()), float(of_random.max()))
+        of_random = _distances([query], *_turn(targets.random_columns))
+    # From here on scores: how much nearer than usual.
+    extremes = []
+    for values, random in zip(scores, of_random, strict=True):
+        median = _median(random)
+        np.subtract(median, values, out=values)
+        extremes += [values.min(), values.max()]
+        if of_random is not scores:
+            np.subtract(median, random, out=random)
+            extremes += [random.min(), random.max()]
+    low, high = int(np.floor(min(extremes))), float(max(extremes))
     scale = int(_BINS / max(high - low, 1.0))
-
-    def whole(values: np.ndarray) -> np.ndarray:
-        values = values - low
-        values *= scale
-        values += 0.5
-        return np.floor(values, out=values).astype(np.int32)
-
-    scores = whole(scores)
-    of_random = scores if targets.random_columns is None else whole(of_random)
-    n_scores = int(max(scores.max(), of_random.max())) + 1
-    keys = of_random + n_scores * np.arange(len(query), dtype=np.int32)[:, None]
-    counts = np.bincount(keys.ravel(), minlength=n_scores * len(query)).reshape(len(query), -1)
-    return scores, counts / of_random.shape[1], -low * scale
+    n_scores = int((high - low) * scale + 0.5) + 1
+    # So narrow that the sums of all positions fit, for speed.
+    narrow = np.int16 if n_scores * len(query) < np.iinfo(np.int16).max else np.int32
+    whole = np.empty(scores.shape, dtype=narrow)
+    counts = np.empty((len(query), n_scores))
+    for position, (values, random) in enumerate(zip(scores, of_random, strict=True)):
+        whole[position] = _in_bins(values, low, scale)
+        is_same = targets.random_columns is None
+        of_bins = whole[position] if is_same else _in_bins(random, low, scale).astype(narrow)
+        counts[position] = np.bincount(of_bins, minlength=n_scores)
+    return whole, counts / of_random.shape[1], -low * scale
 
 
-def _minus_distances(query: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    squares = (query**2).sum(axis=1)[:, None] + (columns**2).sum(axis=1)
-    squares -= 2 * query @ columns.T
-    np.maximum(squares, 0, out=squares)
-    return np.negative(np.sqrt(squares, out=squares), out=squares)
+def _in_bins(values: np.ndarray, low: int, scale: int) -> np.ndarray:
+    """Round scores to whole numbers from 0 on; what takes them cuts their fractions off."""
+    values = values * scale
+    values += 0.5 - low * scale
+    return values
+
+
+def _median(values: np.ndarray) -> float:
+    """Give the median: numpy's own, which sorts at two places, takes ten times as long."""
+    half = len(values) // 2
+    parted = np.partition(values, half)
+    if len(values) % 2:
+        return float(parted[half])
+    return (float(parted[half]) + float(parted[:half].max())) / 2
+
+
+def _turn(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lay the bases of columns out one after the other, (4, columns), and sum their squares."""
+    turned = np.ascontiguousarray(columns.T, dtype=np.float64)
+    return turned, (turned**2).sum(axis=0)
+
+
+def _distances(
+    queries: Sequence[np.ndarray], turned: np.ndarray, of_columns: np.ndarray
+) -> np.ndarray:
+    """Measure distances to columns, shape (positions, columns for each of the queries)."""
+    distances = np.empty((len(queries[0]), len(queries), turned.shape[1]))
+    for position, of_queries in enumerate(distances):
+        for query, squares in zip(queries, of_queries, strict=True):
+            np.matmul(-2 * query[position], turned, out=squares)
+            squares += of_columns
+            squares += query[position] @ query[position]
+            np.maximum(squares, 0, out=squares)
+            np.sqrt(squares, out=squares)
+    return distances.reshape(len(distances), -1)
 
 
 def _sums_of_offsets(scores: np.ndarray, unaligned: int) -> np.ndarray:
     """Add up the scores at each offset, from the first that overlaps to the last.
 
     Args:
-        scores: Shape (positions of the query, targets, positions of the targets).
+        scores: Shape (positions of the query, strands, targets, positions of the targets); columns
+            of the second strand are in the order of the first.
         unaligned: Score of a position of the query beside the target.
 
     Returns:
-        Shape (targets, offsets).
+        Shape (strands, targets, offsets).
     """
-    n, n_targets, width = scores.shape
+    n, n_strands, n_targets, width = scores.shape
     n_offsets = n + width - 1
-    padded = np.full((n, n_targets, width + 2 * (n - 1)), unaligned, dtype=np.int32)
-    padded[:, :, n - 1 : n - 1 + width] = scores
-    sums = np.zeros((n_targets, n_offsets), dtype=np.int64)
+    shape = n, n_strands, n_targets, width + 2 * (n - 1)
+    padded = np.full(shape, unaligned, dtype=scores.dtype)
+    padded[:, 0, :, n - 1 : n - 1 + width] = scores[:, 0]
+    padded[:, 1:, :, n - 1 : n - 1 + width] = scores[:, 1:, :, ::-1]
+    sums = np.zeros((n_strands, n_targets, n_offsets), dtype=scores.dtype)
     for position in range(n):
-        sums += padded[position, :, position : position + n_offsets]
+        sums += padded[position, :, :, position : position + n_offsets]
     return sums
 
 
@@ -181,20 +252,30 @@ class _Tails:
         n, n_scores = distributions.shape
         self._n_sums = n * max(n_scores - 1, unaligned) + 1
         self._log_below: dict[tuple[int, int], np.ndarray] = {}
+        self._partials: dict[int, np.ndarray] = {}
         self._of_best: dict[int, np.ndarray] = {}
 
     def of_best(self, width: int) -> np.ndarray:
         """Chance that the best sum reaches each value, shape (sums,)."""
         n = len(self._distributions)
         if width not in self._of_best:
-            spans = [(0, end) for end in range(1, min(width, n))]
-            spans += [(start, n) for start in range(max(n - width, 0) + 1, n)]
+            below = self._partial(min(width, n))
             if width < n:
-                spans += [(start, start + width) for start in range(n - width + 1)]
+                below = below + sum(self._below(i, i + width) for i in range(n - width + 1))
             else:
-                spans += [(0, n)] * (width - n + 1)
-            self._of_best[width] = abs(np.expm1(sum(self._below(*span) for span in spans)))
+                below = below + (width - n + 1) * self._below(0, n)
+            self._of_best[width] = abs(np.expm1(below))
         return self._of_best[width]
+
+    def _partial(self, most: int) -> np.ndarray:
+        """Logarithm of the chance that all sums of fewer positions, at either end, are less."""
+        if most not in self._partials:
+            n = len(self._distributions)
+            spans = [(0, end) for end in range(1, most)]
+            spans += [(start, n) for start in range(n - most + 1, n)]
+            nothing = np.zeros(self._n_sums)
+            self._partials[most] = sum((self._below(*span) for span in spans), nothing)
+        return self._partials[most]
 
     def _below(self, start: int, end: int) -> np.ndarray:
         """Logarithm of the chance that the positions from start to end sum up to less."""
@@ -208,10 +289,11 @@ class _Tails:
 
     def _log_of(self, sums: np.ndarray, n_aligned: int) -> np.ndarray:
         shift = self._unaligned * (len(self._distributions) - n_aligned)
-        tail = np.zeros(self._n_sums)
-        reached = np.minimum(np.cumsum(sums[::-1])[::-1], 1)
-        tail[: shift + 1] = 1
-        used = min(len(reached), self._n_sums - shift)
-        tail[shift : shift + used] = reached[:used]
+        logs = np.zeros(self._n_sums)
+        logs[: shift + 1] = -np.inf
+        less = sums[::-1].cumsum()[::-1][: self._n_sums - shift]
+        np.minimum(less, 1, out=less)
+        np.negative(less, out=less)
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log1p(-tail))
+            np.log1p(less, out=logs[shift : shift + len(less)])
+        return logs
