@@ -9,14 +9,15 @@ from speed_of_models import NO_DROPOUT, SIZES, K, Row, flop_per_token, matrix_pe
 from transformers import BertConfig, BertForMaskedLM
 
 from dnabert_hf import DNABertConfig, DNABertForMaskedLM
+from dnabert_hf.training.shared.initialisation import choose_attention
 from dnabert_hf.training.shared.muon import Muon, muon_groups
 
 __all__ = ["training"]
 
 
-def _ours(size: str) -> Any:
+def _ours(size: str, tokens: int) -> Any:
     model = DNABertForMaskedLM(DNABertConfig(k=K, **SIZES[size], **NO_DROPOUT)).train()
-    model.set_attn_implementation("eager")  # as `pretrain` does at this length
+    choose_attention(model, on_cpu=True, longest=tokens)  # as `pretrain` does
     return model
 
 
@@ -69,14 +70,14 @@ def training() -> list[Row]:
         ("mini", 8, 128, 5),
         ("mini", 32, 512, 1),  # the preset's batch
     ):
-        ours = _ours(size)
+        ours = _ours(size, tokens)
         stock = BertForMaskedLM(BertConfig(vocab_size=4101, **SIZES[size], **NO_DROPOUT)).train()
         contenders = {
             "ours, AdamW": _step(ours, _adamw(ours.parameters()), rows, tokens),
             "transformers, AdamW": _step(stock, _adamw(stock.parameters()), rows, tokens),
         }
         if size == "mini":
-            twin, third = _ours(size), _ours(size)
+            twin, third = _ours(size, tokens), _ours(size, tokens)
             contenders["ours, Muon"] = _step(twin, _muon(twin), rows, tokens)
             contenders["ours, torch.optim.Muon"] = _step(third, _Both(third), rows, tokens)
         found = rates(contenders, rows * tokens, turns=turns)

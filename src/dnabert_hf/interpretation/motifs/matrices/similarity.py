@@ -157,8 +157,9 @@ def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray,
         of_random = _distances([query], *_turn(targets.random_columns))
     # From here on scores: how much nearer than usual.
     extremes = []
+    room = np.empty(of_random.shape[1])  # memory that is used again is ready at once
     for values, random in zip(scores, of_random, strict=True):
-        median = _median(random)
+        median = _median(random, room)
         np.subtract(median, values, out=values)
         extremes += [values.min(), values.max()]
         if of_random is not scores:
@@ -167,32 +168,31 @@ def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray,
     low, high = int(np.floor(min(extremes))), float(max(extremes))
     scale = int(_BINS / max(high - low, 1.0))
     n_scores = int((high - low) * scale + 0.5) + 1
+    counts = np.empty((len(query), n_scores))
+    bins = np.empty(room.shape, dtype=np.intp)
     # So narrow that the sums of all positions fit, for speed.
     narrow = np.int16 if n_scores * len(query) < np.iinfo(np.int16).max else np.int32
     whole = np.empty(scores.shape, dtype=narrow)
-    counts = np.empty((len(query), n_scores))
     for position, (values, random) in enumerate(zip(scores, of_random, strict=True)):
-        whole[position] = _in_bins(values, low, scale)
-        is_same = targets.random_columns is None
-        of_bins = whole[position] if is_same else _in_bins(random, low, scale).astype(narrow)
-        counts[position] = np.bincount(of_bins, minlength=n_scores)
+        np.multiply(random, scale, out=room)
+        room += 0.5 - low * scale
+        np.copyto(bins, room, casting="unsafe")  # without fractions
+        counts[position] = np.bincount(bins, minlength=n_scores)
+        if of_random is scores:
+            whole[position] = bins
+        else:
+            whole[position] = values * scale + (0.5 - low * scale)
     return whole, counts / of_random.shape[1], -low * scale
 
 
-def _in_bins(values: np.ndarray, low: int, scale: int) -> np.ndarray:
-    """Round scores to whole numbers from 0 on; what takes them cuts their fractions off."""
-    values = values * scale
-    values += 0.5 - low * scale
-    return values
-
-
-def _median(values: np.ndarray) -> float:
+def _median(values: np.ndarray, room: np.ndarray) -> float:
     """Give the median: numpy's own, which sorts at two places, takes ten times as long."""
     half = len(values) // 2
-    parted = np.partition(values, half)
+    np.copyto(room, values)
+    room.partition(half)
     if len(values) % 2:
-        return float(parted[half])
-    return (float(parted[half]) + float(parted[:half].max())) / 2
+        return float(room[half])
+    return (float(room[half]) + float(room[:half].max())) / 2
 
 
 def _turn(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
