@@ -128,20 +128,19 @@ def compare_with_targets(query: np.ndarray, targets: TargetMotifs) -> Similariti
         offsets[:, which], overlaps[:, which] = every[at], overlap[at]
         p_values[:, which] = tails.of_best(width)[best[:, which]]
     back = np.argsort(targets.order)
-    best, offsets, overlaps, p_values = (
-        each[:, back] for each in (best, offsets, overlaps, p_values)
-    )
     if not targets.both_strands:
-        return Similarities(p_values[0], offsets[0], overlaps[0], np.zeros(targets.n, dtype=bool))
+        none = np.zeros(targets.n, dtype=bool)
+        return Similarities(p_values[0, back], offsets[0, back], overlaps[0, back], none)
     is_reverse = best[1] > best[0]
     smaller = p_values.min(axis=0)
     # 1 - (1 - p)**2, in a form that keeps the digits of a small p.
-    return Similarities(
+    found = (
         smaller * (2 - smaller),
-        np.where(is_reverse, *offsets[::-1]),
-        np.where(is_reverse, *overlaps[::-1]),
+        np.where(is_reverse, offsets[1], offsets[0]),
+        np.where(is_reverse, overlaps[1], overlaps[0]),
         is_reverse,
     )
+    return Similarities(*(each[back] for each in found))
 
 
 def _whole_scores(query: np.ndarray, targets: TargetMotifs) -> tuple[np.ndarray, np.ndarray, int]:
