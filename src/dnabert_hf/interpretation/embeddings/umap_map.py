@@ -1,6 +1,7 @@
 """Maps of embeddings by UMAP: a point for each sequence, near to those that are alike."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -114,7 +115,9 @@ def _of_model(found: EmbeddingSet) -> str:
 
 def _umap(vectors: np.ndarray, neighbours: int, min_distance: float, seed: int) -> np.ndarray:
     try:
-        from umap import UMAP
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImportWarning)  # of Tensorflow, which it can do without
+            from umap import UMAP
     except ImportError as error:
         raise ImportError(
             "a map of embeddings needs umap-learn: pip install 'dnabert-hf[umap]'"
