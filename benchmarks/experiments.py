@@ -40,6 +40,7 @@ from dnabert_hf import (
 )
 from dnabert_hf.interpretation.experiments import frame
 from dnabert_hf.interpretation.experiments.edits import Edit
+from dnabert_hf.interpretation.experiments.scoring import ClassScorer
 
 N_BASES, DISTANCE = 50, 5
 A, B = "GATAAG", "CCTGAC"
@@ -145,6 +146,23 @@ def recorded(experiment, *arguments, **options):
         frame._rows = rows
 
 
+def asked(call) -> list[str]:
+    """Run a design, and give the sequences that its model was asked about."""
+    seen: list[str] = []
+    scores = ClassScorer.scores
+
+    def keep(self, sequences):
+        seen.extend(sequences)
+        return scores(self, sequences)
+
+    ClassScorer.scores = keep
+    try:
+        call()
+    finally:
+        ClassScorer.scores = scores
+    return seen
+
+
 def compare(model, tokenizer, lines: list[str]) -> None:
     from tangermeme.ablate import ablate
     from tangermeme.marginalize import marginalize
@@ -245,10 +263,15 @@ def cost(lines: list[str]) -> None:
         ),
         "scan": lambda: experiment_scan(model, given[:1], "TGASTCA", **options),
     }
+    texts_of = {}
     for name, call in calls.items():
         done, edits = recorded(call)
         refs = given[: done.n_sequences]
-        texts = list(dict.fromkeys([*refs, *(t for e in edits for t in (*e.parts, e.sequence))]))
+        texts_of[name] = [*refs, *(t for e in edits for t in (*e.parts, e.sequence))]
+    calls["design"] = lambda: design(model, given[:1], limits=Limits(edits=1), **options)
+    texts_of["design"] = asked(calls["design"])
+    for name, call in calls.items():
+        texts = list(dict.fromkeys(texts_of[name]))
         times: dict[str, list[float]] = {"ours": [], "plain": []}
         for _ in range(3):
             for who, run in (("ours", call), ("plain", partial(predict, model, texts, **options))):
