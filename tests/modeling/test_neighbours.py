@@ -62,7 +62,7 @@ def random_batch(*lengths: int) -> dict[str, torch.Tensor]:
 
 
 def as_session(model, path):
-    """Export as docs/export.md does."""
+    """Export by torch alone, without `dnabert export`."""
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     batch = random_batch(20, 15)

@@ -25,20 +25,6 @@ from dnabert_hf.interpretation.experiments.scoring import ClassScorer
 START = "ACGTTGCAAGGCTTACGATCTTAG"
 
 
-@pytest.fixture
-def model(tiny_config):
-    tiny_config.id2label = {0: "free", 1: "bound"}
-    tiny_config.label2id = {"free": 0, "bound": 1}
-    return DNABertForSequenceClassification(tiny_config).eval()
-
-
-@pytest.fixture
-def folder(model, tokenizer, tmp_path):
-    model.save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
-    return tmp_path / "model"
-
-
 def singles(sequence):
     return [
         sequence[:i] + base + sequence[i + 1 :]

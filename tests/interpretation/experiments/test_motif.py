@@ -1,4 +1,4 @@
-"""Motifs of letters and files, against Biopython and paper and pencil."""
+"""Motifs of letters and files, against paper and pencil."""
 
 import numpy as np
 import pytest
@@ -27,18 +27,18 @@ def jaspar(tmp_path):
     return path
 
 
-def test_jaspar_files_are_read_as_biopython_reads_them(jaspar):
-    motifs = pytest.importorskip("Bio.motifs")
-    with jaspar.open() as file:
-        expected = motifs.parse(file, "jaspar")
-    found = read_motif_file(jaspar)
-    assert [(each.id, each.name) for each in found] == [
-        (each.matrix_id, each.name) for each in expected
+def test_counts_of_jaspar_files_are_probabilities(jaspar):
+    """Counts of a position over their sum: in the first motif each of the sums is 10."""
+    one, two = read_motif_file(jaspar)
+    assert [(each.id, each.name) for each in (one, two)] == [
+        ("MA0001.1", "one"),
+        ("MA0002.1", "two"),
     ]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(
-            one.probabilities, np.array([other.pwm[base] for base in "ACGT"]).T
-        )
+    expected = [[0.8, 0, 0.1, 0.1], [0, 0.9, 0, 0.1], [0.2, 0.3, 0.5, 0], [0.1, 0, 0.9, 0]]
+    np.testing.assert_allclose(one.probabilities[:4], expected)
+    expected = [[0, 0, 0, 1], [0.9, 0, 0, 0.1], [0.3, 0.3, 0.3, 0.1], [0, 0, 0.1, 0.9]]
+    np.testing.assert_allclose(one.probabilities[4:], expected)
+    np.testing.assert_allclose(two.probabilities, [[0.25] * 4, [0.1, 0.1, 0.1, 0.7]])
 
 
 def test_rows_without_letters_are_a_c_g_t(tmp_path):

@@ -1,6 +1,6 @@
 """Designs as FASTA, as a picture, and on a page."""
 
-import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from dnabert_hf.files.atomic import write_text
 from dnabert_hf.files.figures import save_figure
 from dnabert_hf.interpretation.design.design import Design, Designs
 from dnabert_hf.interpretation.pages.page import Cell, Page
+from dnabert_hf.interpretation.pages.pictured import write_pictured
 from dnabert_hf.interpretation.plots.figures import OKABE_ITO, new_figure
 
 __all__ = ["report_design"]
@@ -41,19 +42,8 @@ def report_design(
     if fasta is not None:
         write_text("".join(_as_fasta(each, done) for each in done.designs), fasta)
         written.append(Path(fasta))
-    if plot is not None:
-        _plot(done, plot)
-        written.append(Path(plot))
-    if page is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            picture = Path(folder) / "picture.png"
-            if plot is not None and Path(plot).suffix.lower() == ".png":
-                picture = Path(plot)
-            else:
-                _plot(done, picture)
-            _make_page(done, picture).write(page)
-        written.append(Path(page))
-    return written
+    draw, make_page = partial(_plot, done), partial(_make_page, done)
+    return written + write_pictured(draw, make_page, plot=plot, page=page)
 
 
 def _as_fasta(each: Design, done: Designs) -> str:

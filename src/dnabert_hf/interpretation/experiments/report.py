@@ -1,13 +1,14 @@
 """A page of an experiment: the picture, and the numbers behind it."""
 
-import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from dnabert_hf.interpretation.experiments.effects import Effect
 from dnabert_hf.interpretation.experiments.frame import Experiment
 from dnabert_hf.interpretation.experiments.picture import plot_experiment
 from dnabert_hf.interpretation.pages.page import Cell, Page
+from dnabert_hf.interpretation.pages.pictured import write_pictured
 
 __all__ = ["report_experiment", "strongest"]
 
@@ -54,20 +55,9 @@ def report_experiment(
     Returns:
         What was written.
     """
-    written = []
-    if plot is not None:
-        plot_experiment(done, plot)
-        written.append(Path(plot))
-    if page is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            picture = Path(folder) / "picture.png"
-            if plot is not None and Path(plot).suffix.lower() == ".png":
-                picture = Path(plot)
-            else:
-                plot_experiment(done, picture)
-            _make_page(done, picture).write(page)
-        written.append(Path(page))
-    return written
+    return write_pictured(
+        partial(plot_experiment, done), partial(_make_page, done), plot=plot, page=page
+    )
 
 
 def _make_page(done: Experiment, picture: Path) -> Page:

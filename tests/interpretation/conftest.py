@@ -1,4 +1,4 @@
-"""A saved classifier, and a classifier that counts a planted word."""
+"""A classifier, and the same saved."""
 
 import pytest
 
